@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+pub mod error_frame;
+pub mod filter;
+pub mod frame;
+pub mod id;
+pub mod record;
+
+pub use embedded_can::{ExtendedId, Id, StandardId};
+pub use filter::Filter;
+#[cfg(feature = "alloc")]
+pub use filter::FilterSet;
+pub use frame::CanFrame;

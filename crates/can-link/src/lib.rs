@@ -10,6 +10,8 @@ pub mod error_frame;
 pub mod filter;
 pub mod frame;
 pub mod id;
+#[cfg(feature = "std")]
+pub mod link;
 pub mod record;
 
 pub use embedded_can::{ExtendedId, Id, StandardId};
@@ -17,3 +19,7 @@ pub use filter::Filter;
 #[cfg(feature = "alloc")]
 pub use filter::FilterSet;
 pub use frame::CanFrame;
+#[cfg(feature = "std")]
+pub use link::{
+    CanLink, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, Link, LinkError, Received, SendError,
+};

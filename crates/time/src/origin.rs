@@ -34,7 +34,10 @@ impl Origin {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a conversion from the real clock needs one reading of it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a conversion from the real clock needs one reading of it"
+)]
 mod tests {
     use core::time::Duration;
 

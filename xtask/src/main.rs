@@ -1,0 +1,65 @@
+//! What developers of tinwire and its continuous integration run. `cargo xtask --help` lists the verbs.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command whose output is its purpose"
+)]
+
+mod ci;
+mod cross;
+mod demo;
+mod doc;
+mod failure;
+mod nostd;
+mod process;
+mod setup;
+mod suite;
+mod tally;
+mod test;
+mod tidy;
+mod vcan;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::failure::{Failure, Result};
+
+const HELP: &str = include_str!("help.txt");
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result {
+    let Some((verb, rest)) = arguments.split_first() else {
+        return Err(Failure::usage("no verb given; cargo xtask --help lists them"));
+    };
+    let is_question = |word: &String| ["help", "-h", "--help"].contains(&word.as_str());
+    if is_question(verb) || rest.first().is_some_and(is_question) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    match (verb.as_str(), rest) {
+        ("ci", []) => ci::run(),
+        ("cross", []) => cross::run(),
+        ("demo", _) => demo::run(rest),
+        ("doc", []) => doc::run(),
+        ("nostd", []) => nostd::run(),
+        ("setup", []) => setup::run(),
+        ("test", []) => test::run(),
+        ("tidy", []) => tidy::run(),
+        ("vcan", _) => vcan::run(rest),
+        _ => Err(Failure::usage(format!(
+            "no such verb or argument: {}",
+            arguments.join(" ")
+        ))),
+    }
+}

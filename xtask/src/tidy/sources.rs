@@ -1,0 +1,128 @@
+//! Source files: how long, how wide, and what a module may not be called.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Result};
+use crate::workspace::Workspace;
+
+/// Lines of a file, tests included, at which it has to be split.
+const HARD_LIMIT: usize = 600;
+/// Lines without tests that a file should stay below; longer ones are listed.
+const AIM: usize = 300;
+/// Characters in a line. A line with an address in it may be longer.
+const WIDTH: usize = 110;
+/// Names that say nothing about what is in there, and so invite everything.
+const EMPTY_NAMES: [&str; 8] = [
+    "util", "utils", "common", "helper", "helpers", "types", "misc", "shared",
+];
+
+pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    collect(&workspace.root, &mut files)?;
+    files.sort();
+    let mut complaints = Vec::new();
+    for path in &files {
+        let text = fs::read_to_string(path).map_err(|error| Failure::at(path, &error))?;
+        let name = workspace.relative(path);
+        complaints.extend(complain(name, &text));
+        let (lines, is_test) = (without_tests(&text), is_test(name));
+        if lines > AIM && !is_test && text.lines().count() <= HARD_LIMIT {
+            println!(
+                "note: {}: {lines} lines without tests, aim at {AIM}",
+                name.display()
+            );
+        }
+    }
+    println!("sources: {} files", files.len());
+    Ok(complaints)
+}
+
+/// All Rust files, but those that are built or hidden.
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result {
+    for entry in fs::read_dir(directory).map_err(|error| Failure::at(directory, &error))? {
+        let path = entry.map_err(|error| Failure::at(directory, &error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn complain(name: &Path, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let shown = name.display();
+    let count = text.lines().count();
+    if count > HARD_LIMIT {
+        complaints.push(format!(
+            "{shown}: {count} lines; split it, {HARD_LIMIT} is the limit"
+        ));
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        let width = line.chars().count();
+        if width > WIDTH && !line.contains("://") {
+            complaints.push(format!(
+                "{shown}:{number}: {width} characters wide, {WIDTH} is the limit"
+            ));
+        }
+    }
+    let parts = name.with_extension("");
+    for part in parts.components().map(|part| part.as_os_str().to_string_lossy()) {
+        if EMPTY_NAMES.contains(&&*part) {
+            complaints.push(format!(
+                "{shown}: {part} is no name for a module; say what is in there"
+            ));
+        }
+    }
+    complaints
+}
+
+/// Lines above the file's own tests.
+fn without_tests(text: &str) -> usize {
+    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+}
+
+fn is_test(name: &Path) -> bool {
+    name.components().any(|part| part.as_os_str() == "tests") || name.ends_with("tests.rs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_at_the_limit_passes_and_one_line_more_does_not() {
+        let name = Path::new("crates/isotp/src/rx.rs");
+        assert!(complain(name, &"x\n".repeat(HARD_LIMIT)).is_empty());
+        assert_eq!(complain(name, &"x\n".repeat(HARD_LIMIT + 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_wide_line_is_found_unless_it_holds_an_address() {
+        let name = Path::new("crates/isotp/src/rx.rs");
+        let wide = "x".repeat(WIDTH + 1);
+        assert_eq!(complain(name, &format!("a\n{wide}\n")).len(), 1);
+        assert!(complain(name, &format!("// https://example.org/{wide}\n")).is_empty());
+        assert!(
+            complain(name, &"ä".repeat(WIDTH)).is_empty(),
+            "characters count, not bytes"
+        );
+    }
+
+    #[test]
+    fn a_module_has_to_say_what_is_in_it() {
+        assert_eq!(complain(Path::new("crates/isotp/src/util.rs"), "").len(), 1);
+        assert_eq!(complain(Path::new("crates/isotp/src/common/mod.rs"), "").len(), 1);
+        assert!(complain(Path::new("crates/isotp/src/commonality.rs"), "").is_empty());
+    }
+
+    #[test]
+    fn tests_do_not_count_towards_the_aim() {
+        assert_eq!(without_tests("a\nb\n#[cfg(test)]\nmod tests {}\n"), 2);
+        assert!(is_test(Path::new("crates/isotp/tests/loss.rs")));
+        assert!(is_test(Path::new("crates/isotp/src/rx/tests.rs")));
+    }
+}

@@ -1,0 +1,195 @@
+//! `vcan`: the kernel tests, on CAN interfaces made for them.
+//!
+//! On a kernel with CAN they run in a network namespace of their own. Elsewhere, or with `--vm`, a Debian
+//! kernel is booted in an emulated machine that sees the host's file system read-only.
+
+mod cpio;
+mod debian;
+mod direct;
+mod guest;
+mod image;
+mod initramfs;
+mod job;
+mod kernel;
+mod modules;
+mod options;
+mod place;
+mod qemu;
+
+use core::time::Duration;
+use std::env;
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Result};
+use crate::process;
+use crate::setup;
+use crate::suite::{self, Executable};
+use crate::tally::{Tally, Totals};
+use crate::vcan::job::Step;
+use crate::vcan::place::Place;
+use crate::workspace::Workspace;
+
+pub(crate) use crate::vcan::options::Options;
+
+/// Test files with this prefix are kernel tests.
+const PREFIX: &str = "vcan_";
+/// Test files with this prefix need the emulated controllers.
+const CONTROLLERS_PREFIX: &str = "vcan_hw";
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With this status.
+    Status(u8),
+    /// It was killed at its time limit.
+    OutOfTime(Duration),
+    /// The machine went away without a word.
+    Died,
+}
+
+impl Outcome {
+    const OUT_OF_TIME: u8 = 124;
+    const DIED: u8 = 125;
+
+    /// Green, or the failure with the status to exit with.
+    pub(crate) fn result(self) -> Result {
+        match self {
+            Self::Status(0) => Ok(()),
+            Self::Status(status) => {
+                Err(Failure::new(format!("the run ended with status {status}")).with_status(status))
+            }
+            Self::OutOfTime(limit) => {
+                let message = format!("killed: not at its end after {} s (--timeout)", limit.as_secs());
+                Err(Failure::new(message).with_status(Self::OUT_OF_TIME))
+            }
+            Self::Died => {
+                let message = "the machine ended without giving a status; its last words are above";
+                Err(Failure::new(message).with_status(Self::DIED))
+            }
+        }
+    }
+}
+
+/// What became of the kernel tests.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// They ran; the counts are complete even when the result is red.
+    Through(Totals, Result),
+    /// Something they need is not installed, or cannot be had.
+    NotHere { tests: u64, why: Failure },
+}
+
+/// The verb: runs the tests and closes with their count, or runs a command of the user's.
+pub(crate) fn run(arguments: &[String]) -> Result {
+    let options = Options::parse(arguments)?;
+    let workspace = Workspace::load()?;
+    if !options.command.is_empty() {
+        let directory = env::current_dir().unwrap_or_else(|_| workspace.root.clone());
+        return command(&workspace, &options, options.command.clone(), directory);
+    }
+    match tests(&workspace, &options)? {
+        Run::Through(totals, result) => {
+            println!("{totals}");
+            result
+        }
+        Run::NotHere { why, .. } => Err(why),
+    }
+}
+
+/// Runs one command beside the interfaces, with its output on the terminal.
+pub(crate) fn command(
+    workspace: &Workspace,
+    options: &Options,
+    line: Vec<String>,
+    directory: PathBuf,
+) -> Result {
+    let step = Step {
+        title: String::new(),
+        line,
+        directory,
+        environment: environment(workspace),
+    };
+    Place::choose(workspace, options)?
+        .run(options, vec![step], &mut process::show)?
+        .result()
+}
+
+/// Builds and runs the kernel tests.
+pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
+    let filter = options.filter.as_deref();
+    let executables = suite::build(workspace, PREFIX)?;
+    let place = match Place::choose(workspace, options) {
+        Ok(place) => place,
+        Err(why) => {
+            return Ok(Run::NotHere {
+                tests: count(&executables, filter)?,
+                why,
+            });
+        }
+    };
+    let (runnable, impossible): (Vec<_>, Vec<_>) = executables
+        .into_iter()
+        .partition(|executable| place.has_controllers() || !needs_controllers(executable));
+    let mut totals = Totals {
+        skipped: count(&impossible, filter)?,
+        ..Totals::default()
+    };
+    for executable in &impossible {
+        println!(
+            "SKIPPED: {}: needs CAN controllers: cargo xtask vcan --hw",
+            executable.title()
+        );
+    }
+    let (counted, result) = run_all(workspace, options, &place, &runnable)?;
+    totals += counted;
+    if totals.ran() == 0 && result.is_ok() {
+        return Err(Failure::usage("no kernel test to run"));
+    }
+    Ok(Run::Through(totals, result))
+}
+
+fn run_all(
+    workspace: &Workspace,
+    options: &Options,
+    place: &Place,
+    executables: &[Executable],
+) -> Result<(Totals, Result)> {
+    if executables.is_empty() {
+        return Ok((Totals::default(), Ok(())));
+    }
+    let mut steps: Vec<_> = executables
+        .iter()
+        .map(|executable| Step::test(executable, options.filter.as_deref()))
+        .collect();
+    for step in &mut steps {
+        step.environment.extend(environment(workspace));
+    }
+    let mut tally = Tally::default();
+    let mut listener = |bytes: &[u8]| {
+        process::show(bytes);
+        tally.push(bytes);
+    };
+    let outcome = place.run(options, steps, &mut listener)?;
+    Ok((tally.finish(outcome == Outcome::Status(0)), outcome.result()))
+}
+
+fn needs_controllers(executable: &Executable) -> bool {
+    executable.target.starts_with(CONTROLLERS_PREFIX)
+}
+
+fn count(executables: &[Executable], filter: Option<&str>) -> Result<u64> {
+    executables
+        .iter()
+        .map(|executable| executable.count(filter))
+        .sum()
+}
+
+/// The Python with the packages of `cargo xtask setup`, for tests against peers written in it.
+fn environment(workspace: &Workspace) -> Vec<(String, String)> {
+    let python = setup::python(workspace);
+    let is_there = python.is_file();
+    is_there
+        .then(|| ("TINWIRE_PYTHON".to_owned(), python.to_string_lossy().into_owned()))
+        .into_iter()
+        .collect()
+}

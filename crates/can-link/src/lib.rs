@@ -13,6 +13,10 @@ pub mod id;
 #[cfg(feature = "std")]
 pub mod link;
 pub mod record;
+#[cfg(feature = "tokio")]
+mod stream;
+#[cfg(feature = "tokio")]
+pub mod virtual_bus;
 
 pub use embedded_can::{ExtendedId, Id, StandardId};
 pub use filter::Filter;
@@ -23,3 +27,7 @@ pub use frame::CanFrame;
 pub use link::{
     CanLink, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, Link, LinkError, Received, SendError,
 };
+#[cfg(feature = "tokio")]
+pub use stream::{RecordError, RecordStats, RecordStream};
+#[cfg(feature = "tokio")]
+pub use virtual_bus::VirtualBus;

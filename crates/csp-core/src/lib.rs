@@ -8,19 +8,50 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+#[cfg(feature = "alloc")]
+mod config;
+#[cfg(feature = "alloc")]
+mod conn;
 pub mod crc;
+#[cfg(feature = "alloc")]
+mod event;
 mod flags;
 mod header;
 pub mod hmac;
 #[cfg(feature = "alloc")]
+mod iface;
+#[cfg(feature = "alloc")]
+mod node;
+#[cfg(feature = "alloc")]
 mod packet;
 mod ports;
 #[cfg(feature = "alloc")]
+mod route;
+#[cfg(feature = "alloc")]
 pub mod seal;
+#[cfg(feature = "alloc")]
+pub mod service;
+#[cfg(feature = "alloc")]
+mod slab;
 
 pub use address::{Address, Netmask, ParseAddressError, Subnet, SubnetError};
+#[cfg(feature = "alloc")]
+pub use config::{Config, ConnectConfig, Need, Needs, ReplyMatch, SocketConfig, Switch};
+#[cfg(feature = "alloc")]
+pub use conn::{ConnectError, ConnectionId, ListenerId, Message, Peers, SendError, SocketId};
+#[cfg(feature = "alloc")]
+pub use event::{Counter, DropReason, Dropped, Event, Stats};
 pub use flags::{Flags, Priority};
 pub use header::{DecodeError, EncodeError, Header, HeaderBytes, MAX_HEADER_LEN, Version};
 #[cfg(feature = "alloc")]
+pub use iface::{
+    DEFAULT_MTU, InterfaceConfig, InterfaceError, InterfaceId, InterfaceName, InterfaceStats, LinkState,
+    MAX_NAME_LEN, MIN_MTU,
+};
+#[cfg(feature = "alloc")]
+pub use node::{Node, Transmit};
+#[cfg(feature = "alloc")]
 pub use packet::Packet;
-pub use ports::{ParsePortError, Port};
+pub use ports::{BindError, Binding, ParsePortError, Port};
+#[cfg(feature = "alloc")]
+pub use route::{MAX_ROUTES, Route, RouteError, RouteTable};

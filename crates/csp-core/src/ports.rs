@@ -1,9 +1,14 @@
-//! Port numbers.
+//! Port numbers, and who owns which port of a node.
 
 use core::fmt;
 use core::str::FromStr;
 
 use thiserror::Error;
+
+#[cfg(feature = "alloc")]
+use crate::service::Service;
+#[cfg(feature = "alloc")]
+use crate::{ConnectionId, ListenerId, SocketId};
 
 /// A port, 0 to 63. 0 to 6 are services; those above a node's highest bind port are ephemeral.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +79,120 @@ impl FromStr for Port {
 #[error("a port is a decimal number from 0 to 63")]
 pub struct ParsePortError;
 
+/// What a listener or socket is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// One port.
+    Port(Port),
+    /// Every port up to the highest bind port that nothing else is bound to (PORT-1).
+    Any,
+}
+
+impl From<Port> for Binding {
+    fn from(port: Port) -> Self {
+        Self::Port(port)
+    }
+}
+
+/// Why a port cannot be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Something else has it.
+    #[error("{binding:?} is already in use")]
+    InUse {
+        /// What was asked for.
+        binding: Binding,
+    },
+    /// It is in the ephemeral range.
+    #[error("port {port} is above {max}, the highest that can be bound")]
+    TooHigh {
+        /// The port asked for.
+        port: Port,
+        /// The node's highest bind port.
+        max: Port,
+    },
+}
+
+/// Who gets the packets to a port.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Service(Service),
+    Listener(ListenerId),
+    Socket(SocketId),
+    Client(ConnectionId),
+}
+
+/// The owners of all ports of a node.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub(crate) struct PortTable {
+    owners: [Option<Owner>; 64],
+    any: Option<Owner>,
+    max_bind: Port,
+}
+
+#[cfg(feature = "alloc")]
+impl PortTable {
+    pub(crate) const fn new(max_bind: Port) -> Self {
+        Self {
+            owners: [None; 64],
+            any: None,
+            max_bind,
+        }
+    }
+
+    fn slot(&mut self, binding: Binding) -> &mut Option<Owner> {
+        match binding {
+            Binding::Port(port) => self
+                .owners
+                .get_mut(usize::from(port.0))
+                .expect("a port is below 64"),
+            Binding::Any => &mut self.any,
+        }
+    }
+
+    /// Whether `binding` could be taken by a listener, socket or service.
+    pub(crate) fn check(&mut self, binding: Binding) -> Result<(), BindError> {
+        let max = self.max_bind;
+        match binding {
+            Binding::Port(port) if port > max => Err(BindError::TooHigh { port, max }),
+            _ if self.slot(binding).is_some() => Err(BindError::InUse { binding }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn set(&mut self, binding: Binding, owner: Owner) {
+        *self.slot(binding) = Some(owner);
+    }
+
+    pub(crate) fn release(&mut self, binding: Binding) {
+        *self.slot(binding) = None;
+    }
+
+    /// Who gets packets to `port`: its owner, else whoever is bound to any port (PORT-1).
+    pub(crate) fn owner(&self, port: Port) -> Option<Owner> {
+        let own = self.owners.get(usize::from(port.0)).copied().flatten();
+        own.or(if port <= self.max_bind { self.any } else { None })
+    }
+
+    pub(crate) fn is_free(&mut self, port: Port) -> bool {
+        self.slot(Binding::Port(port)).is_none()
+    }
+
+    /// The first free ephemeral port at or after one that `random` picks (CONN-4).
+    pub(crate) fn ephemeral(&mut self, random: u64) -> Option<Port> {
+        let first = self.max_bind.0.saturating_add(1);
+        let count = u64::from(Port::MAX.0.saturating_sub(self.max_bind.0));
+        let start = random.checked_rem(count)?;
+        (0..count)
+            .filter_map(|step| u8::try_from((start + step) % count).ok())
+            .filter_map(|offset| Port::new(first.saturating_add(offset)))
+            .find(|port| self.is_free(*port))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +203,47 @@ mod tests {
         assert_eq!(Port::new(64), None);
         assert_eq!("10".parse(), Ok(Port::new(10).unwrap()));
         assert_eq!("any".parse::<Port>(), Err(ParsePortError));
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn ephemeral_ports_begin_anywhere_above_the_bind_range_and_skip_those_in_use() {
+        let port = |bits| Port::new(bits).unwrap();
+        let mut table = PortTable::new(port(60));
+        assert_eq!(table.ephemeral(0), Some(port(61)));
+        assert_eq!(table.ephemeral(2), Some(port(63)));
+        table.set(port(63).into(), Owner::Service(Service::Ping));
+        assert_eq!(table.ephemeral(2), Some(port(61)), "wraps");
+        table.set(port(61).into(), Owner::Service(Service::Ping));
+        table.set(port(62).into(), Owner::Service(Service::Ping));
+        assert_eq!(table.ephemeral(5), None);
+        assert_eq!(PortTable::new(Port::MAX).ephemeral(5), None, "no ephemeral range");
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn any_takes_what_nobody_else_bound_up_to_the_highest_bind_port() {
+        let port = |bits| Port::new(bits).unwrap();
+        let mut table = PortTable::new(port(16));
+        table.set(port(5).into(), Owner::Service(Service::Ping));
+        assert_eq!(table.owner(port(6)), None);
+        assert_eq!(table.check(Binding::Any), Ok(()));
+        let any = Owner::Service(Service::Ping);
+        table.set(Binding::Any, any);
+        assert_eq!(table.owner(port(16)), Some(any));
+        assert_eq!(table.owner(port(17)), None);
+        assert_eq!(
+            table.check(Binding::Any),
+            Err(BindError::InUse {
+                binding: Binding::Any
+            })
+        );
+        assert_eq!(
+            table.check(port(17).into()),
+            Err(BindError::TooHigh {
+                port: port(17),
+                max: port(16)
+            })
+        );
     }
 }

@@ -1,0 +1,218 @@
+//! Connections, listeners and sockets as the node holds them.
+
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+use thiserror::Error;
+use tinwire_time::Instant;
+
+use crate::ports::Binding;
+use crate::slab::Key;
+use crate::{Address, EncodeError, Flags, Header, InterfaceId, Needs, Port, Priority, SocketConfig};
+
+/// Names a connection of one node; of no use after it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub(crate) Key);
+
+/// Names a listener of one node; of no use after it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub(crate) Key);
+
+/// Names a connectionless socket of one node; of no use after it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub(crate) Key);
+
+/// A packet delivered to an application: trailers checked and stripped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The header as received.
+    pub header: Header,
+    /// The payload without trailers.
+    pub payload: Bytes,
+    /// The interface it came from.
+    pub interface: InterfaceId,
+    /// Whether it was sent to a broadcast address.
+    pub broadcast: bool,
+    /// When the node got it.
+    pub received_at: Instant,
+}
+
+/// The two ends of a connection, as this node sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// Own address; [`Address::LOOPBACK`] where the interface decides when sending.
+    pub local: Address,
+    /// Own port.
+    pub local_port: Port,
+    /// The other's address.
+    pub remote: Address,
+    /// The other's port.
+    pub remote_port: Port,
+}
+
+/// Messages that wait for an application: at most `capacity`, and whether the application was told.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    messages: VecDeque<Message>,
+    capacity: usize,
+    announced: bool,
+}
+
+/// What became of a message put into an [`Inbox`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// Queued; the application must be told that there is something.
+    Announce,
+    /// Queued; the application was told before and has not emptied the box since.
+    Quiet,
+    /// There was no room.
+    Full,
+}
+
+impl Inbox {
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            capacity,
+            announced: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, message: Message) -> Pushed {
+        if self.messages.len() >= self.capacity {
+            return Pushed::Full;
+        }
+        self.messages.push_back(message);
+        if core::mem::replace(&mut self.announced, true) {
+            Pushed::Quiet
+        } else {
+            Pushed::Announce
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front();
+        if message.is_none() {
+            self.announced = false;
+        }
+        message
+    }
+}
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// We did; the local port is ours alone.
+    Client,
+    /// The other side did, and the application has it.
+    Server,
+    /// The other side did; it waits in a listener's backlog until the deadline.
+    Pending { listener: ListenerId, until: Instant },
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peers: Peers,
+    pub(crate) role: Role,
+    pub(crate) flags: Flags,
+    pub(crate) priority: Priority,
+    pub(crate) needs: Needs,
+    pub(crate) inbox: Inbox,
+    /// A send was refused for lack of room, so the application waits to be told.
+    pub(crate) blocked: bool,
+}
+
+impl Connection {
+    /// The header of what the connection sends.
+    pub(crate) const fn header(&self) -> Header {
+        let peers = self.peers;
+        let mut header = Header::new((peers.local, peers.local_port), (peers.remote, peers.remote_port));
+        header.priority = self.priority;
+        header.flags = self.flags;
+        header
+    }
+}
+
+/// A port where connections arrive.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) binding: Binding,
+    pub(crate) config: SocketConfig,
+    pub(crate) backlog: VecDeque<ConnectionId>,
+    pub(crate) announced: bool,
+}
+
+/// A port where single packets arrive.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) binding: Binding,
+    pub(crate) config: SocketConfig,
+    pub(crate) inbox: Inbox,
+}
+
+/// Why a connection cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The local port asked for is in use.
+    #[error("local port {port} is already in use")]
+    PortInUse {
+        /// The port asked for.
+        port: Port,
+    },
+    /// Every ephemeral port is in use.
+    #[error("no ephemeral port is free")]
+    NoFreePort,
+    /// The node has its fill of connections.
+    #[error("the node already has {max} connections")]
+    TooManyConnections {
+        /// The configured maximum.
+        max: usize,
+    },
+    /// The flags ask for something that the node does not speak.
+    #[error("{flags:?} cannot be used on a connection")]
+    Unsupported {
+        /// The flags in question.
+        flags: Flags,
+    },
+}
+
+/// Why a packet cannot be sent. Nothing of it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection or socket is closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// The payload is too long for the interface (BET-2).
+    #[error("a payload of {len} bytes is too long, the interface takes {max}")]
+    TooLong {
+        /// Length of the payload.
+        len: usize,
+        /// Longest payload with the trailers asked for.
+        max: usize,
+    },
+    /// No subnet, route or default interface leads there.
+    #[error("no route to address {destination}")]
+    NoRoute {
+        /// The destination.
+        destination: Address,
+    },
+    /// The interface's transmit queue is full; try again after [`Event::Writable`](crate::Event::Writable).
+    #[error("the transmit queue is full")]
+    Full,
+    /// The interface's link is down.
+    #[error("the link of the interface is down")]
+    LinkDown,
+    /// The header has no form in the interface's header version.
+    #[error(transparent)]
+    Header(#[from] EncodeError),
+    /// The flags ask for something that the node does not speak, or does not speak without a connection.
+    #[error("{flags:?} cannot be used here")]
+    Unsupported {
+        /// The flags in question.
+        flags: Flags,
+    },
+}

@@ -1,0 +1,154 @@
+//! What a node tells its owner: events, the reasons for drops, and counters.
+
+use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
+
+/// Something happened that the owner of a node may want to act on; from [`Node::poll_event`](crate::Node::poll_event).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A listener has connections to accept: call [`Node::accept`](crate::Node::accept) until it gives `None`.
+    Incoming(ListenerId),
+    /// A connection has packets: call [`Node::recv`](crate::Node::recv) until it gives `None`.
+    Readable(ConnectionId),
+    /// A connection whose last send was refused as [`SendError::Full`](crate::SendError::Full) may try again.
+    Writable(ConnectionId),
+    /// A socket has packets: call [`Node::recv_from`](crate::Node::recv_from) until it gives `None`.
+    Datagram(SocketId),
+    /// A packet was dropped.
+    Dropped(Dropped),
+    /// The link of an interface went up or down.
+    Link {
+        /// The interface.
+        interface: InterfaceId,
+        /// Its state from now on.
+        state: LinkState,
+    },
+}
+
+/// A packet that goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The interface it came from, or was to leave on.
+    pub interface: InterfaceId,
+    /// Its header, if there was one.
+    pub header: Option<Header>,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// Why a packet goes no further. Each reason counts in one [`Counter`] of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Fewer bytes than a header (HDR-3).
+    ShortHeader,
+    /// The link could not make a packet of its frames.
+    LinkFrame,
+    /// The link received more than it has room for in one packet.
+    LinkTooLong,
+    /// The link had no room for another packet in the making.
+    LinkFull,
+    /// The link failed to send.
+    LinkSend,
+    /// The interface's link is down.
+    LinkDown,
+    /// The CRC32 trailer is cut short or wrong (SEC-4).
+    Checksum,
+    /// The HMAC trailer is cut short or wrong (SEC-5).
+    Authentication,
+    /// The receiver requires a CRC32 trailer (SEC-7).
+    ChecksumRequired,
+    /// The receiver requires an HMAC trailer (SEC-7).
+    AuthenticationRequired,
+    /// The receiver requires RDP (SEC-7).
+    RdpRequired,
+    /// The packet has a flag that the receiver prohibits.
+    Prohibited,
+    /// The packet is an RDP segment, which this node does not speak.
+    RdpUnsupported,
+    /// Nothing is bound to the port.
+    NoListener,
+    /// A service's request came from a service port: answering could go on for ever.
+    ServiceLoop,
+    /// The reply comes from another address or port than the connection's remote (strict matching).
+    WrongPeer,
+    /// The connection's or socket's receive queue is full; the newest packet is dropped (CONN-5).
+    ReceiveQueueFull,
+    /// The listener's backlog is full.
+    BacklogFull,
+    /// The node has no room for another connection.
+    TooManyConnections,
+    /// The connection was not accepted in time.
+    NotAccepted,
+    /// No interface leads to the destination.
+    NoRoute,
+    /// The only ways out lead back to where the packet came from (split horizon).
+    Blocked,
+    /// The interface's transmit queue is full; the newest packet is dropped.
+    TransmitQueueFull,
+    /// The payload is longer than the interface's MTU.
+    TooLong,
+    /// The header has no form in the interface's header version.
+    Unencodable,
+}
+
+impl DropReason {
+    /// The counter in which the reason counts.
+    #[must_use]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::ShortHeader | Self::LinkFrame => Counter::Frame,
+            Self::LinkTooLong
+            | Self::Checksum
+            | Self::ChecksumRequired
+            | Self::RdpRequired
+            | Self::Prohibited
+            | Self::RdpUnsupported => Counter::RxError,
+            Self::Authentication | Self::AuthenticationRequired => Counter::AuthErr,
+            Self::LinkSend | Self::LinkDown | Self::TransmitQueueFull | Self::TooLong | Self::Unencodable => {
+                Counter::TxError
+            }
+            Self::LinkFull
+            | Self::NoListener
+            | Self::ServiceLoop
+            | Self::WrongPeer
+            | Self::ReceiveQueueFull
+            | Self::BacklogFull
+            | Self::TooManyConnections
+            | Self::NotAccepted
+            | Self::NoRoute
+            | Self::Blocked => Counter::Drop,
+        }
+    }
+}
+
+/// The counters of [`InterfaceStats`](crate::InterfaceStats) that faults go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// `tx_error`.
+    TxError,
+    /// `rx_error`.
+    RxError,
+    /// `drop`.
+    Drop,
+    /// `autherr`.
+    AuthErr,
+    /// `frame`.
+    Frame,
+}
+
+/// Counters of a node beside those of its interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Packets delivered to connections, sockets and services.
+    pub delivered: u64,
+    /// Packets carried from one interface to another.
+    pub forwarded: u64,
+    /// Requests that a service answered.
+    pub served: u64,
+    /// Packets dropped, for whatever reason; each counts with its interface too.
+    pub dropped: u64,
+    /// [`Event::Dropped`] and [`Event::Link`] that nobody polled in time and that newer ones pushed out.
+    pub events_lost: u64,
+}

@@ -1,0 +1,234 @@
+//! The sans-IO node: packets in, packets, events and a deadline out.
+
+mod events;
+mod rx;
+mod sockets;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use tinwire_time::Instant;
+
+use self::events::Events;
+use self::tx::Output;
+use crate::conn::{Connection, Listener, Role, Socket};
+use crate::iface::Interface;
+use crate::ports::{Owner, PortTable};
+use crate::service::Service;
+use crate::slab::Slab;
+use crate::{
+    Address, Config, ConnectionId, DropReason, Dropped, Event, Header, InterfaceConfig, InterfaceError,
+    InterfaceId, InterfaceName, InterfaceStats, Packet, Port, Route, RouteError, RouteTable, Stats, Subnet,
+    Switch,
+};
+
+/// A packet to put on the link of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// The packet, trailers included.
+    pub packet: Packet,
+    /// The next hop, for links that address one (ROUTE-10); `None`: the packet's destination.
+    pub via: Option<Address>,
+}
+
+/// A node: interfaces, routes, ports, connections and services, without any I/O.
+///
+/// The owner's loop:
+///
+/// 1. Tell it what happened: [`handle_packet`](Self::handle_packet) or [`handle_frame`](Self::handle_frame) for what a
+///    link received, [`handle_discard`](Self::handle_discard) and [`handle_link`](Self::handle_link) for what befell a
+///    link, [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due, and the
+///    application's commands.
+/// 2. [`poll_transmit`](Self::poll_transmit) until `None`, or [`poll_transmit_on`](Self::poll_transmit_on) for each
+///    interface whose link has room. May give more after any `handle_*`, `send*` or `reply`.
+/// 3. [`poll_event`](Self::poll_event) until `None`. May give more after any of the above.
+/// 4. [`poll_timeout`](Self::poll_timeout): sleep until then, or until something happens. May change after any of the
+///    above.
+///
+/// No input makes it fail: what is wrong with a packet becomes a [`DropReason`], counted and told as an event. Time
+/// (`now`) must not go back. Memory is bounded by [`Config`]: transmit queues per interface, connections, their receive
+/// queues, events.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    interfaces: Vec<Interface>,
+    routes: RouteTable,
+    ports: PortTable,
+    connections: Slab<Connection>,
+    listeners: Slab<Listener>,
+    sockets: Slab<Socket>,
+    /// Connections that others opened, by own port and the other's address and port (CONN-2).
+    servers: BTreeMap<(Port, Address, Port), ConnectionId>,
+    /// Packets of ours to ourselves, handled before the call that made them returns.
+    looped: VecDeque<(InterfaceId, Packet)>,
+    /// Connections to tell when a transmit queue has room again.
+    blocked: Vec<ConnectionId>,
+    /// Scratch space for the ways out of one packet.
+    outputs: Vec<Output>,
+    events: Events,
+    next_transmit: usize,
+    random: u64,
+    stats: Stats,
+}
+
+impl Node {
+    /// A node with the loopback interface alone.
+    ///
+    /// `seed` picks the first ephemeral port. Give it a different value at each start: replies to a port that was in use
+    /// before a restart would reach the wrong connection.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        let mut ports = PortTable::new(config.port_max_bind);
+        if config.ping == Switch::On {
+            ports.set(Service::Ping.port().into(), Owner::Service(Service::Ping));
+        }
+        Self {
+            interfaces: [Interface::loopback()].into(),
+            routes: RouteTable::new(),
+            ports,
+            connections: Slab::new(config.max_connections),
+            listeners: Slab::new(usize::from(u8::MAX)),
+            sockets: Slab::new(usize::from(u8::MAX)),
+            servers: BTreeMap::new(),
+            looped: VecDeque::new(),
+            blocked: Vec::new(),
+            outputs: Vec::new(),
+            events: Events::new(config.event_queue),
+            next_transmit: 0,
+            random: seed,
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Adds an interface, its link up.
+    ///
+    /// # Errors
+    /// The configuration cannot work: see [`InterfaceError`].
+    pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<InterfaceId, InterfaceError> {
+        let new = Interface::try_new(config)?;
+        if self.interfaces.iter().any(|old| old.name == new.name) {
+            return Err(InterfaceError::NameInUse { name: new.name });
+        }
+        let mut real = self.interfaces.iter().skip(1);
+        if let Some(old) = real.find(|old| old.collides(&new)) {
+            return Err(InterfaceError::NetworkInUse {
+                address: new.address(),
+                other: old.name,
+            });
+        }
+        let id = InterfaceId::from_index(self.interfaces.len()).ok_or(InterfaceError::TooMany)?;
+        self.interfaces.push(new);
+        Ok(id)
+    }
+
+    /// The interfaces with their names, subnets and counters, the loopback first.
+    pub fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, InterfaceName, Subnet, &InterfaceStats)> {
+        self.interfaces
+            .iter()
+            .enumerate()
+            .filter_map(|(index, interface)| {
+                let id = InterfaceId::from_index(index)?;
+                Some((id, interface.name, interface.subnet, &interface.stats))
+            })
+    }
+
+    /// Counters of one interface.
+    #[must_use]
+    pub fn interface_stats(&self, interface: InterfaceId) -> Option<&InterfaceStats> {
+        Some(&self.interfaces.get(interface.index())?.stats)
+    }
+
+    /// Counters of the node.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            events_lost: self.events.lost(),
+            ..self.stats
+        }
+    }
+
+    /// Adds a route.
+    ///
+    /// # Errors
+    /// The interface does not exist, or the table is full.
+    pub fn add_route(&mut self, route: Route) -> Result<(), RouteError> {
+        if route.interface.index() >= self.interfaces.len() {
+            return Err(RouteError::UnknownInterface {
+                interface: route.interface,
+            });
+        }
+        self.routes.insert(route)
+    }
+
+    /// The routes.
+    #[must_use]
+    pub const fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        // A backlog is in order of age, so its front is the first to expire.
+        self.listeners
+            .iter()
+            .filter_map(|(_, listener)| self.expiry(*listener.backlog.front()?))
+            .min()
+    }
+
+    /// Drops what has waited too long. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let waiting = self
+            .listeners
+            .iter()
+            .flat_map(|(_, listener)| listener.backlog.iter().copied());
+        let late = |id: &ConnectionId| self.expiry(*id).is_some_and(|until| until <= now);
+        let expired: Vec<_> = waiting.filter(late).collect();
+        for id in expired {
+            while let Some(message) = self.recv(id) {
+                self.drop_packet(message.interface, Some(message.header), DropReason::NotAccepted);
+            }
+            self.close(id);
+        }
+    }
+
+    fn expiry(&self, connection: ConnectionId) -> Option<Instant> {
+        match self.connections.get(connection.0)?.role {
+            Role::Pending { until, .. } => Some(until),
+            Role::Client | Role::Server => None,
+        }
+    }
+
+    /// Counts a packet that goes no further, and tells of it.
+    fn drop_packet(&mut self, interface: InterfaceId, header: Option<Header>, reason: DropReason) {
+        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
+            interface.stats.count(reason.counter());
+        }
+        self.stats.dropped = self.stats.dropped.wrapping_add(1);
+        self.events.notice(Event::Dropped(Dropped {
+            interface,
+            header,
+            reason,
+        }));
+    }
+
+    /// The next number of a splitmix64 sequence.
+    const fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,290 @@
+//! The way in: what a link received is for us, for somebody else, or for nobody (7.1, PORT-2).
+
+use bytes::Bytes;
+use tinwire_time::Instant;
+
+use super::Node;
+use crate::conn::{Connection, Inbox, Pushed, Role};
+use crate::ports::Owner;
+use crate::seal::{self, OpenError};
+use crate::service::Service;
+use crate::{
+    Address, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, LinkState, ListenerId, Message,
+    Needs, Packet, Peers, Port, ReplyMatch, SocketId,
+};
+
+/// A packet for us, and how it got here.
+struct Arrival {
+    now: Instant,
+    interface: InterfaceId,
+    broadcast: bool,
+    packet: Packet,
+}
+
+impl Node {
+    /// Takes what the link of `interface` received: header and payload.
+    pub fn handle_frame(&mut self, now: Instant, interface: InterfaceId, frame: Bytes) {
+        let Some(version) = self
+            .interfaces
+            .get(interface.index())
+            .map(|interface| interface.version)
+        else {
+            return;
+        };
+        match Packet::decode(version, frame) {
+            Ok(packet) => self.handle_packet(now, interface, packet),
+            Err(_) => self.drop_packet(interface, None, DropReason::ShortHeader),
+        }
+    }
+
+    /// Takes a packet that the link of `interface` received.
+    pub fn handle_packet(&mut self, now: Instant, interface: InterfaceId, packet: Packet) {
+        self.receive(now, interface, packet);
+        self.settle(now);
+    }
+
+    /// Counts and tells what the link of `interface` could not make a packet of, or could not send.
+    pub fn handle_discard(&mut self, interface: InterfaceId, reason: DropReason) {
+        self.drop_packet(interface, None, reason);
+    }
+
+    /// Takes note that the link of `interface` went up or down. What waits for a link that goes down is dropped.
+    pub fn handle_link(&mut self, interface: InterfaceId, state: LinkState) {
+        let Some(entry) = self.interfaces.get_mut(interface.index()) else {
+            return;
+        };
+        if core::mem::replace(&mut entry.link, state) == state {
+            return;
+        }
+        self.events.notice(Event::Link { interface, state });
+        if state == LinkState::Down {
+            for transmit in core::mem::take(&mut entry.queue) {
+                self.drop_packet(interface, Some(transmit.packet.header), DropReason::LinkDown);
+            }
+            self.tell_writable();
+        }
+    }
+
+    /// Handles the packets that this node sent to itself.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while let Some((interface, packet)) = self.looped.pop_front() {
+            self.receive(now, interface, packet);
+        }
+    }
+
+    fn receive(&mut self, now: Instant, interface: InterfaceId, packet: Packet) {
+        let Some(entry) = self.interfaces.get_mut(interface.index()) else {
+            return;
+        };
+        let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
+        entry.stats.rx = entry.stats.rx.wrapping_add(1);
+        entry.stats.rx_bytes = entry.stats.rx_bytes.wrapping_add(len);
+        let destination = packet.header.destination;
+        let broadcast = entry.subnet.is_broadcast(destination);
+        // ROUTE-1: any interface's own address, but broadcasts of the receiving interface alone.
+        if self
+            .interfaces
+            .iter()
+            .any(|interface| interface.owns(destination))
+        {
+            self.deliver(Arrival {
+                now,
+                interface,
+                broadcast: false,
+                packet,
+            });
+        } else if broadcast {
+            self.deliver(Arrival {
+                now,
+                interface,
+                broadcast: true,
+                packet,
+            });
+        } else {
+            self.forward(interface, packet);
+        }
+    }
+
+    fn deliver(&mut self, arrival: Arrival) {
+        let header = arrival.packet.header;
+        let known = (header.destination_port, header.source, header.source_port);
+        match self.ports.owner(header.destination_port) {
+            Some(Owner::Service(service)) => self.deliver_to_service(service, arrival),
+            Some(Owner::Socket(socket)) => self.deliver_to_socket(socket, arrival),
+            Some(Owner::Client(connection)) => self.deliver_to_client(connection, arrival),
+            owner => match (self.servers.get(&known).copied(), owner) {
+                (Some(connection), _) => self.deliver_to_connection(connection, arrival),
+                (None, Some(Owner::Listener(listener))) => self.deliver_to_listener(listener, arrival),
+                (None, _) => self.drop_packet(arrival.interface, Some(header), DropReason::NoListener),
+            },
+        }
+    }
+
+    fn deliver_to_service(&mut self, service: Service, arrival: Arrival) {
+        let needs = self.config.service_needs;
+        let Some(request) = self.open(arrival, needs) else {
+            return;
+        };
+        // Two services that answer each other's answers would never stop.
+        if request.header.source_port <= Port::UPTIME {
+            self.drop_packet(request.interface, Some(request.header), DropReason::ServiceLoop);
+            return;
+        }
+        self.stats.delivered = self.stats.delivered.wrapping_add(1);
+        let Some(answer) = service.answer(request.payload.clone()) else {
+            return;
+        };
+        let mut header = request.header.reply();
+        header.source = self.answering_address(request.interface, header.source, request.broadcast);
+        if self.originate(header, answer).is_ok() {
+            self.stats.served = self.stats.served.wrapping_add(1);
+        }
+    }
+
+    fn deliver_to_socket(&mut self, id: SocketId, arrival: Arrival) {
+        let Some(needs) = self.sockets.get(id.0).map(|socket| socket.config.needs) else {
+            return;
+        };
+        let Some(message) = self.open(arrival, needs) else {
+            return;
+        };
+        let (interface, header) = (message.interface, message.header);
+        let Some(socket) = self.sockets.get_mut(id.0) else {
+            return;
+        };
+        let pushed = socket.inbox.push(message);
+        self.pushed(pushed, Event::Datagram(id), interface, header);
+    }
+
+    fn deliver_to_client(&mut self, id: ConnectionId, arrival: Arrival) {
+        let Some(peers) = self.peers(id) else { return };
+        let header = arrival.packet.header;
+        if self.config.reply_match == ReplyMatch::Strict && !self.is_reply(peers, &header) {
+            self.drop_packet(arrival.interface, Some(header), DropReason::WrongPeer);
+            return;
+        }
+        self.deliver_to_connection(id, arrival);
+    }
+
+    /// Whether a packet to a client's port comes from the client's remote (CONN-1). A broadcast is answered by anybody.
+    fn is_reply(&self, peers: Peers, header: &Header) -> bool {
+        header.source_port == peers.remote_port
+            && (header.source == peers.remote
+                || peers.remote == Address::BROADCAST
+                || self
+                    .interfaces
+                    .iter()
+                    .skip(1)
+                    .any(|interface| interface.subnet.is_broadcast(peers.remote)))
+    }
+
+    fn deliver_to_connection(&mut self, id: ConnectionId, arrival: Arrival) {
+        let Some(needs) = self.connections.get(id.0).map(|connection| connection.needs) else {
+            return;
+        };
+        let Some(message) = self.open(arrival, needs) else {
+            return;
+        };
+        let (interface, header) = (message.interface, message.header);
+        let Some(connection) = self.connections.get_mut(id.0) else {
+            return;
+        };
+        let pushed = connection.inbox.push(message);
+        self.pushed(pushed, Event::Readable(id), interface, header);
+    }
+
+    /// The first packet of a connection makes it, whatever the packet is (CONN-2).
+    fn deliver_to_listener(&mut self, id: ListenerId, arrival: Arrival) {
+        let Some(listener) = self.listeners.get(id.0) else {
+            return;
+        };
+        let (config, waiting) = (listener.config, listener.backlog.len());
+        let now = arrival.now;
+        let Some(message) = self.open(arrival, config.needs) else {
+            return;
+        };
+        let (interface, header) = (message.interface, message.header);
+        if waiting >= config.backlog {
+            self.drop_packet(interface, Some(header), DropReason::BacklogFull);
+            return;
+        }
+        let peers = Peers {
+            local: self.answering_address(interface, header.destination, message.broadcast),
+            local_port: header.destination_port,
+            remote: header.source,
+            remote_port: header.source_port,
+        };
+        let connection = Connection {
+            peers,
+            role: Role::Pending {
+                listener: id,
+                until: now + config.accept_timeout,
+            },
+            flags: header.flags.without(Flags::FRAG),
+            priority: header.priority,
+            needs: config.needs,
+            inbox: Inbox::new(config.receive_queue),
+            blocked: false,
+        };
+        let Some(key) = self.connections.insert(connection) else {
+            self.drop_packet(interface, Some(header), DropReason::TooManyConnections);
+            return;
+        };
+        let connection = ConnectionId(key);
+        self.servers
+            .insert((peers.local_port, peers.remote, peers.remote_port), connection);
+        if let Some(entry) = self.connections.get_mut(key) {
+            let pushed = entry.inbox.push(message);
+            self.pushed(pushed, Event::Readable(connection), interface, header);
+        }
+        if let Some(listener) = self.listeners.get_mut(id.0) {
+            listener.backlog.push_back(connection);
+            if !core::mem::replace(&mut listener.announced, true) {
+                self.events.ready(Event::Incoming(id));
+            }
+        }
+    }
+
+    /// Checks what the receiver needs, then the trailers, and strips them. Otherwise the packet is dropped.
+    fn open(&mut self, arrival: Arrival, needs: Needs) -> Option<Message> {
+        let Arrival {
+            now,
+            interface,
+            broadcast,
+            packet: Packet { header, payload },
+        } = arrival;
+        let version = self.interfaces.get(interface.index())?.version;
+        let opened = match needs.refusal(header.flags) {
+            Some(reason) => Err(reason),
+            None if header.flags.contains(Flags::RDP) => Err(DropReason::RdpUnsupported),
+            None => {
+                seal::open(&header, version, payload, &self.config.hmac_key).map_err(|error| match error {
+                    OpenError::Crc(_) => DropReason::Checksum,
+                    OpenError::Hmac(_) => DropReason::Authentication,
+                })
+            }
+        };
+        match opened {
+            Ok(payload) => Some(Message {
+                header,
+                payload,
+                interface,
+                broadcast,
+                received_at: now,
+            }),
+            Err(reason) => {
+                self.drop_packet(interface, Some(header), reason);
+                None
+            }
+        }
+    }
+
+    fn pushed(&mut self, pushed: Pushed, event: Event, interface: InterfaceId, header: Header) {
+        match pushed {
+            Pushed::Announce => self.events.ready(event),
+            Pushed::Quiet => {}
+            Pushed::Full => return self.drop_packet(interface, Some(header), DropReason::ReceiveQueueFull),
+        }
+        self.stats.delivered = self.stats.delivered.wrapping_add(1);
+    }
+}

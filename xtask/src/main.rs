@@ -49,6 +49,7 @@ fn dispatch(arguments: &[String]) -> Result {
     }
     match (verb.as_str(), rest) {
         ("ci", []) => ci::run(),
+        ("checks", []) => ci::checks(),
         ("cross", []) => cross::run(),
         ("demo", _) => demo::run(rest),
         ("doc", []) => doc::run(),

@@ -40,7 +40,7 @@ impl Executable {
 
 /// Builds and lists the test files whose name begins with `prefix`.
 ///
-/// The whole workspace is selected, so that features, and with them the build, are those of `cargo xtask test`.
+/// The whole workspace is selected, so that features, and with them the build, are those of the other tests.
 pub(crate) fn build(workspace: &Workspace, prefix: &str) -> Result<Vec<Executable>> {
     let is_wanted = |package: &Package| {
         package
@@ -111,12 +111,22 @@ mod tests {
                 ..Package::default()
             }],
         };
-        let messages = r#"{"reason":"compiler-artifact","executable":null,"target":{"name":"isotp"}}
-{"reason":"compiler-artifact","executable":"/t/cli","manifest_path":"/w/crates/cli/Cargo.toml","target":{"name":"cli"}}
-{"reason":"compiler-artifact","executable":"/t/raw","manifest_path":"/w/crates/isotp/Cargo.toml","target":{"name":"vcan_raw"}}
-{"reason":"compiler-artifact","executable":"/t/hw","manifest_path":"/w/crates/isotp/Cargo.toml","target":{"name":"vcan_hw"}}
-{"reason":"build-finished","success":true}"#;
-        let executables = parse(messages, &workspace, "vcan_").unwrap();
+        let built = |executable: &str, package: &str, target: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","executable":"{executable}",
+                "manifest_path":"/w/crates/{package}/Cargo.toml","target":{{"name":"{target}"}}}}"#
+            )
+            .replace('\n', "")
+        };
+        let messages = [
+            r#"{"reason":"compiler-artifact","executable":null,"target":{"name":"isotp"}}"#.to_owned(),
+            built("/t/cli", "cli", "cli"),
+            built("/t/raw", "isotp", "vcan_raw"),
+            built("/t/hw", "isotp", "vcan_hw"),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+        ]
+        .join("\n");
+        let executables = parse(&messages, &workspace, "vcan_").unwrap();
         assert_eq!(executables.len(), 2);
         assert_eq!(executables[0].path, Path::new("/t/raw"));
         assert_eq!(executables[0].directory, Path::new("/w/crates/isotp"));

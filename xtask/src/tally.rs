@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::AddAssign;
 
+use crate::failure::{Failure, Result};
+
 /// What an ignored kernel test gives as its reason; such a test is not skipped, the kernel run does it.
 const LEFT_TO_THE_KERNEL_RUN: &str = "cargo xtask vcan";
 /// The same for tests that talk to a program of somebody else's.
@@ -19,6 +21,15 @@ pub(crate) struct Totals {
 impl Totals {
     pub(crate) fn ran(self) -> u64 {
         self.passed + self.failed
+    }
+
+    /// Green or red by the counts alone.
+    pub(crate) fn verdict(self) -> Result {
+        if self.failed == 0 {
+            Ok(())
+        } else {
+            Err(Failure::new("there are red tests"))
+        }
     }
 }
 
@@ -62,6 +73,11 @@ impl Tally {
                 self.line.push(byte);
             }
         }
+    }
+
+    /// Whether the last line is not at its end: what is printed next would stand behind it.
+    pub(crate) fn is_within_line(&self) -> bool {
+        !self.line.is_empty()
     }
 
     /// The counts. `success` is what the exit status said: a red status without a red test is one failure.

@@ -119,6 +119,9 @@ impl Session {
     fn counted(&mut self, command: &mut Command) -> Result<Totals> {
         let mut tally = Tally::default();
         let status = process::tee(command, |bytes| tally.push(bytes))?;
+        if tally.is_within_line() {
+            println!();
+        }
         if !status.success() {
             self.red.push(process::shown(command));
         }

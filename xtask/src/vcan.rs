@@ -92,7 +92,16 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             println!("{totals}");
             result
         }
-        Run::NotHere { why, .. } => Err(why),
+        Run::NotHere { tests, why } => {
+            println!(
+                "{}",
+                Totals {
+                    skipped: tests,
+                    ..Totals::default()
+                }
+            );
+            Err(why)
+        }
     }
 }
 
@@ -140,10 +149,10 @@ pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
             executable.title()
         );
     }
-    let (counted, result) = run_all(workspace, options, &place, &runnable)?;
+    let (counted, mut result) = run_all(workspace, options, &place, &runnable)?;
     totals += counted;
     if totals.ran() == 0 && result.is_ok() {
-        return Err(Failure::usage("no kernel test to run"));
+        result = Err(Failure::usage("no kernel test to run"));
     }
     Ok(Run::Through(totals, result))
 }
@@ -170,7 +179,11 @@ fn run_all(
         tally.push(bytes);
     };
     let outcome = place.run(options, steps, &mut listener)?;
-    Ok((tally.finish(outcome == Outcome::Status(0)), outcome.result()))
+    if tally.is_within_line() {
+        println!();
+    }
+    let totals = tally.finish(outcome == Outcome::Status(0));
+    Ok((totals, outcome.result().and(totals.verdict())))
 }
 
 fn needs_controllers(executable: &Executable) -> bool {

@@ -52,7 +52,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// `tokio v1.54.0`, `thiserror-impl v2.0.18 (proc-macro)`, `bytes v1.12.1 (*)`: names and versions count once.
+/// Counts names and versions once: `bytes v1.12.1`, `bytes v1.12.1 (*)`, `paste v1.0.15 (proc-macro)`.
 fn count(tree: &str) -> usize {
     let key = |line: &'_ str| -> Option<(String, String)> {
         let mut words = line.split_whitespace();

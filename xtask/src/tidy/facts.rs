@@ -104,7 +104,8 @@ fn table(text: &str) -> BTreeSet<&str> {
 mod tests {
     use super::*;
 
-    const README: &str = "# tinwire\nNeeds Rust 1.89 (edition 2024).\n\n## Crates\n\n| crate | what |\n|---|---|\n\
+    const README: &str = "# tinwire\nNeeds Rust 1.89 (edition 2024).\n\n## Crates\n\n\
+        | crate | what |\n|---|---|\n\
         | [`isotp`](crates/isotp) | transport |\n| `can-link` | links |\n\n## Status\n| `demo` | works |\n";
 
     fn package(name: &str) -> Package {

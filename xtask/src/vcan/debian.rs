@@ -142,10 +142,17 @@ mod tests {
 
     #[test]
     fn the_kernel_packages_are_picked_from_a_list_of_dependencies() {
-        let listing = "linux-image-7.2.12+deb13-amd64\n  Depends: kmod\n  Depends: linux-binary-7.2.12+deb13-amd64\n\
-            \x20 Depends: linux-modules-7.2.12+deb13-amd64\n    linux-initramfs-tool\n  Recommends: linux-image-x\n";
+        let listing = [
+            "linux-image-7.2.12+deb13-amd64",
+            "  Depends: kmod",
+            "  Depends: linux-binary-7.2.12+deb13-amd64",
+            "  Depends: linux-modules-7.2.12+deb13-amd64",
+            "    linux-initramfs-tool",
+            "  Recommends: linux-image-x",
+        ]
+        .join("\n");
         assert_eq!(
-            kernel_parts(listing),
+            kernel_parts(&listing),
             [
                 "linux-binary-7.2.12+deb13-amd64",
                 "linux-modules-7.2.12+deb13-amd64"

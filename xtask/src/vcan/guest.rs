@@ -26,6 +26,8 @@ const PID1: &str = include_str!("pid1.sh");
 const GRACE: Duration = Duration::from_secs(15);
 /// A machine under KVM that works has booted long before.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// Directories of running machines are called by their process.
+const RUN_PREFIX: &str = "run-";
 const CONSOLE_LINES_SHOWN: usize = 100;
 
 /// How many times longer than at home the tests should wait in there.
@@ -47,7 +49,8 @@ impl Guest {
         let busybox = needed("busybox")?;
         let modules = modules::load(&kernel.modules, controllers)?;
         let archive = initramfs::pack(&busybox, &modules)?;
-        let directory = cache.join(format!("run-{}", std::process::id()));
+        remove_abandoned(cache);
+        let directory = cache.join(format!("{RUN_PREFIX}{}", std::process::id()));
         let share = directory.join("share");
         fs::create_dir_all(&share).map_err(|error| Failure::at(&share, &error))?;
         let initramfs = directory.join("initramfs");
@@ -150,6 +153,17 @@ impl Drop for Guest {
     fn drop(&mut self) {
         // What stays behind lies under target/ and does no harm.
         let _left_behind = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Runs that were killed could not tidy up after themselves.
+fn remove_abandoned(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(RUN_PREFIX));
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _left_behind = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

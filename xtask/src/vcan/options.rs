@@ -90,7 +90,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What `cargo xtask test` runs: all kernel tests there are, in longer time than one who waits would give.
+    /// What `cargo xtask test` runs: all kernel tests there are, with time enough on a busy machine.
     pub(crate) fn everything() -> Self {
         Self {
             controllers: Controllers::Wanted,

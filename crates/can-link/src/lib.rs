@@ -7,6 +7,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod error_frame;
+#[cfg(feature = "tokio")]
+pub mod faulty;
 pub mod filter;
 pub mod frame;
 pub mod id;

@@ -7,9 +7,17 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod content_type;
 pub mod control;
 pub mod frame;
+#[cfg(feature = "alloc")]
+pub mod handshake;
 pub mod hint;
 
+#[cfg(feature = "alloc")]
+pub use content_type::ContentType;
 pub use control::{Control, ControlFrame, ControlType};
 pub use frame::{End, Frame, FrameConfig, Parser};
+#[cfg(feature = "alloc")]
+pub use handshake::{Config, Event, Mode, ReaderMachine, Stats, WriterMachine};

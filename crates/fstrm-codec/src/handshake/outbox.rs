@@ -1,0 +1,75 @@
+//! What both machines hold for their driver: frames to send, events to tell, counters.
+
+use alloc::collections::VecDeque;
+
+use super::{Event, Stats};
+use crate::control::{Control, ControlFrame};
+
+/// Events held; those that mark the life of a stream (started, ended, failed) have room kept for them.
+const MAX_EVENTS: usize = 16;
+/// Of these, how many may be passing remarks.
+const MAX_REMARKS: usize = MAX_EVENTS - 2;
+
+/// Frames to send and events to tell.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<ControlFrame>,
+    events: VecDeque<Event>,
+    pub(super) stats: Stats,
+}
+
+impl Outbox {
+    /// At most two frames wait at any time: a machine sends one per state.
+    pub(super) fn send(&mut self, frame: ControlFrame) {
+        self.frames.push_back(frame);
+    }
+
+    /// A mark in the life of a stream. There is room for those of one stream; with several in a row nobody may listen.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.push(event, MAX_EVENTS);
+    }
+
+    /// Something worth telling; lost and counted when nobody listens.
+    fn remark(&mut self, event: Event) {
+        self.push(event, MAX_REMARKS);
+    }
+
+    fn push(&mut self, event: Event, max: usize) {
+        if self.events.len() < max {
+            self.events.push_back(event);
+        } else {
+            self.stats.lost_events += 1;
+        }
+    }
+
+    pub(super) fn ignore(&mut self, control: &Control<'_>) {
+        self.stats.ignored_controls += 1;
+        self.remark(Event::Ignored {
+            control: control.control_type(),
+        });
+    }
+
+    pub(super) fn skip(&mut self, len: u32) {
+        self.stats.skipped_frames += 1;
+        self.stats.skipped_bytes += u64::from(len);
+        self.remark(Event::Skipped { len });
+    }
+
+    pub(super) fn count_data(&mut self, len: usize) {
+        self.stats.data_frames += 1;
+        self.stats.data_bytes += u64::try_from(len).unwrap_or(u64::MAX);
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<ControlFrame> {
+        self.frames.pop_front()
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Nothing more is sent: the connection is to be dropped.
+    pub(super) fn drop_frames(&mut self) {
+        self.frames.clear();
+    }
+}

@@ -10,6 +10,8 @@ extern crate std;
 #[cfg(feature = "alloc")]
 mod content_type;
 pub mod control;
+#[cfg(feature = "std")]
+pub mod file;
 pub mod frame;
 #[cfg(feature = "alloc")]
 pub mod handshake;
@@ -18,6 +20,8 @@ pub mod hint;
 #[cfg(feature = "alloc")]
 pub use content_type::ContentType;
 pub use control::{Control, ControlFrame, ControlType};
+#[cfg(feature = "std")]
+pub use file::{FileReader, FileWriter};
 pub use frame::{End, Frame, FrameConfig, Parser};
 #[cfg(feature = "alloc")]
 pub use handshake::{Config, Event, Mode, ReaderMachine, Stats, WriterMachine};

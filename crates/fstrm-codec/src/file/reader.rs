@@ -1,0 +1,294 @@
+//! The borrowing reader.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::vec;
+use std::vec::Vec;
+
+use thiserror::Error;
+use tinwire_time::Instant;
+
+use crate::ContentType;
+use crate::control::BuildError;
+use crate::frame::{End, Frame, FrameError, Parser};
+use crate::handshake::{Config, Event, HandshakeError, Mode, ReaderMachine, Stats, Verdict};
+
+/// First size of the read buffer, in bytes; it grows to hold the longest frame met.
+const READ_CAPACITY: usize = 256 * 1024;
+
+/// Why a file cannot be read on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("read failed")]
+    Io(#[from] io::Error),
+    /// The bytes are not frames.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The frames are not a stream that the configuration takes.
+    #[error("at byte {offset}: {error}")]
+    Stream {
+        /// Where in the file the frame begins, in bytes.
+        offset: u64,
+        /// What is wrong with it.
+        #[source]
+        error: HandshakeError,
+    },
+    /// The configured content types do not fit into a control frame.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        let kind = match error {
+            ReadError::Io(error) => return error,
+            ReadError::Frame(_) => io::ErrorKind::InvalidData,
+            ReadError::Stream {
+                error: HandshakeError::NoAnswer { .. },
+                ..
+            } => io::ErrorKind::UnexpectedEof,
+            ReadError::Stream { .. } => io::ErrorKind::InvalidData,
+            ReadError::Build(_) => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// How many streams a file holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequences {
+    /// One; what follows STOP is not read. The default, as the C library.
+    #[default]
+    One,
+    /// Any number, START to STOP, back to back: files that were put together with `cat`.
+    Concatenated,
+}
+
+/// Reads a stream from a file, or from anything else that `Read`s.
+///
+/// ```
+/// # fn main() -> Result<(), fstrm_codec::file::ReadError> {
+/// use fstrm_codec::{Config, End, FileReader};
+///
+/// let file: &[u8] = b"\0\0\0\0\0\0\0\x04\0\0\0\x02\0\0\0\x05hello\0\0\0\x05wor";
+/// let mut reader = FileReader::new(file, Config::new())?;
+/// assert_eq!(reader.next_frame()?, Some(&b"hello"[..]));
+/// assert_eq!(reader.next_frame()?, None);
+/// assert_eq!(reader.end_of_stream(), Some(End::Truncated { offset: 21, missing: 2 }));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The buffer is 256 KiB at first and grows with the bytes that come, at most to twice the longest frame allowed.
+#[derive(Debug)]
+pub struct FileReader<R> {
+    inner: R,
+    buffer: Vec<u8>,
+    /// The bytes of the buffer that are read and not consumed.
+    start: usize,
+    end: usize,
+    parser: Parser,
+    machine: ReaderMachine,
+    sequences: Sequences,
+    started: u64,
+    frame_offset: u64,
+    /// Length of a payload that came while START was looked for; it lies in front of `start`.
+    early: Option<usize>,
+    at_end: bool,
+}
+
+impl FileReader<File> {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: impl AsRef<Path>, config: Config) -> Result<Self, ReadError> {
+        Ok(Self::new(File::open(path)?, config)?)
+    }
+}
+
+impl<R: Read> FileReader<R> {
+    /// Reads from `inner`, which needs no buffer of its own. The mode of `config` is always unidirectional here.
+    ///
+    /// # Errors
+    /// When the configured content types do not fit into a control frame.
+    pub fn new(inner: R, config: Config) -> Result<Self, BuildError> {
+        let config = config.mode(Mode::Unidirectional);
+        Ok(Self {
+            inner,
+            buffer: vec![0; READ_CAPACITY],
+            start: 0,
+            end: 0,
+            parser: Parser::new(config.frame()),
+            machine: ReaderMachine::new(config, Instant::ZERO)?,
+            sequences: Sequences::One,
+            started: 0,
+            frame_offset: 0,
+            early: None,
+            at_end: false,
+        })
+    }
+
+    /// How many streams the file holds. Default [`Sequences::One`], as the C library.
+    #[must_use]
+    pub const fn sequences(mut self, sequences: Sequences) -> Self {
+        self.sequences = sequences;
+        self
+    }
+
+    /// The next payload; `None` at the end of the stream.
+    ///
+    /// A missing tail is an end like any other: [`end_of_stream`](Self::end_of_stream) tells them apart.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is malformed, or is not a stream that the configuration takes. The last two are
+    /// final: every later call gives the error again.
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        let mut payload = self.early.take();
+        while payload.is_none() && self.machine.end_of_stream().is_none() {
+            payload = self.step()?;
+        }
+        // The payload is what was consumed last.
+        Ok(payload.and_then(|len| self.buffer.get(self.start - len..self.start)))
+    }
+
+    /// Reads START, if it has not come yet, so that [`content_type`](Self::content_type) is known.
+    ///
+    /// # Errors
+    /// As [`next_frame`](Self::next_frame).
+    pub fn read_start(&mut self) -> Result<Option<&ContentType>, ReadError> {
+        while self.started == 0 && self.machine.end_of_stream().is_none() {
+            self.early = self.step()?;
+        }
+        Ok(self.machine.content_type())
+    }
+
+    /// The content type of the stream at hand, once its START was read.
+    #[must_use]
+    pub const fn content_type(&self) -> Option<&ContentType> {
+        self.machine.content_type()
+    }
+
+    /// How the stream ended, once it has.
+    #[must_use]
+    pub const fn end_of_stream(&self) -> Option<End> {
+        self.machine.end_of_stream()
+    }
+
+    /// Where in the file the last frame begins, in bytes.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.frame_offset
+    }
+
+    /// Streams begun so far.
+    #[must_use]
+    pub const fn streams(&self) -> u64 {
+        self.started
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.machine.stats()
+    }
+
+    /// The next thing that happened: frames passed over, start and end.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.machine.poll_event()
+    }
+
+    /// Reads to the end of the file and counts the bytes that belong to no frame.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn trailing_bytes(&mut self) -> io::Result<u64> {
+        let mut count = u64::try_from(self.end - self.start).unwrap_or(u64::MAX);
+        self.start = self.end;
+        count += io::copy(&mut self.inner, &mut io::sink())?;
+        self.at_end = true;
+        Ok(count)
+    }
+
+    /// Takes one frame off the buffer, or fills it; the length of a payload that belongs to the caller.
+    fn step(&mut self) -> Result<Option<usize>, ReadError> {
+        self.check()?;
+        let input = self.buffer.get(self.start..self.end).unwrap_or(&[]);
+        let parsed = self.parser.parse(input)?;
+        self.start += parsed.consumed;
+        let Some(frame) = parsed.frame else {
+            if !self.fill()? {
+                self.frame_offset = self.parser.offset();
+                self.machine.handle_end(self.parser.end());
+                self.check()?;
+            }
+            return Ok(None);
+        };
+        self.frame_offset = parsed.offset;
+        let was_streaming = self.machine.is_streaming();
+        let verdict = self.machine.handle_frame(Instant::ZERO, &frame);
+        if let (Verdict::Deliver, Frame::Data(payload)) = (verdict, frame) {
+            self.started += u64::from(!was_streaming);
+            return Ok(Some(payload.len()));
+        }
+        self.started += u64::from(!was_streaming && self.machine.is_streaming());
+        self.check()?;
+        if self.machine.end_of_stream() == Some(End::Stop) && self.sequences == Sequences::Concatenated {
+            self.next_stream()?;
+        }
+        Ok(None)
+    }
+
+    /// After STOP: begins the next stream, if there is one more byte.
+    fn next_stream(&mut self) -> Result<(), ReadError> {
+        if self.start < self.end || self.fill()? {
+            self.parser.restart();
+            self.machine.restart();
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        match self.machine.failure() {
+            Some(error) => Err(ReadError::Stream {
+                offset: self.frame_offset,
+                error: error.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads more bytes behind those at hand; false at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.at_end {
+            return Ok(false);
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            // Only bytes that have come make the buffer grow; the parser refuses frames over the limit.
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        loop {
+            match self.inner.read(room) {
+                Ok(0) => {
+                    self.at_end = true;
+                    return Ok(false);
+                }
+                Ok(len) => {
+                    self.end += len;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+use std::io::{self, Read};
+use std::vec;
+use std::vec::Vec;
+
+use proptest::collection::vec as vec_of;
+use proptest::prelude::*;
+
+use super::*;
+use crate::control::ControlFrame;
+use crate::frame::{EncodeError, End, FrameErrorKind};
+use crate::handshake::{Config, HandshakeError};
+use crate::{ContentType, ControlType};
+
+/// Gives at most the next of `cuts` bytes a read, and is interrupted in between.
+struct Pieces<'a> {
+    bytes: &'a [u8],
+    cuts: Vec<usize>,
+    reads: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        if self.reads.is_multiple_of(2) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let len = self.cuts[self.reads / 2 % self.cuts.len()].min(buffer.len());
+        self.bytes.read(&mut buffer[..len])
+    }
+}
+
+fn name() -> ContentType {
+    ContentType::from_static(b"t").unwrap()
+}
+
+fn file(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let mut writer = FileWriter::new(Vec::new(), Some(&name())).unwrap();
+    for payload in payloads {
+        writer.write_frame(payload).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn read(bytes: &[u8], cuts: Vec<usize>) -> (Vec<Vec<u8>>, Result<Option<End>, std::string::String>) {
+    let pieces = Pieces {
+        bytes,
+        cuts,
+        reads: 0,
+    };
+    let mut reader = FileReader::new(pieces, Config::new()).unwrap();
+    let mut payloads = Vec::new();
+    loop {
+        match reader.next_frame() {
+            Ok(Some(payload)) => payloads.push(payload.to_vec()),
+            Ok(None) => return (payloads, Ok(reader.end_of_stream())),
+            Err(error) => return (payloads, Err(std::string::ToString::to_string(&error))),
+        }
+    }
+}
+
+#[test]
+fn a_frame_longer_than_the_buffer_makes_it_grow() {
+    let payloads = vec![vec![1; 100], vec![2; 1_000_000], vec![3; 1 << 20], vec![4; 7]];
+    assert_eq!(
+        read(&file(&payloads), vec![100_000]),
+        (payloads, Ok(Some(End::Stop)))
+    );
+}
+
+#[test]
+fn an_existing_file_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("capture.fstrm");
+    FileWriter::create_new(&path, Some(&name()))
+        .unwrap()
+        .finish()
+        .unwrap();
+    let again = FileWriter::create_new(&path, None).unwrap_err();
+    assert_eq!(io::Error::from(again).kind(), io::ErrorKind::AlreadyExists);
+    let mut reader = FileReader::open(&path, Config::new()).unwrap();
+    assert_eq!(reader.read_start().unwrap(), Some(&name()));
+    assert_eq!(reader.next_frame().unwrap(), None);
+}
+
+#[test]
+fn a_dropped_writer_leaves_a_file_without_stop() {
+    let mut bytes = Vec::new();
+    FileWriter::new(&mut bytes, None)
+        .unwrap()
+        .write_frame(b"x")
+        .unwrap();
+    assert_eq!(read(&bytes, vec![9]), (vec![b"x".to_vec()], Ok(Some(End::Eof))));
+}
+
+#[test]
+fn an_empty_payload_is_refused_and_the_file_is_unharmed() {
+    let mut writer = FileWriter::new(Vec::new(), None).unwrap();
+    assert!(matches!(
+        writer.write_frame(b""),
+        Err(WriteError::Encode(EncodeError::EmptyFrame))
+    ));
+    let bytes = writer.finish().unwrap();
+    assert_eq!(read(&bytes, vec![9]), (vec![], Ok(Some(End::Stop))));
+}
+
+#[test]
+fn concatenated_files_read_as_one_only_when_asked() {
+    let bytes = [file(&[b"one".to_vec()]), file(&[b"two".to_vec()])].concat();
+    assert_eq!(read(&bytes, vec![50]).0, [b"one"]);
+    let mut reader = FileReader::new(&bytes[..], Config::new())
+        .unwrap()
+        .sequences(Sequences::Concatenated);
+    assert_eq!(reader.next_frame().unwrap(), Some(&b"one"[..]));
+    assert_eq!(reader.next_frame().unwrap(), Some(&b"two"[..]));
+    assert_eq!(reader.offset(), 61, "21 START, 7 data, 12 STOP, 21 START");
+    assert_eq!(reader.next_frame().unwrap(), None);
+    assert_eq!((reader.end_of_stream(), reader.streams()), (Some(End::Stop), 2));
+}
+
+#[test]
+fn garbage_between_concatenated_files_is_an_error_where_it_stands() {
+    let bytes = [file(&[]), b"garbage".to_vec()].concat();
+    let mut reader = FileReader::new(&bytes[..], Config::new())
+        .unwrap()
+        .sequences(Sequences::Concatenated);
+    let error = reader.next_frame().unwrap_err();
+    assert!(matches!(error, ReadError::Frame(error) if error.offset == 33
+            && matches!(error.kind, FrameErrorKind::NotFrameStream { .. })));
+}
+
+#[test]
+fn the_wrong_type_is_a_final_error() {
+    let bytes = file(&[b"one".to_vec()]);
+    let other = Config::new().content_type(ContentType::from_static(b"other").unwrap());
+    let mut reader = FileReader::new(&bytes[..], other).unwrap();
+    for _ in 0..3 {
+        assert!(matches!(
+            reader.next_frame(),
+            Err(ReadError::Stream {
+                offset: 0,
+                error: HandshakeError::WrongType { .. }
+            })
+        ));
+    }
+}
+
+#[test]
+fn a_file_cut_in_start_is_no_stream() {
+    assert_eq!(
+        read(&file(&[])[..20], vec![9]),
+        (vec![], Err("at byte 0: no START: connection closed".into()))
+    );
+}
+
+#[test]
+fn a_read_that_fails_can_be_tried_again() {
+    struct Once<R>(R, bool);
+    impl<R: Read> Read for Once<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if core::mem::replace(&mut self.1, true) {
+                self.0.read(buffer)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+    }
+    let bytes = file(&[b"one".to_vec()]);
+    let mut reader = FileReader::new(Once(&bytes[..], false), Config::new()).unwrap();
+    assert!(matches!(reader.next_frame(), Err(ReadError::Io(_))));
+    assert_eq!(reader.next_frame().unwrap(), Some(&b"one"[..]));
+}
+
+#[test]
+fn data_before_start_is_kept_while_start_is_looked_for() {
+    let bytes = b"\0\0\0\x05early\0\0\0\x05later";
+    let config = Config::new().data_before_start(crate::handshake::DataBeforeStart::Accept);
+    let mut reader = FileReader::new(&bytes[..], config).unwrap();
+    assert_eq!(reader.read_start().unwrap(), None);
+    assert_eq!(reader.next_frame().unwrap(), Some(&b"early"[..]));
+    assert_eq!(reader.next_frame().unwrap(), Some(&b"later"[..]));
+}
+
+#[test]
+fn info_sums_a_file_up() {
+    let bytes = [
+        file(&[b"four".to_vec(), b"eleven here".to_vec()]),
+        b"xyz".to_vec(),
+    ]
+    .concat();
+    let info = Info::read(&mut FileReader::new(&bytes[..], Config::new()).unwrap());
+    assert_eq!(info.content_types, [Some(name())]);
+    assert_eq!((info.frames, info.payload_bytes), (2, 15));
+    assert_eq!((info.shortest, info.longest), (Some(4), Some(11)));
+    assert_eq!((info.first_offset, info.last_offset), (Some(21), Some(29)));
+    assert_eq!(info.trailing_bytes, 3);
+    assert!(matches!(info.end, Ok(End::Stop)));
+}
+
+#[test]
+fn info_of_a_file_that_goes_wrong_tells_what_came_before() {
+    let accept = ControlFrame::build(ControlType::Accept, [], crate::control::ControlLimit::Narrow).unwrap();
+    let sound = file(&[b"four".to_vec()]);
+    let bytes = [&sound[..29], accept.as_bytes()].concat();
+    let info = Info::read(&mut FileReader::new(&bytes[..], Config::new()).unwrap());
+    assert_eq!(info.frames, 1);
+    assert!(matches!(info.end, Err(ReadError::Stream { offset: 29, .. })));
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_however_it_is_cut(
+        payloads in vec_of(vec_of(any::<u8>(), 1..60), 0..10),
+        cuts in vec_of(1_usize..50, 1..8),
+    ) {
+        let bytes = file(&payloads);
+        prop_assert_eq!(read(&bytes, cuts), (payloads, Ok(Some(End::Stop))));
+    }
+
+    #[test]
+    fn any_cutting_of_a_damaged_file_gives_the_same_items(
+        payloads in vec_of(vec_of(any::<u8>(), 1..60), 0..10),
+        cuts in vec_of(1_usize..50, 1..8),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        lost in 0_usize..30,
+    ) {
+        let mut bytes = file(&payloads);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        bytes.truncate(bytes.len() - lost);
+        let whole = read(&bytes, vec![usize::MAX]);
+        prop_assert_eq!(&read(&bytes, vec![1]), &whole);
+        prop_assert_eq!(&read(&bytes, vec![7]), &whole);
+        prop_assert_eq!(&read(&bytes, cuts), &whole);
+    }
+}

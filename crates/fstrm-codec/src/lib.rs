@@ -7,6 +7,10 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "tokio")]
+pub mod codec;
+#[cfg(feature = "tokio")]
+pub mod conn;
 #[cfg(feature = "alloc")]
 mod content_type;
 pub mod control;
@@ -17,6 +21,10 @@ pub mod frame;
 pub mod handshake;
 pub mod hint;
 
+#[cfg(feature = "tokio")]
+pub use codec::FstrmCodec;
+#[cfg(feature = "tokio")]
+pub use conn::{FstrmReader, FstrmWriter};
 #[cfg(feature = "alloc")]
 pub use content_type::ContentType;
 pub use control::{Control, ControlFrame, ControlType};

@@ -183,7 +183,7 @@ fn run_all(
         println!();
     }
     let totals = tally.finish(outcome == Outcome::Status(0));
-    Ok((totals, outcome.result().and(totals.verdict())))
+    Ok((totals, outcome.result().and_then(|()| totals.verdict())))
 }
 
 fn needs_controllers(executable: &Executable) -> bool {

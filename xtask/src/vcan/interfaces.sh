@@ -16,8 +16,8 @@ ip link add vxcan0 type vxcan peer name vxcan1 || fail "cannot make the vxcan pa
 for end in vxcan0 vxcan1; do ip link set "$end" mtu 72 && ip link set "$end" up; done
 export VXCAN0=vxcan0 VXCAN1=vxcan1
 
-# The emulated controllers, where the machine has them.
-if [ -e /sys/class/net/can1 ]; then
+# The emulated controllers, where the machine has them. (Not by /sys, which shows another namespace.)
+if ip link show can1 >/dev/null 2>&1; then
     for controller in can0 can1; do
         ip link set "$controller" type can bitrate 500000 && ip link set "$controller" up \
             || fail "cannot start $controller"

@@ -11,6 +11,8 @@ pub mod error_frame;
 pub mod faulty;
 pub mod filter;
 pub mod frame;
+#[cfg(feature = "tokio")]
+pub mod hub;
 pub mod id;
 #[cfg(feature = "std")]
 pub mod link;
@@ -25,6 +27,8 @@ pub use filter::Filter;
 #[cfg(feature = "alloc")]
 pub use filter::FilterSet;
 pub use frame::CanFrame;
+#[cfg(feature = "tokio")]
+pub use hub::Hub;
 #[cfg(feature = "std")]
 pub use link::{
     CanLink, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, Link, LinkError, Received, SendError,

@@ -139,6 +139,18 @@ impl VirtualBus {
         VirtualPort::join(self.clone(), config)
     }
 
+    /// How many ports are on the bus.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether no port is on the bus.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Counts since the bus was made.
     #[must_use]
     pub fn stats(&self) -> BusStats {

@@ -87,6 +87,10 @@ impl Medium {
         self.stats
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.ports.len()
+    }
+
     pub(super) fn join(&mut self, config: PortConfig) -> PortId {
         let id = PortId(self.next_id);
         self.next_id += 1;

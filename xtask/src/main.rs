@@ -5,6 +5,7 @@
     reason = "a command whose output is its purpose"
 )]
 
+mod bench;
 mod ci;
 mod cross;
 mod demo;
@@ -48,6 +49,7 @@ fn dispatch(arguments: &[String]) -> Result {
         return Ok(());
     }
     match (verb.as_str(), rest) {
+        ("bench", _) => bench::run(rest),
         ("ci", []) => ci::run(),
         ("checks", []) => ci::checks(),
         ("cross", []) => cross::run(),

@@ -16,6 +16,8 @@ const WIDTH: usize = 110;
 const EMPTY_NAMES: [&str; 8] = [
     "util", "utils", "common", "helper", "helpers", "types", "misc", "shared",
 ];
+/// Terms of the field that are two words; any other module is named with one.
+const TERMS: [&str; 4] = ["content_type", "error_frame", "flow_control", "virtual_bus"];
 
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let mut files = Vec::new();
@@ -76,6 +78,11 @@ fn complain(name: &Path, text: &str) -> Vec<String> {
                 "{shown}: {part} is no name for a module; say what is in there"
             ));
         }
+        if is_module(name) && part.contains('_') && !TERMS.contains(&&*part) {
+            complaints.push(format!(
+                "{shown}: {part} is two words; one, or a term of the field"
+            ));
+        }
     }
     complaints
 }
@@ -83,6 +90,11 @@ fn complain(name: &Path, text: &str) -> Vec<String> {
 /// Lines above the file's own tests.
 fn without_tests(text: &str) -> usize {
     text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+}
+
+/// Tests, examples and benchmarks are stories and may have a title.
+fn is_module(name: &Path) -> bool {
+    name.components().any(|part| part.as_os_str() == "src")
 }
 
 fn is_test(name: &Path) -> bool {
@@ -117,6 +129,16 @@ mod tests {
         assert_eq!(complain(Path::new("crates/isotp/src/util.rs"), "").len(), 1);
         assert_eq!(complain(Path::new("crates/isotp/src/common/mod.rs"), "").len(), 1);
         assert!(complain(Path::new("crates/isotp/src/commonality.rs"), "").is_empty());
+    }
+
+    #[test]
+    fn a_module_is_one_word_or_a_term_of_the_field() {
+        assert!(complain(Path::new("crates/can-link/src/virtual_bus/port.rs"), "").is_empty());
+        assert_eq!(
+            complain(Path::new("crates/can-link/src/frame_stuff.rs"), "").len(),
+            1
+        );
+        assert!(complain(Path::new("crates/can-link/tests/bad_input.rs"), "").is_empty());
     }
 
     #[test]

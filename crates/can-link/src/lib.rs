@@ -6,6 +6,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod candump;
 pub mod error_frame;
 #[cfg(feature = "tokio")]
 pub mod faulty;

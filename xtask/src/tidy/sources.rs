@@ -13,9 +13,7 @@ const AIM: usize = 300;
 /// Characters in a line. A line with an address in it may be longer.
 const WIDTH: usize = 110;
 /// Names that say nothing about what is in there, and so invite everything.
-const EMPTY_NAMES: [&str; 8] = [
-    "util", "utils", "common", "helper", "helpers", "types", "misc", "shared",
-];
+const EMPTY_NAMES: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "types", "misc"];
 /// Terms of the field that are two words; any other module is named with one.
 const TERMS: [&str; 4] = ["content_type", "error_frame", "flow_control", "virtual_bus"];
 

@@ -21,6 +21,8 @@ pub mod link;
 pub mod record;
 #[cfg(feature = "tokio")]
 mod stream;
+#[cfg(feature = "std")]
+pub mod trace;
 #[cfg(feature = "tokio")]
 pub mod virtual_bus;
 

@@ -18,6 +18,8 @@ pub mod hub;
 pub mod id;
 #[cfg(feature = "std")]
 pub mod link;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub mod linux;
 pub mod record;
 #[cfg(feature = "tokio")]
 mod stream;

@@ -1,0 +1,131 @@
+//! Waiting for a socket in tokio without losing a wake-up.
+//!
+//! Three facts shape this (can-link specification, chapter 7):
+//! - An interface that goes down raises an error without readability, so the receiving side waits for
+//!   `READABLE | ERROR`; `READABLE` alone sleeps for ever.
+//! - The poll methods of `AsyncFd` do not take the error interest, and the async one has to live as long as the wait. It
+//!   is boxed once per wait, not once per frame.
+//! - tokio takes "error and writable" for "write side closed" and never forgets it; a sender that meets a full buffer
+//!   afterwards would spin. A socket that has recovered is therefore registered anew.
+
+use core::fmt;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker, ready};
+use std::boxed::Box;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
+
+use super::sys;
+
+type Wait = Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>;
+
+/// Whether an operation left something behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress<T> {
+    /// There may be more; the next attempt needs no wait.
+    More(T),
+    /// The socket is drained (or its buffer full): the next attempt waits for a new event.
+    Drained(T),
+}
+
+/// A descriptor registered for one direction, errors included.
+pub(super) struct Readiness {
+    fd: Arc<AsyncFd<OwnedFd>>,
+    interest: Interest,
+    wait: Option<Wait>,
+}
+
+impl Readiness {
+    /// Registers for receiving.
+    pub(super) fn readable(fd: OwnedFd) -> io::Result<Self> {
+        Self::register(fd, Interest::READABLE | Interest::ERROR)
+    }
+
+    /// Registers for sending.
+    pub(super) fn writable(fd: OwnedFd) -> io::Result<Self> {
+        Self::register(fd, Interest::WRITABLE | Interest::ERROR)
+    }
+
+    fn register(fd: OwnedFd, interest: Interest) -> io::Result<Self> {
+        Ok(Self {
+            fd: Arc::new(sys::register(fd, interest)?),
+            interest,
+            wait: None,
+        })
+    }
+
+    /// Runs `op` when the socket may be ready; `None` means that [`poll_ready`](Self::poll_ready) is next.
+    ///
+    /// Readiness is cleared when `op` would block or says that it has drained the socket. An event that arrives while
+    /// `op` runs is newer than the readiness which is cleared, so it is not lost.
+    pub(super) fn attempt<T>(
+        &self,
+        op: impl FnOnce(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+    ) -> io::Result<Option<T>> {
+        let ready = pin!(self.fd.ready(self.interest));
+        let Poll::Ready(guard) = ready.poll(&mut Context::from_waker(Waker::noop())) else {
+            return Ok(None);
+        };
+        let mut guard = guard?;
+        match op(self.fd.as_fd()) {
+            Ok(Progress::More(value)) => {
+                guard.retain_ready();
+                Ok(Some(value))
+            }
+            Ok(Progress::Drained(value)) => {
+                guard.clear_ready();
+                Ok(Some(value))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                guard.clear_ready();
+                Ok(None)
+            }
+            Err(error) => {
+                guard.retain_ready();
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until an attempt is worth while.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let wait = self.wait.get_or_insert_with(|| {
+                let (fd, interest) = (Arc::clone(&self.fd), self.interest);
+                Box::pin(async move {
+                    let mut guard = fd.ready(interest).await?;
+                    guard.retain_ready();
+                    Ok(guard.ready())
+                })
+            });
+            let ready = ready!(wait.as_mut().poll(cx));
+            self.wait = None;
+            let news = ready? - Ready::READ_CLOSED - Ready::WRITE_CLOSED;
+            if !news.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            // Only the mark that tokio never clears is left. CAN sockets have no closed side: start afresh.
+            *self = Self::register(self.fd.get_ref().try_clone()?, self.interest)?;
+        }
+    }
+}
+
+/// For calls that do not depend on readiness.
+impl AsFd for Readiness {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("fd", &self.fd.get_ref())
+            .field("interest", &self.interest)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,408 @@
+//! The receiving half of a raw socket.
+
+use core::task::{Context, Poll, ready};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio::task::coop::poll_proceed;
+
+use super::control::{Control, DropCounter};
+use super::netlink::{self, Interface, Notice, Watch, Which};
+use super::options::Reconnect;
+use super::raw::{Shape, Shared, apply_filters, failed};
+use super::readiness::{Progress, Readiness};
+use super::sys::{BATCH, Datagram, ReceiveBatch};
+use crate::error_frame::{BusState, ErrorClasses};
+use crate::filter::FilterSet;
+use crate::frame::CanFrame;
+use crate::link::{
+    BadInput, BusError, CanRx, Capabilities, ChannelId, DropReason, Event, EventBuf, FilterPlace, LinkChange,
+    LinkError, Origin, Received, Timestamp,
+};
+use crate::record::{self, CLASSIC_LEN, MAX_DATAGRAM_LEN, RECORD_LEN};
+
+/// Where the interface is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Up,
+    Down,
+    /// Deleted.
+    Gone,
+    /// An interface of the same name is there again, but down.
+    Returned,
+}
+
+/// The receiving half of a [`RawSocket`](super::RawSocket).
+///
+/// One system call takes up to 64 frames into buffers that are allocated once; the half waits again only after a call
+/// that found fewer.
+#[derive(Debug)]
+pub struct RawRx {
+    shared: Arc<Shared>,
+    generation: u64,
+    socket: Readiness,
+    batch: ReceiveBatch,
+    /// None on all interfaces: changes of one would not be told from those of another.
+    watch: Option<Watch>,
+    shape: Shape,
+    filters: FilterSet,
+    place: FilterPlace,
+    inbox: Inbox,
+    presence: Presence,
+}
+
+/// Decoded events that wait to be handed out, and what decoding remembers.
+#[derive(Debug)]
+struct Inbox {
+    events: EventBuf,
+    lost: DropCounter,
+    /// None on all interfaces, where it would mix several controllers.
+    state: Option<BusState>,
+    hardware_time: bool,
+}
+
+impl RawRx {
+    pub(super) fn new(shared: Arc<Shared>, fd: OwnedFd, shape: Shape) -> Result<Self, LinkError> {
+        let filters = shared.options.filters.clone();
+        let context = |error| failed(&shared.name, "registering the socket", error);
+        let place = apply_filters(fd.as_fd(), &filters).map_err(context)?;
+        let watch = (shape.index != 0).then(Watch::new).transpose().map_err(context)?;
+        let mut rx = Self {
+            generation: 0,
+            socket: Readiness::readable(fd).map_err(context)?,
+            batch: ReceiveBatch::new(datagram_len(&shape)),
+            watch,
+            shape,
+            filters,
+            place,
+            inbox: Inbox {
+                events: EventBuf::new(),
+                lost: DropCounter::default(),
+                state: (shape.index != 0).then_some(shape.bus_state),
+                hardware_time: false,
+            },
+            presence: Presence::Up,
+            shared,
+        };
+        if !shape.is_up {
+            rx.is_down();
+        }
+        Ok(rx)
+    }
+
+    pub(super) const fn channel(&self) -> ChannelId {
+        ChannelId(self.shape.index)
+    }
+
+    /// The controller's state as far as it is known.
+    #[must_use]
+    pub fn bus_state(&self) -> BusState {
+        self.inbox.state.unwrap_or_default()
+    }
+
+    /// Reads one batch; `false` when there was nothing to read.
+    fn read_frames(&mut self) -> Result<bool, LinkError> {
+        match self.read_batch() {
+            Ok(read) => Ok(read),
+            Err(error) => {
+                // The kernel reports an error before what it had queued; we report it behind.
+                while self.read_batch().is_ok_and(|read| read) {}
+                self.socket_error(error).map(|()| true)
+            }
+        }
+    }
+
+    fn read_batch(&mut self) -> io::Result<bool> {
+        let batch = &mut self.batch;
+        let received = self.socket.attempt(|fd| {
+            let count = batch.receive(fd)?;
+            // A short read has drained the socket: frames that come later raise a new event.
+            Ok(if count < BATCH {
+                Progress::Drained(count)
+            } else {
+                Progress::More(count)
+            })
+        })?;
+        let Some(count) = received else {
+            return Ok(false);
+        };
+        // A frame proves that the interface is up, and may be here before the notice of it.
+        match self.presence {
+            Presence::Down => self.is_up(LinkChange::Up),
+            Presence::Returned => self.is_up(LinkChange::Reconnected),
+            Presence::Up | Presence::Gone => {}
+        }
+        let software = (self.place == FilterPlace::Software).then_some(&self.filters);
+        let monotonic = Instant::now();
+        for datagram in self.batch.datagrams(count) {
+            let control = Control::parse(datagram.control);
+            self.inbox.take(&datagram, control, monotonic, software);
+        }
+        Ok(true)
+    }
+
+    /// The kernel reports each state once, as an error of the socket (chapter 7). Netlink tells the same with less
+    /// haste; whichever is first counts.
+    fn socket_error(&mut self, error: io::Error) -> Result<(), LinkError> {
+        match error.raw_os_error() {
+            Some(libc::ENETDOWN) => self.is_down(),
+            Some(libc::ENODEV | libc::ENXIO) => self.is_gone(),
+            Some(libc::EINTR) => {}
+            _ => return Err(failed(&self.shared.name, "receiving", error)),
+        }
+        Ok(())
+    }
+
+    /// Reads one notice about interfaces; `false` when there is none.
+    fn read_notices(&mut self) -> Result<bool, LinkError> {
+        let notices = self.watch.as_mut().map_or(Ok(None), Watch::next);
+        let notices = notices.map_err(|error| failed(&self.shared.name, "watching interfaces", error))?;
+        let Some(notices) = notices else {
+            return Ok(false);
+        };
+        for notice in notices {
+            self.heed(notice);
+        }
+        Ok(true)
+    }
+
+    fn heed(&mut self, notice: Notice) {
+        match notice {
+            Notice::Gone { index } if index == self.shape.index => self.is_gone(),
+            Notice::Present(interface) => self.is_present(&interface),
+            Notice::Missed => match netlink::interface(Which::Name(&self.shared.name)) {
+                Ok(interface) => {
+                    if interface.index != self.shape.index {
+                        self.is_gone();
+                    }
+                    self.is_present(&interface);
+                }
+                Err(_) => self.is_gone(),
+            },
+            Notice::Gone { .. } => {}
+        }
+    }
+
+    fn is_present(&mut self, interface: &Interface) {
+        match self.presence {
+            Presence::Gone if interface.is_can && interface.name == self.shared.name => self.reopen(),
+            _ if interface.index != self.shape.index => {}
+            Presence::Up if !interface.is_up() => self.is_down(),
+            Presence::Down if interface.is_up() => self.is_up(LinkChange::Up),
+            Presence::Returned if interface.is_up() => self.is_up(LinkChange::Reconnected),
+            _ => {}
+        }
+    }
+
+    fn is_up(&mut self, change: LinkChange) {
+        self.presence = Presence::Up;
+        self.inbox.events.push_back(Event::Link(change));
+    }
+
+    fn is_down(&mut self) {
+        if self.presence == Presence::Up {
+            self.presence = Presence::Down;
+            self.inbox.forget_state();
+            self.inbox.events.push_back(Event::Link(LinkChange::Down));
+        }
+    }
+
+    fn is_gone(&mut self) {
+        if self.presence != Presence::Gone {
+            self.presence = Presence::Gone;
+            self.inbox.forget_state();
+            self.inbox.events.push_back(Event::Link(LinkChange::Gone));
+        }
+    }
+
+    /// Goes on with a new interface of the same name. Failing is no error: the next notice tries again.
+    fn reopen(&mut self) {
+        if self.shared.options.reconnect == Reconnect::Never {
+            return;
+        }
+        let Ok((fd, shape, generation)) = self.shared.reopen(self.generation, Some(&self.filters)) else {
+            return;
+        };
+        let Ok(socket) = Readiness::readable(fd) else {
+            return;
+        };
+        self.socket = socket;
+        self.generation = generation;
+        self.batch = ReceiveBatch::new(datagram_len(&shape));
+        self.inbox.lost = DropCounter::default();
+        self.inbox.state = Some(shape.bus_state);
+        self.shape = shape;
+        if shape.is_up {
+            self.is_up(LinkChange::Reconnected);
+        } else {
+            self.presence = Presence::Returned;
+        }
+    }
+
+    /// Whether nothing will ever come again.
+    fn is_over(&self) -> bool {
+        self.presence == Presence::Gone && self.shared.options.reconnect == Reconnect::Never
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        let failed = |error| failed(&self.shared.name, "waiting for frames", error);
+        let socket = self.socket.poll_ready(cx).map_err(failed)?;
+        let watch = match &mut self.watch {
+            Some(watch) => watch.poll_ready(cx).map_err(failed)?,
+            None => Poll::Pending,
+        };
+        if socket.is_ready() || watch.is_ready() {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Bytes of the longest datagram that such a socket delivers.
+const fn datagram_len(shape: &Shape) -> usize {
+    if shape.capabilities.xl() {
+        MAX_DATAGRAM_LEN
+    } else if shape.capabilities.fd() {
+        RECORD_LEN
+    } else {
+        CLASSIC_LEN
+    }
+}
+
+impl Inbox {
+    /// An interface that goes down resets its controller.
+    fn forget_state(&mut self) {
+        self.state = self.state.map(|_| BusState::Unknown);
+    }
+
+    fn take(
+        &mut self,
+        datagram: &Datagram<'_>,
+        control: Control,
+        monotonic: Instant,
+        software: Option<&FilterSet>,
+    ) {
+        // The counter comes with the first frame after a loss, so the gap is before this frame (trap 5).
+        let lost = control.lost.map_or(0, |total| self.lost.advance(total));
+        if lost > 0 {
+            self.events.push_back(Event::Dropped {
+                count: lost.into(),
+                reason: DropReason::SocketQueueFull,
+            });
+        }
+        self.hardware_time |= control.hardware.is_some();
+        let time = Timestamp {
+            host: control.software.unwrap_or_else(SystemTime::now),
+            hardware: control.hardware,
+            monotonic,
+        };
+        let channel = ChannelId(datagram.index);
+        let frame = match record::decode(datagram.data) {
+            Ok(record::Datagram::Frame(frame)) => frame,
+            Ok(record::Datagram::MaskedId(frame)) => {
+                if software.is_none_or(|filters| filters.accepts(&frame)) {
+                    self.events.push_back(Event::BadInput(BadInput::MaskedId));
+                }
+                frame
+            }
+            Ok(record::Datagram::Error(report)) => {
+                self.events.push_back(Event::BusError(BusError {
+                    report,
+                    time,
+                    channel,
+                }));
+                if let Some(before) = self.state {
+                    let state = before.after(&report);
+                    self.state = Some(state);
+                    if state != before {
+                        self.events.push_back(Event::State(state));
+                    }
+                }
+                return;
+            }
+            Err(error) => {
+                self.events.push_back(Event::BadInput(BadInput::Datagram(error)));
+                return;
+            }
+        };
+        if software.is_none_or(|filters| filters.accepts(&frame)) {
+            self.push(frame, time, origin(datagram.flags), channel);
+        }
+    }
+
+    fn push(&mut self, frame: CanFrame, time: Timestamp, origin: Origin, channel: ChannelId) {
+        self.events.push_back(Event::Frame(Received {
+            frame,
+            time,
+            origin,
+            channel,
+        }));
+    }
+}
+
+/// `MSG_CONFIRM` marks this socket's own frames, `MSG_DONTROUTE` all that were made on this host: on a virtual
+/// interface every frame is one, so it says nothing about the direction (trap 4).
+const fn origin(flags: libc::c_int) -> Origin {
+    if flags & libc::MSG_CONFIRM != 0 {
+        Origin::Own
+    } else if flags & libc::MSG_DONTROUTE != 0 {
+        Origin::LocalHost
+    } else {
+        Origin::Bus
+    }
+}
+
+/// Nobody reads any more: the kernel need not queue for us.
+impl Drop for RawRx {
+    fn drop(&mut self) {
+        let nothing = FilterSet::any([]).with_errors(ErrorClasses::NONE);
+        // Fails when the interface is gone, and then nothing is queued anyway.
+        let _ = apply_filters(self.socket.as_fd(), &nothing);
+    }
+}
+
+impl CanRx for RawRx {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut EventBuf,
+        max: usize,
+    ) -> Poll<Result<usize, LinkError>> {
+        // A bus that never pauses must not keep this task from yielding.
+        let coop = ready!(poll_proceed(cx));
+        loop {
+            if !self.inbox.events.is_empty() {
+                let count = max.max(1).min(self.inbox.events.len());
+                out.extend(self.inbox.events.drain(..count));
+                coop.made_progress();
+                return Poll::Ready(Ok(count));
+            }
+            if self.is_over() {
+                return Poll::Ready(Ok(0));
+            }
+            if self.read_frames()? || self.read_notices()? {
+                continue;
+            }
+            ready!(self.poll_news(cx))?;
+        }
+    }
+
+    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
+        if self.presence != Presence::Gone {
+            self.place = apply_filters(self.socket.as_fd(), filters)
+                .map_err(|error| failed(&self.shared.name, "setting filters", error))?;
+        }
+        self.filters = filters.clone();
+        Ok(self.place)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hardware_time: self.inbox.hardware_time,
+            ..self.shape.capabilities
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The sending half of a raw socket.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use std::boxed::Box;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use tokio::task::coop::poll_proceed;
+use tokio::time::{Sleep, sleep};
+
+use super::netlink::{self, Which};
+use super::options::{OnBusOff, Reconnect};
+use super::raw::{Shape, Shared, failed};
+use super::readiness::{Progress, Readiness};
+use super::sys::{BATCH, ReceiveBatch, SendBatch};
+use crate::error_frame::{BusState, ErrorFrame};
+use crate::frame::CanFrame;
+use crate::link::{Bottleneck, CanTx, Capabilities, ChannelId, LinkError, SendError};
+use crate::record::{self, CLASSIC_LEN, MAX_DATAGRAM_LEN};
+
+/// First pause after `ENOBUFS`, doubled each time.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+/// Longest pause after `ENOBUFS`: about the time a queue of 10 frames takes at 125 kbit/s.
+const MAX_PAUSE: Duration = Duration::from_millis(10);
+
+/// The sending half of a [`RawSocket`](super::RawSocket).
+///
+/// A full socket is waited for by readiness. A full interface queue cannot be (`poll` says "writable" all the time), so
+/// it is retried after 1 ms, then 2, up to 10. Either way the frame stays with the caller, nothing overtakes it, and
+/// the only error is [`SendError::Timeout`], when a send timeout is set.
+#[derive(Debug)]
+pub struct RawTx {
+    shared: Arc<Shared>,
+    generation: u64,
+    socket: Readiness,
+    batch: SendBatch,
+    scratch: Box<[u8; MAX_DATAGRAM_LEN]>,
+    shape: Shape,
+    monitor: Option<Monitor>,
+    pause: Pause,
+    stall: Option<Stall>,
+    closed: bool,
+}
+
+/// The backing-off timer for `ENOBUFS`.
+#[derive(Debug)]
+struct Pause {
+    next: Duration,
+    running: Option<Pin<Box<Sleep>>>,
+}
+
+/// Since when, and for what, the next frame waits.
+#[derive(Debug)]
+struct Stall {
+    waiting_for: Bottleneck,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// Follows the controller's state by its error reports, whether or not anybody receives.
+#[derive(Debug)]
+struct Monitor {
+    socket: Readiness,
+    batch: ReceiveBatch,
+    state: BusState,
+}
+
+impl Monitor {
+    fn new(fd: OwnedFd, state: BusState) -> io::Result<Self> {
+        Ok(Self {
+            socket: Readiness::readable(fd)?,
+            batch: ReceiveBatch::new(CLASSIC_LEN),
+            state,
+        })
+    }
+
+    /// Takes in what has been reported; costs no system call when nothing was.
+    fn update(&mut self) {
+        loop {
+            let batch = &mut self.batch;
+            let received = self.socket.attempt(|fd| batch.receive(fd).map(Progress::More));
+            match received {
+                Ok(None) => return,
+                Ok(Some(count)) => {
+                    for datagram in self.batch.datagrams(count) {
+                        if let Ok(record::Datagram::Error(report)) = record::decode(datagram.data) {
+                            self.state = self.state.after(&report);
+                        }
+                    }
+                }
+                // Down or gone: a controller that comes up again starts afresh.
+                Err(_) => self.state = BusState::Unknown,
+            }
+        }
+    }
+}
+
+impl RawTx {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        fd: OwnedFd,
+        monitor: Option<OwnedFd>,
+        shape: Shape,
+    ) -> Result<Self, LinkError> {
+        let context = |error| failed(&shared.name, "registering the socket", error);
+        Ok(Self {
+            generation: 0,
+            socket: Readiness::writable(fd).map_err(context)?,
+            batch: SendBatch::default(),
+            scratch: Box::new([0; MAX_DATAGRAM_LEN]),
+            shape,
+            monitor: monitor
+                .map(|fd| Monitor::new(fd, shape.bus_state))
+                .transpose()
+                .map_err(context)?,
+            pause: Pause {
+                next: MIN_PAUSE,
+                running: None,
+            },
+            stall: None,
+            closed: false,
+            shared,
+        })
+    }
+
+    /// The controller's state as far as it is known.
+    #[must_use]
+    pub fn bus_state(&self) -> BusState {
+        self.monitor
+            .as_ref()
+            .map_or(BusState::Unknown, |monitor| monitor.state)
+    }
+
+    /// What can be sent.
+    #[must_use]
+    pub const fn capabilities(&self) -> Capabilities {
+        self.shape.capabilities
+    }
+
+    /// As [`CanTx::poll_send`], to one interface of a socket that was opened on all.
+    ///
+    /// # Errors
+    /// As [`CanTx::poll_send`].
+    pub fn poll_send_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: ChannelId,
+        frames: &[CanFrame],
+    ) -> Poll<Result<usize, SendError>> {
+        self.poll_send_through(cx, Some(channel.0), frames)
+    }
+
+    /// Sends an error report to every socket of the interface, as a faulty bus would. For tests: only virtual
+    /// interfaces pass it on.
+    ///
+    /// # Errors
+    /// As a plain send; without waiting, so also [`SendError::Io`] of kind `WouldBlock`.
+    pub fn inject_error(&mut self, report: &ErrorFrame) -> Result<(), SendError> {
+        self.batch.clear();
+        self.batch.push(&record::encode_error(report));
+        let sent = self.batch.send(self.socket.as_fd(), None);
+        sent.map(drop).map_err(|error| self.error(error))
+    }
+
+    fn poll_send_through(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Option<u32>,
+        frames: &[CanFrame],
+    ) -> Poll<Result<usize, SendError>> {
+        if self.closed {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        if self.shape.index == 0 && to.is_none_or(|index| index == 0) {
+            return Poll::Ready(Err(SendError::Unsupported {
+                what: "frames without an interface to send them on; open one interface by its name",
+            }));
+        }
+        let coop = ready!(poll_proceed(cx));
+        loop {
+            if self.is_off_the_bus() {
+                self.stall = None;
+                return Poll::Ready(Err(SendError::BusOff));
+            }
+            ready!(self.poll_pause(cx))?;
+            match self.try_send(to, frames) {
+                Ok(Some(count)) => {
+                    self.stall = None;
+                    self.pause.next = MIN_PAUSE;
+                    coop.made_progress();
+                    return Poll::Ready(Ok(count));
+                }
+                Ok(None) => {
+                    self.stalls_for(Bottleneck::Socket);
+                    ready!(self.poll_room(cx))?;
+                }
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.stalls_for(Bottleneck::DeviceQueue);
+                    self.pause.running = Some(Box::pin(sleep(self.pause.next)));
+                    self.pause.next = (self.pause.next * 2).min(MAX_PAUSE);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Poll::Ready(
+                        frames
+                            .first()
+                            .map_or(Ok(0), |frame| self.shape.capabilities.check(frame).map(|()| 0)),
+                    );
+                }
+                Err(error) if is_gone(&error) && self.follow() => {}
+                Err(error) => {
+                    self.stall = None;
+                    return Poll::Ready(Err(self.error(error)));
+                }
+            }
+        }
+    }
+
+    /// Sends a prefix of `frames`; `None` when the socket has no room.
+    fn try_send(&mut self, to: Option<u32>, frames: &[CanFrame]) -> io::Result<Option<usize>> {
+        self.batch.clear();
+        let capabilities = self.shape.capabilities;
+        let supported = frames
+            .iter()
+            .take_while(|frame| capabilities.check(frame).is_ok());
+        let mut staged = 0;
+        for frame in supported.take(BATCH) {
+            let len = record::encode(frame, &mut self.scratch);
+            self.batch.push(self.scratch.get(..len).unwrap_or_default());
+            staged += 1;
+        }
+        if staged == 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let batch = &mut self.batch;
+        self.socket.attempt(|fd| batch.send(fd, to).map(Progress::More))
+    }
+
+    fn is_off_the_bus(&mut self) -> bool {
+        let Some(monitor) = &mut self.monitor else {
+            return false;
+        };
+        monitor.update();
+        monitor.state == BusState::BusOff && self.shared.options.on_bus_off == OnBusOff::Fail
+    }
+
+    fn stalls_for(&mut self, waiting_for: Bottleneck) {
+        let timeout = self.shared.options.send_timeout;
+        let stall = self.stall.get_or_insert_with(|| Stall {
+            waiting_for,
+            deadline: timeout.map(|timeout| Box::pin(sleep(timeout))),
+        });
+        stall.waiting_for = waiting_for;
+    }
+
+    /// Ready when no pause after `ENOBUFS` is running.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let Some(sleep) = &mut self.pause.running else {
+            return Poll::Ready(Ok(()));
+        };
+        if sleep.as_mut().poll(cx).is_ready() {
+            self.pause.running = None;
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_trouble(cx)
+    }
+
+    /// Ready when the socket may have room again.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        if self.socket.poll_ready(cx)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_trouble(cx)
+    }
+
+    /// What ends a wait besides room: the send timeout, or news of the controller (which the caller looks at).
+    fn poll_trouble(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        if let Some(Stall {
+            waiting_for,
+            deadline: Some(deadline),
+        }) = &mut self.stall
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            let waiting_for = *waiting_for;
+            self.stall = None;
+            self.pause.running = None;
+            return Poll::Ready(Err(SendError::Timeout {
+                waiting_for,
+                state: self.ask_state(),
+            }));
+        }
+        match &mut self.monitor {
+            Some(monitor) => {
+                ready!(monitor.socket.poll_ready(cx))?;
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// The state for an error message: the controller's own answer where it has one.
+    fn ask_state(&self) -> BusState {
+        netlink::interface(Which::Index(self.shape.index))
+            .ok()
+            .and_then(|interface| interface.bus_state)
+            .unwrap_or_else(|| self.bus_state())
+    }
+
+    /// After the interface was deleted: goes on with one of the same name, if there is one.
+    fn follow(&mut self) -> bool {
+        if self.shared.options.reconnect == Reconnect::Never || self.shape.index == 0 {
+            return false;
+        }
+        let Ok((fd, shape, generation)) = self.shared.reopen(self.generation, None) else {
+            return false;
+        };
+        let monitor = super::raw::error_monitor(&self.shared.name, shape.index)
+            .ok()
+            .flatten()
+            .and_then(|fd| Monitor::new(fd, shape.bus_state).ok());
+        let Ok(socket) = Readiness::writable(fd) else {
+            return false;
+        };
+        self.socket = socket;
+        self.monitor = monitor;
+        self.shape = shape;
+        self.generation = generation;
+        true
+    }
+
+    fn error(&self, error: io::Error) -> SendError {
+        match error.raw_os_error() {
+            Some(libc::ENETDOWN) => SendError::Down,
+            _ if is_gone(&error) => SendError::Gone,
+            _ => SendError::Io(error),
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
+}
+
+impl CanTx for RawTx {
+    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
+        self.poll_send_through(cx, None, frames)
+    }
+
+    /// Ready at once: the kernel has every frame that was taken.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.closed = true;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod decode;
+pub mod dns;
+mod encode;
+mod enums;
+mod message;
+mod wire;
+
+pub use decode::DecodeError;
+pub use encode::EncodeError;
+pub use enums::{
+    DnstapType, HttpProtocol, MessageType, PolicyAction, PolicyMatch, SocketFamily, SocketProtocol,
+};
+pub use message::{Dnstap, Message, Policy, Timestamp};
+
+/// The content type of a Frame Streams stream of dnstap messages.
+pub const CONTENT_TYPE: &[u8] = b"protobuf:dnstap.Dnstap";

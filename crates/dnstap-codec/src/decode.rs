@@ -146,5 +146,6 @@ fn low_half(number: u64) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(test)]
+#[cfg(feature = "alloc")]
 mod tests;

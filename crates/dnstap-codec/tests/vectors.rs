@@ -3,9 +3,8 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test says what is wrong by panicking, and what it has done by printing"
+    reason = "a test says what is wrong by panicking"
 )]
 
 use std::fs;

@@ -154,7 +154,8 @@ impl<L, W> fmt::Debug for Trace<L, W> {
     }
 }
 
-#[cfg(all(test, feature = "tokio"))]
+#[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;

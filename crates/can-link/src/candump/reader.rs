@@ -194,6 +194,7 @@ mod from_file {
 }
 
 #[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use std::string::String;
     use std::vec::Vec;

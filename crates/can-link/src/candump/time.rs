@@ -135,6 +135,7 @@ impl fmt::Display for Elapsed {
 }
 
 #[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use std::string::ToString;
     use std::time::SystemTime;

@@ -43,6 +43,7 @@ fn an_fd_frame_is_padded_unless_the_exact_length_is_asked_for() {
 }
 
 #[test]
+#[cfg(feature = "alloc")]
 fn an_xl_frame_has_one_to_2048_bytes() {
     assert_eq!(XlFrame::new(ID, []), None);
     assert_eq!(XlFrame::new(ID, [0; 2049]), None);

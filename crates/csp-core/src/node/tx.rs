@@ -101,6 +101,14 @@ impl Node {
         None
     }
 
+    /// How many packets wait for the link of `interface`.
+    #[must_use]
+    pub fn waiting_on(&self, interface: InterfaceId) -> usize {
+        self.interfaces
+            .get(interface.index())
+            .map_or(0, |interface| interface.queue.len())
+    }
+
     /// The next packet to put on the link of `interface`.
     pub fn poll_transmit_on(&mut self, interface: InterfaceId) -> Option<Transmit> {
         let interface = self.interfaces.get_mut(interface.index())?;

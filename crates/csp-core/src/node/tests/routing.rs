@@ -1,0 +1,165 @@
+//! The way out: interfaces, routes, limits.
+
+use super::*;
+
+#[test]
+fn a_packet_too_long_for_the_interface_is_refused_with_the_limit() {
+    let (mut node, _) = node(9, Config::default());
+    let client = node
+        .connect(address(2), port(10), ConnectConfig::default().flags(Flags::CRC32))
+        .unwrap();
+    let payload = Bytes::from(vec![0; 253]);
+    assert_eq!(
+        node.send(at(0), client, payload.clone()),
+        Err(SendError::TooLong { len: 253, max: 252 })
+    );
+    assert_eq!(node.send(at(0), client, payload.slice(1..)), Ok(()));
+}
+
+#[test]
+fn a_full_transmit_queue_refuses_and_tells_when_there_is_room() {
+    let (mut node, link) = node(9, Config::default().transmit_queue(1));
+    let client = node
+        .connect(address(2), port(10), ConnectConfig::default())
+        .unwrap();
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::Full));
+    assert_eq!(events(&mut node), []);
+    assert!(node.poll_transmit_on(link).is_some());
+    assert_eq!(events(&mut node), [Event::Writable(client)]);
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+}
+
+#[test]
+fn a_link_that_goes_down_refuses_packets_until_it_is_up_again() {
+    let (mut node, link) = node(9, Config::default());
+    let client = node
+        .connect(address(2), port(10), ConnectConfig::default())
+        .unwrap();
+    node.send(at(0), client, Bytes::new()).unwrap();
+    node.handle_link(link, LinkState::Down);
+    assert_eq!(node.poll_transmit(), None);
+    assert_dropped(&mut node, DropReason::LinkDown);
+    assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::LinkDown));
+    node.handle_link(link, LinkState::Up);
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+}
+
+#[test]
+fn without_a_way_out_there_is_an_error() {
+    let mut node = Node::new(Config::default(), 1);
+    node.add_interface(interface("A", 9, 8)).unwrap();
+    let client = node
+        .connect(address(5000), port(10), ConnectConfig::default())
+        .unwrap();
+    let destination = address(5000);
+    assert_eq!(
+        node.send(at(0), client, Bytes::new()),
+        Err(SendError::NoRoute { destination })
+    );
+}
+
+#[test]
+fn an_interface_that_cannot_work_is_refused_with_the_reason() {
+    let (mut node, _) = node(9, Config::default());
+    let other = InterfaceName::new("A").unwrap();
+    let refused = [
+        (interface("A", 100, 8), InterfaceError::NameInUse { name: other }),
+        (
+            interface("B", 10, 8),
+            InterfaceError::NetworkInUse {
+                address: address(10),
+                other,
+            },
+        ),
+        (
+            interface("B", 100, 8).mtu(7),
+            InterfaceError::MtuTooSmall { mtu: 7 },
+        ),
+    ];
+    for (config, error) in refused {
+        assert_eq!(node.add_interface(config), Err(error));
+    }
+    assert!(matches!(
+        node.add_interface(interface("B", 100, 5).version(Version::V1)),
+        Err(InterfaceError::Subnet(_))
+    ));
+    assert!(
+        node.add_interface(interface("B", 9, 8)).is_ok(),
+        "a redundant pair"
+    );
+}
+
+#[test]
+fn a_router_carries_packets_between_networks_untouched_and_not_back() {
+    let mut router = Node::new(Config::default(), 1);
+    let left = router.add_interface(interface("L", 1, 8)).unwrap();
+    let right = router
+        .add_interface(interface("R", 65, 8).default_route())
+        .unwrap();
+    let mut passing = packet((2, 33), (66, 10), Flags::CRC32, b"x");
+    passing.payload = Bytes::from_static(b"bad sum");
+    router.handle_packet(at(0), left, passing.clone());
+    let onward = Transmit {
+        interface: right,
+        packet: passing,
+        via: None,
+    };
+    assert_eq!(router.poll_transmit(), Some(onward));
+    router.handle_packet(at(0), right, packet((66, 33), (5000, 10), Flags::NONE, b"x"));
+    assert_eq!(router.poll_transmit(), None);
+    assert_dropped(&mut router, DropReason::Blocked);
+    router.handle_packet(at(0), left, packet((2, 33), (3, 10), Flags::NONE, b"x"));
+    assert_dropped(&mut router, DropReason::Blocked);
+}
+
+#[test]
+fn a_route_names_the_next_hop_and_must_name_an_interface() {
+    let (mut node, link) = node(9, Config::default());
+    let subnet = Subnet::new(Version::V2, address(5000), Netmask::new(14).unwrap()).unwrap();
+    let via = Some(address(12));
+    node.add_route(Route {
+        subnet,
+        interface: link,
+        via,
+    })
+    .unwrap();
+    let client = node
+        .connect(address(5000), port(10), ConnectConfig::default())
+        .unwrap();
+    node.send(at(0), client, Bytes::new()).unwrap();
+    assert_eq!(node.poll_transmit().unwrap().via, via);
+    let interface = InterfaceId::from_index(7).unwrap();
+    assert_eq!(
+        node.add_route(Route {
+            subnet,
+            interface,
+            via
+        }),
+        Err(RouteError::UnknownInterface { interface })
+    );
+}
+
+#[test]
+fn a_broadcast_leaves_in_the_form_of_the_interface() {
+    let mut node = Node::new(Config::default(), 1);
+    let config = interface("A", 9, 2).version(Version::V1).default_route();
+    node.add_interface(config).unwrap();
+    for destination in [address(15), Address::BROADCAST] {
+        let client = node
+            .connect(destination, port(10), ConnectConfig::default())
+            .unwrap();
+        node.send(at(0), client, Bytes::new()).unwrap();
+        assert_eq!(
+            node.poll_transmit().unwrap().packet.header.destination,
+            address(31)
+        );
+    }
+    let wide = node
+        .connect(address(40), port(10), ConnectConfig::default())
+        .unwrap();
+    assert!(matches!(
+        node.send(at(0), wide, Bytes::new()),
+        Err(SendError::Header(_))
+    ));
+}

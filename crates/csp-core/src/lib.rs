@@ -27,6 +27,8 @@ mod packet;
 mod ports;
 #[cfg(feature = "alloc")]
 mod route;
+#[cfg(feature = "tokio")]
+pub mod rt;
 #[cfg(feature = "alloc")]
 pub mod seal;
 #[cfg(feature = "alloc")]

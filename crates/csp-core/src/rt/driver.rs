@@ -1,0 +1,475 @@
+//! The task that drives a node. It makes no protocol decision.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::boxed::Box;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use bytes::Bytes;
+use tinwire_time::{Instant, Origin};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Sleep;
+
+use super::command::{COMMAND_QUEUE, Command, Reply, Weak};
+use super::inbox::{Attention, Inbox, Outlet, channel};
+use super::{Connection, Incoming, Interface, InterfaceStatus, Listener, Notice, Socket, Status};
+use crate::{
+    ConnectionId, DropReason, Event, InterfaceId, LinkState, ListenerId, Message, Node, SendError, SocketId,
+};
+
+/// Packets taken from one link, and commands from the handles, before the others get their turn.
+const BATCH: usize = 32;
+
+/// Rounds through all steps before the task gives way to others.
+const ROUNDS: usize = 8;
+
+/// An interface's link, while it lives.
+struct Link {
+    id: InterfaceId,
+    io: Option<Pin<Box<dyn Interface>>>,
+    unflushed: bool,
+}
+
+/// A packet that waits for room in a transmit queue.
+struct Parked {
+    payload: Bytes,
+    reply: Reply<Instant, SendError>,
+}
+
+/// Drives a [`crate::Node`]: a future that ends when the last [`Node`](super::Node) handle is dropped.
+pub struct Driver {
+    node: Node,
+    origin: Origin,
+    now: Instant,
+    sleep: Option<(Instant, Pin<Box<Sleep>>)>,
+    commands: mpsc::Receiver<Command>,
+    weak: Weak,
+    attention: (Attention, mpsc::Receiver<()>),
+    notices: broadcast::Sender<Notice>,
+    links: Vec<Link>,
+    connections: BTreeMap<ConnectionId, Outlet<Message>>,
+    listeners: BTreeMap<ListenerId, Outlet<Connection>>,
+    sockets: BTreeMap<SocketId, Outlet<Message>>,
+    parked: BTreeMap<ConnectionId, VecDeque<Parked>>,
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        node: Node,
+        commands: mpsc::Receiver<Command>,
+        weak: Weak,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        Self {
+            node,
+            origin: Origin::new(clock()),
+            now: Instant::ZERO,
+            sleep: None,
+            commands,
+            weak,
+            attention: mpsc::channel(1),
+            notices,
+            links: Vec::new(),
+            connections: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            flushes: Vec::new(),
+        }
+    }
+
+    /// Takes commands; `Stop` when the last handle is gone.
+    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Step {
+        for taken in 0..BATCH {
+            // Parked packets hold commands back, so that their number is bounded too.
+            if self.parked.values().map(VecDeque::len).sum::<usize>() >= COMMAND_QUEUE {
+                return Step::moved(taken > 0);
+            }
+            match self.commands.poll_recv(cx) {
+                Poll::Ready(Some(command)) => self.execute(command),
+                Poll::Ready(None) => return Step::Stop,
+                Poll::Pending => return Step::moved(taken > 0),
+            }
+        }
+        Step::Moved
+    }
+
+    /// Closes what lost its handle, and fills what has room again.
+    fn poll_attention(&mut self, cx: &mut Context<'_>) -> Step {
+        if self.attention.1.poll_recv(cx).is_pending() {
+            return Step::Idle;
+        }
+        self.attend();
+        Step::Moved
+    }
+
+    fn attend(&mut self) {
+        for id in keys(&self.connections, Outlet::is_closed) {
+            self.connections.remove(&id);
+            self.node.close(id);
+            self.retry(id);
+        }
+        for id in keys(&self.listeners, Outlet::is_closed) {
+            self.listeners.remove(&id);
+            self.node.close_listener(id);
+        }
+        for id in keys(&self.sockets, Outlet::is_closed) {
+            self.sockets.remove(&id);
+            self.node.close_socket(id);
+        }
+        for id in keys(&self.listeners, |_| true) {
+            self.fill_listener(id);
+        }
+        for (id, outlet) in &self.connections {
+            fill(outlet, || self.node.recv(*id));
+        }
+        for (id, outlet) in &self.sockets {
+            fill(outlet, || self.node.recv_from(*id));
+        }
+    }
+
+    /// Takes what the links received.
+    fn poll_links(&mut self, cx: &mut Context<'_>) -> Step {
+        let mut moved = false;
+        for link in &mut self.links {
+            for _ in 0..BATCH {
+                let Some(io) = &mut link.io else { break };
+                let Poll::Ready(item) = io.as_mut().poll_next(cx) else {
+                    break;
+                };
+                moved = true;
+                match item {
+                    Some(Ok(Incoming::Packet(packet))) => self.node.handle_packet(self.now, link.id, packet),
+                    Some(Ok(Incoming::Discarded(reason))) => self.node.handle_discard(link.id, reason),
+                    Some(Ok(Incoming::Link(state))) => self.node.handle_link(link.id, state),
+                    ended => {
+                        link.io = None;
+                        self.node.handle_link(link.id, LinkState::Down);
+                        let error = ended.and_then(io::Result::err).map(Arc::new);
+                        // Nobody may be listening.
+                        let _ = self.notices.send(Notice::Ended {
+                            interface: link.id,
+                            error,
+                        });
+                    }
+                }
+            }
+        }
+        Step::moved(moved)
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Step {
+        let Some(deadline) = self.node.poll_timeout() else {
+            self.sleep = None;
+            return Step::Idle;
+        };
+        // A deadline past what the clock can express never comes.
+        let Some(until) = self.origin.deadline(deadline).map(tokio::time::Instant::from_std) else {
+            return Step::Idle;
+        };
+        let (armed, sleep) = self
+            .sleep
+            .get_or_insert_with(|| (deadline, Box::pin(tokio::time::sleep_until(until))));
+        if *armed != deadline {
+            *armed = deadline;
+            sleep.as_mut().reset(until);
+        }
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Step::Idle;
+        }
+        self.sleep = None;
+        // `now` was read before the sleep was asked.
+        self.now = self.now.max(deadline);
+        self.node.handle_timeout(self.now);
+        Step::Moved
+    }
+
+    fn dispatch_events(&mut self) {
+        while let Some(event) = self.node.poll_event() {
+            match event {
+                Event::Incoming(id) => self.fill_listener(id),
+                Event::Readable(id) => {
+                    if let Some(outlet) = self.connections.get(&id) {
+                        fill(outlet, || self.node.recv(id));
+                    }
+                }
+                Event::Datagram(id) => {
+                    if let Some(outlet) = self.sockets.get(&id) {
+                        fill(outlet, || self.node.recv_from(id));
+                    }
+                }
+                Event::Writable(id) => self.retry(id),
+                // Nobody may be listening.
+                notice => drop(self.notices.send(Notice::Event(notice))),
+            }
+        }
+    }
+
+    /// Hands packets to the links that have room, and flushes.
+    fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Step {
+        let mut moved = false;
+        let mut idle = true;
+        for link in &mut self.links {
+            let Some(io) = &mut link.io else { continue };
+            while self.node.waiting_on(link.id) > 0 {
+                let Poll::Ready(room) = io.as_mut().poll_ready(cx) else {
+                    break;
+                };
+                let Some(transmit) = self.node.poll_transmit_on(link.id) else {
+                    break;
+                };
+                moved = true;
+                match room.and_then(|()| io.as_mut().start_send(transmit)) {
+                    Ok(()) => link.unflushed = true,
+                    Err(_) => self.node.handle_discard(link.id, DropReason::LinkSend),
+                }
+            }
+            if link.unflushed
+                && let Poll::Ready(flushed) = io.as_mut().poll_flush(cx)
+            {
+                link.unflushed = false;
+                if flushed.is_err() {
+                    self.node.handle_discard(link.id, DropReason::LinkSend);
+                }
+            }
+            idle &= !link.unflushed && self.node.waiting_on(link.id) == 0;
+        }
+        if idle && self.parked.is_empty() {
+            for flush in self.flushes.drain(..) {
+                // Whoever asked may have given up.
+                let _ = flush.send(());
+            }
+        }
+        Step::moved(moved)
+    }
+
+    /// Does what a handle asks. A reply that nobody waits for any more takes its handle with it, which closes it.
+    fn execute(&mut self, command: Command) {
+        // A handle dropped before this command was sent has freed its port by now.
+        if self.attention.1.try_recv().is_ok() {
+            self.attend();
+        }
+        match command {
+            Command::Attach { config, link, reply } => {
+                let added = self.node.add_interface(config);
+                if let Ok(id) = added {
+                    self.links.push(Link {
+                        id,
+                        io: Some(link),
+                        unflushed: false,
+                    });
+                }
+                let _ = reply.send(added);
+            }
+            Command::Route { route, reply } => drop(reply.send(self.node.add_route(route))),
+            Command::Connect {
+                remote: (address, port),
+                config,
+                reply,
+            } => {
+                let opened = self.node.connect(address, port, config);
+                let _ = reply.send(opened.map(|id| self.connection(id)));
+            }
+            Command::Listen {
+                binding,
+                config,
+                reply,
+            } => {
+                let opened = self.node.listen(binding, config).map(|id| {
+                    let (outlet, inbox) = channel(&self.attention.0);
+                    self.listeners.insert(id, outlet);
+                    Listener::new(inbox)
+                });
+                let _ = reply.send(opened);
+            }
+            Command::Bind {
+                binding,
+                config,
+                reply,
+            } => {
+                let opened = self.node.bind(binding, config).map(|id| {
+                    let (outlet, inbox) = channel(&self.attention.0);
+                    self.sockets.insert(id, outlet);
+                    Socket::new(id, self.weak.clone(), inbox)
+                });
+                let _ = reply.send(opened);
+            }
+            Command::Send {
+                connection,
+                payload,
+                reply,
+            } => {
+                self.parked
+                    .entry(connection)
+                    .or_default()
+                    .push_back(Parked { payload, reply });
+                self.retry(connection);
+            }
+            Command::SendTo {
+                socket,
+                destination,
+                config,
+                payload,
+                reply,
+            } => {
+                let _ = reply.send(self.node.send_to(self.now, socket, destination, config, payload));
+            }
+            Command::Answer {
+                request,
+                flags,
+                payload,
+                reply,
+            } => {
+                let _ = reply.send(self.node.reply(self.now, &request, flags, payload));
+            }
+            Command::Status { reply } => drop(reply.send(self.status())),
+            Command::Flush { reply } => self.flushes.push(reply),
+        }
+    }
+
+    /// Sends what a connection has to send, in order, until there is no room.
+    fn retry(&mut self, id: ConnectionId) {
+        let Some(queue) = self.parked.get_mut(&id) else {
+            return;
+        };
+        while let Some(Parked { payload, reply }) = queue.pop_front() {
+            if reply.is_closed() {
+                continue;
+            }
+            match self.node.send(self.now, id, payload.clone()) {
+                Err(SendError::Full) => {
+                    queue.push_front(Parked { payload, reply });
+                    return;
+                }
+                sent => drop(reply.send(sent.map(|()| self.now))),
+            }
+        }
+        self.parked.remove(&id);
+    }
+
+    fn fill_listener(&mut self, id: ListenerId) {
+        let Self {
+            node,
+            connections,
+            listeners,
+            attention,
+            weak,
+            ..
+        } = self;
+        let Some(outlet) = listeners.get(&id) else { return };
+        while let Some(room) = outlet.room() {
+            let Some(accepted) = node.accept(id) else { return };
+            let Some(peers) = node.peers(accepted) else {
+                continue;
+            };
+            let (messages, inbox): (Outlet<Message>, Inbox<Message>) = channel(&attention.0);
+            fill(&messages, || node.recv(accepted));
+            connections.insert(accepted, messages);
+            room.send(Connection::new(accepted, peers, weak.clone(), inbox));
+        }
+    }
+
+    /// The handle of a connection that was just opened.
+    fn connection(&mut self, id: ConnectionId) -> Connection {
+        let (outlet, inbox) = channel(&self.attention.0);
+        self.connections.insert(id, outlet);
+        let peers = self.node.peers(id).expect("a connection just opened is there");
+        Connection::new(id, peers, self.weak.clone(), inbox)
+    }
+
+    fn status(&self) -> Status {
+        let interfaces = self.node.interfaces();
+        let interfaces = interfaces.map(|(id, name, subnet, stats)| InterfaceStatus {
+            id,
+            name,
+            subnet,
+            stats: *stats,
+        });
+        Status {
+            stats: self.node.stats(),
+            interfaces: interfaces.collect(),
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        for _ in 0..ROUNDS {
+            this.now = this.now.max(this.origin.at(clock()));
+            let commands = this.poll_commands(cx);
+            if commands == Step::Stop {
+                return Poll::Ready(());
+            }
+            let steps = [
+                commands,
+                this.poll_attention(cx),
+                this.poll_links(cx),
+                this.poll_timer(cx),
+            ];
+            this.dispatch_events();
+            let transmitted = this.poll_transmit(cx);
+            this.dispatch_events();
+            if transmitted == Step::Idle && steps.iter().all(|step| *step == Step::Idle) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl core::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Driver")
+            .field("now", &self.now)
+            .field("links", &self.links.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one step of the driver did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Idle,
+    Moved,
+    Stop,
+}
+
+impl Step {
+    const fn moved(moved: bool) -> Self {
+        if moved { Self::Moved } else { Self::Idle }
+    }
+}
+
+/// Moves messages from the node to a handle while there is room.
+fn fill(outlet: &Outlet<Message>, mut next: impl FnMut() -> Option<Message>) {
+    while let Some(room) = outlet.room() {
+        match next() {
+            Some(message) => room.send(message),
+            None => return,
+        }
+    }
+}
+
+fn keys<K: Copy, T>(outlets: &BTreeMap<K, Outlet<T>>, which: impl Fn(&Outlet<T>) -> bool) -> Vec<K> {
+    outlets
+        .iter()
+        .filter(|(_, outlet)| which(outlet))
+        .map(|(id, _)| *id)
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where the core's time comes from"
+)]
+fn clock() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}

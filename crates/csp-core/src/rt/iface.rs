@@ -1,0 +1,35 @@
+//! How a link joins a node.
+
+use std::io;
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use crate::{DropReason, LinkState, Packet, Transmit};
+
+/// What a link tells its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// It received a packet.
+    Packet(Packet),
+    /// It received something that makes no packet; it goes on.
+    Discarded(DropReason),
+    /// It went up or down; it goes on.
+    Link(LinkState),
+}
+
+/// A link that carries packets: whatever is a `Stream` of [`Incoming`] and a `Sink` of [`Transmit`].
+///
+/// - The stream's end, or an `Err`, ends the interface for good: its link is down from then on. Faults that a link
+///   survives are items.
+/// - The sink is asked for room before a packet is taken from the interface's transmit queue. An `Err` of the sink costs
+///   that one packet and is counted; it does not end the interface.
+pub trait Interface:
+    Stream<Item = io::Result<Incoming>> + Sink<Transmit, Error = io::Error> + Send + 'static
+{
+}
+
+impl<T> Interface for T where
+    T: Stream<Item = io::Result<Incoming>> + Sink<Transmit, Error = io::Error> + Send + 'static
+{
+}

@@ -1,0 +1,133 @@
+//! The ping client.
+
+use core::time::Duration;
+
+use thiserror::Error;
+use tinwire_time::Instant;
+
+use super::{CallError, Node, RecvError};
+use crate::service::ping::{EchoError, check, request};
+use crate::{Address, ConnectConfig, ConnectError, Flags, InterfaceId, Port, Priority, SendError};
+
+/// How to ping.
+#[derive(Clone, Copy, Debug)]
+pub struct PingConfig {
+    size: usize,
+    timeout: Duration,
+    flags: Flags,
+    priority: Priority,
+}
+
+impl PingConfig {
+    /// Bytes of payload. Default 100, as csp-py.
+    #[must_use]
+    pub const fn size(mut self, size: usize) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// How long to wait for the reply. Default 1 s, as libcsp's command; csp-py waits for ever.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Flags of the request. Default CRC32, without which libcsp 2.x does not answer (SVC-1).
+    #[must_use]
+    pub const fn flags(mut self, flags: Flags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Priority of the request, and so of the reply. Default norm, as everywhere.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+}
+
+impl Default for PingConfig {
+    fn default() -> Self {
+        Self {
+            size: 100,
+            timeout: Duration::from_secs(1),
+            flags: Flags::CRC32,
+            priority: Priority::Norm,
+        }
+    }
+}
+
+/// A ping that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pong {
+    /// From the node taking the request to the node getting the reply; waiting on the link is in it, the scheduling of
+    /// the caller's task is not.
+    pub rtt: Duration,
+    /// Who answered; differs from who was asked if that was a broadcast.
+    pub from: Address,
+    /// The interface the reply came by.
+    pub interface: InterfaceId,
+}
+
+/// Why a ping failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// No connection could be opened.
+    #[error(transparent)]
+    Connect(#[from] CallError<ConnectError>),
+    /// The request could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// No answer came in time.
+    #[error("no answer within {limit:?}")]
+    Timeout {
+        /// How long it was waited.
+        limit: Duration,
+    },
+    /// The node stopped while waiting.
+    #[error("the node has stopped")]
+    Stopped,
+    /// The answer does not carry what was sent.
+    #[error(transparent)]
+    Echo(#[from] EchoError),
+}
+
+impl Node {
+    /// Asks the ping service of `remote` for an echo.
+    ///
+    /// # Errors
+    /// Nothing or something else came back, or nothing could be sent: see [`PingError`].
+    ///
+    /// # Cancel safety
+    /// A dropped future may have sent the request; its reply is then dropped.
+    pub async fn ping(&self, remote: Address, config: PingConfig) -> Result<Pong, PingError> {
+        let limit = config.timeout;
+        tokio::time::timeout(limit, self.ping_untimed(remote, config))
+            .await
+            .unwrap_or(Err(PingError::Timeout { limit }))
+    }
+
+    async fn ping_untimed(&self, remote: Address, config: PingConfig) -> Result<Pong, PingError> {
+        let options = ConnectConfig::default()
+            .flags(config.flags)
+            .priority(config.priority);
+        let mut connection = self.connect(remote, Port::PING, options).await?;
+        let request = request(config.size);
+        let sent_at: Instant = connection.send_at(request.clone()).await?;
+        let reply = match connection.recv().await {
+            Ok(reply) => reply,
+            Err(RecvError::Timeout { limit }) => return Err(PingError::Timeout { limit }),
+            Err(RecvError::Closed) => return Err(PingError::Stopped),
+        };
+        check(&request, &reply.payload)?;
+        Ok(Pong {
+            rtt: reply.received_at.saturating_since(sent_at),
+            from: reply.header.source,
+            interface: reply.interface,
+        })
+    }
+}

@@ -1,0 +1,320 @@
+//! One endpoint: a sending and a receiving machine with one address.
+
+use core::fmt;
+
+#[cfg(feature = "alloc")]
+use bytes::{Bytes, BytesMut};
+use can_link::CanFrame;
+use tinwire_time::Instant;
+
+use crate::address::{Address, Target};
+use crate::buffer::Buffer;
+use crate::config::{Config, Role};
+use crate::error::{IgnoreReason, SendError, TransferError};
+use crate::event::{Event, Report, Stats, TransferId};
+use crate::pci::{Pci, Prefix};
+use crate::rx::{Pdu, Rx};
+use crate::tx::Tx;
+
+/// A channel that sends `Bytes` and receives into memory that grows with the data.
+#[cfg(feature = "alloc")]
+pub type BytesChannel = Channel<Bytes, BytesMut>;
+
+/// One ISO-TP endpoint without any I/O: frames, times and messages go in; frames, events and deadlines come out.
+///
+/// It sends and receives at the same time, one message each. `T` is a message to send, kept until its transfer ends
+/// (`Bytes`, `Vec<u8>`, or a borrowed slice). `R` is the [`Buffer`] that an incoming message is put together in. A
+/// channel has no other memory than these two, a few hundred bytes, and 8 events.
+///
+/// # The loop around it
+/// ```text
+/// each frame from the bus      handle_frame(now, &frame)
+/// each own frame, once sent    handle_transmitted(now, &frame)     (from its echo, or when the link took it)
+/// a message to send            send(now, payload)                  (when can_send)
+/// then, until None             poll_event()                        take or release received messages
+/// then, until None             poll_transmit(now) -> frame to the link
+/// then sleep until             poll_timeout()     -> handle_timeout(now)
+/// ```
+/// `now` never goes back. The answers of `poll_*` change after any of the calls that take `now`. One such call causes at
+/// most three events; 8 are kept, more are lost and counted.
+///
+/// A frame that is handled before the timeout it was late for counts as in time, so a busy caller handles frames first.
+///
+/// # Examples
+/// ```
+/// use can_link::{CanFrame, StandardId};
+/// use isotp::{Address, Channel, Config, Event, SliceBuffer};
+/// use tinwire_time::Instant;
+///
+/// let (us, them) = (StandardId::new(0x7E0).unwrap(), StandardId::new(0x7E8).unwrap());
+/// let mut memory = [0; 64];
+/// let mut channel = Channel::with_buffer(
+///     Address::normal(us, them)?,
+///     Config::default(),
+///     SliceBuffer::new(&mut memory),
+/// );
+///
+/// let now = Instant::ZERO;
+/// let id = channel.send(now, &[0x3E, 0x00][..])?;
+/// let frame = channel.poll_transmit(now).unwrap();
+/// assert_eq!(frame.payload(), [0x02, 0x3E, 0x00, 0xCC, 0xCC, 0xCC, 0xCC, 0xCC]);
+/// channel.handle_transmitted(now, &frame);
+/// assert_eq!(channel.poll_event(), Some(Event::Sent { id }));
+///
+/// channel.handle_frame(now, &CanFrame::data(them, &[0x02, 0x7E, 0x00]).unwrap());
+/// assert_eq!(channel.received(), Some(&[0x7E, 0x00][..]));
+/// channel.release(now);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+pub struct Channel<T, R> {
+    address: Address,
+    config: Config,
+    tx: Tx<T>,
+    rx: Rx<R>,
+    report: Report,
+    /// The latest `now`, to notice a caller whose time goes back.
+    latest: Instant,
+}
+
+#[cfg(feature = "alloc")]
+impl<T: AsRef<[u8]>> Channel<T, BytesMut> {
+    /// A channel whose memory for incoming messages grows with the data.
+    #[must_use]
+    pub fn new(address: Address, config: Config) -> Self {
+        Self::with_buffer(address, config, BytesMut::new())
+    }
+
+    /// Takes the received message, so that the next one has room.
+    pub fn take_received(&mut self, now: Instant) -> Option<Bytes> {
+        self.rx.held()?;
+        let message = self.rx.buffer_mut().split().freeze();
+        self.release(now);
+        Some(message)
+    }
+}
+
+impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
+    /// A channel that receives into `buffer`.
+    #[must_use]
+    pub fn with_buffer(address: Address, config: Config, buffer: R) -> Self {
+        Self {
+            address,
+            config,
+            tx: Tx::new(),
+            rx: Rx::new(buffer),
+            report: Report::default(),
+            latest: Instant::ZERO,
+        }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.report.stats
+    }
+
+    /// Whether no transfer is running, so that a message can be sent.
+    #[must_use]
+    pub const fn can_send(&self) -> bool {
+        self.tx.is_idle()
+    }
+
+    /// The outgoing message, how many of its bytes were handed to the link, and its length.
+    #[must_use]
+    pub fn sending(&self) -> Option<(TransferId, u32, u32)> {
+        self.tx.progress()
+    }
+
+    /// How many bytes of the incoming message are there, and its length.
+    #[must_use]
+    pub fn receiving(&self) -> Option<(u32, u32)> {
+        self.rx.progress()
+    }
+
+    /// A frame arrived from the bus.
+    ///
+    /// Frames with another address are only counted; faults become events.
+    pub fn handle_frame(&mut self, now: Instant, frame: &CanFrame) {
+        self.check_time(now);
+        let Some((target, data)) = self.address.rx().matches(frame) else {
+            self.report.stats.frames_foreign += 1;
+            return;
+        };
+        self.report.stats.frames_received += 1;
+        let (pci, data) = match self.decode(frame, data, self.address.rx().prefix()) {
+            Ok(decoded) => decoded,
+            Err(reason) => return self.report.ignored(reason),
+        };
+        let (config, report) = (&self.config, &mut self.report);
+        match pci {
+            // What a listener sees of the other direction is none of its business.
+            Pci::FlowControl(_) if config.role == Role::Listener => {}
+            _ if target == Target::Functional && !matches!(pci, Pci::SingleFrame { .. }) => {
+                report.ignored(IgnoreReason::FunctionalSegmented);
+            }
+            Pci::FlowControl(control) => self.tx.handle_flow_control(now, control, config, report),
+            _ => {
+                let can_dl = frame.payload().len();
+                let pdu = Pdu {
+                    pci,
+                    data,
+                    can_dl,
+                    target,
+                };
+                self.rx.handle_pdu(now, &pdu, config, report);
+            }
+        }
+    }
+
+    /// The link has sent `frame`, which came from [`poll_transmit`](Self::poll_transmit).
+    ///
+    /// Call it with the echo where the link reports own frames once they are on the wire, and else when the link has
+    /// taken the frame.
+    pub fn handle_transmitted(&mut self, now: Instant, frame: &CanFrame) {
+        self.check_time(now);
+        match self.own_pci(frame) {
+            Some(Pci::FlowControl(_)) => self.rx.handle_transmitted(now, &self.config),
+            Some(pci) => self
+                .tx
+                .handle_transmitted(now, pci, &self.config, &mut self.report),
+            None => {}
+        }
+    }
+
+    /// The link will not send `frame`, which came from [`poll_transmit`](Self::poll_transmit): its message fails.
+    pub fn handle_not_transmitted(&mut self, now: Instant, frame: &CanFrame) {
+        self.check_time(now);
+        match self.own_pci(frame) {
+            Some(Pci::FlowControl(_)) => self.rx.handle_not_transmitted(&mut self.report),
+            Some(_) => self.tx.fail(TransferError::Link, &mut self.report),
+            None => {}
+        }
+    }
+
+    /// Sends a message to one node.
+    ///
+    /// # Errors
+    /// When the message cannot be sent, or another one is under way; no frame has left then.
+    pub fn send(&mut self, now: Instant, payload: T) -> Result<TransferId, SendError> {
+        self.check_time(now);
+        self.tx
+            .start(payload, Target::Physical, &self.config, self.address.tx())
+    }
+
+    /// Sends a message to all nodes, which must fit a single frame.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the message needs more than one frame.
+    pub fn send_functional(&mut self, now: Instant, payload: T) -> Result<TransferId, SendError> {
+        self.check_time(now);
+        self.tx
+            .start(payload, Target::Functional, &self.config, self.address.tx())
+    }
+
+    /// Ends the outgoing message, if any, as failed.
+    ///
+    /// Nothing tells the receiver; it notices by its N_Cr.
+    pub fn abort_send(&mut self) {
+        self.tx.fail(TransferError::Aborted, &mut self.report);
+    }
+
+    /// Ends the incoming message, if any, as failed.
+    ///
+    /// Nothing tells the sender; where it waits for a flow control, it notices by its N_Bs.
+    pub fn abort_receive(&mut self) {
+        self.rx.fail(TransferError::Aborted, &mut self.report);
+    }
+
+    /// The received message, from [`Event::Received`] until it is released.
+    ///
+    /// While it is not, another long message is made to wait, and a short one is lost and counted.
+    #[must_use]
+    pub fn received(&self) -> Option<&[u8]> {
+        self.rx.held()
+    }
+
+    /// Gives up the received message, so that the next one has room.
+    pub fn release(&mut self, now: Instant) {
+        self.check_time(now);
+        self.rx.release(now, &self.config);
+    }
+
+    /// The next frame to send, if one is due. Call it until `None`.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<CanFrame> {
+        self.check_time(now);
+        let tx = self.address.tx();
+        let frame = self
+            .rx
+            .poll(now, &self.config, tx, &mut self.report)
+            .or_else(|| self.tx.poll(now, &self.config, tx))?;
+        self.report.stats.frames_sent += 1;
+        Some(frame)
+    }
+
+    /// The next event. Call it until `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.report.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let (tx, rx) = (self.tx.poll_timeout(), self.rx.poll_timeout());
+        tx.into_iter().chain(rx).min()
+    }
+
+    /// Lets the timers expire that are due. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.check_time(now);
+        self.tx.handle_timeout(now, &mut self.report);
+        self.rx.handle_timeout(now, &self.config, &mut self.report);
+    }
+
+    fn decode<'a>(
+        &self,
+        frame: &CanFrame,
+        data: &'a [u8],
+        prefix: Prefix,
+    ) -> Result<(Pci, &'a [u8]), IgnoreReason> {
+        match frame {
+            CanFrame::Data(_) | CanFrame::Fd(_) => {
+                Pci::decode_padded(data, prefix, self.config.padding.min_len()).map_err(IgnoreReason::from)
+            }
+            _ => Err(IgnoreReason::NotData),
+        }
+    }
+
+    /// The PCI of a frame that this channel has sent.
+    fn own_pci(&self, frame: &CanFrame) -> Option<Pci> {
+        let (_, data) = self.address.tx().matches(frame)?;
+        let (pci, _) = self.decode(frame, data, self.address.tx().prefix()).ok()?;
+        Some(pci)
+    }
+
+    fn check_time(&mut self, now: Instant) {
+        debug_assert!(now >= self.latest, "time went back");
+        self.latest = now;
+    }
+}
+
+impl<T, R: Buffer> fmt::Debug for Channel<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("address", &self.address)
+            .field("tx", &self.tx)
+            .field("rx", &self.rx)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! Why a message was not accepted, not sent, or not received.
+
+use thiserror::Error;
+
+use crate::pci::{DecodeError, FlowStatus, SequenceNumber};
+
+/// Why [`Channel::send`](crate::Channel::send) refused a message. No frame has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A message has at least one byte.
+    #[error("an empty message cannot be sent")]
+    Empty,
+    /// The message is longer than can be announced.
+    #[error("a message of {len} bytes; at most {max} can be sent")]
+    TooLong {
+        /// The message's length.
+        len: usize,
+        /// The longest possible.
+        max: usize,
+    },
+    /// A functional message must fit a single frame.
+    #[error("a functional message of {len} bytes; at most {max} fit a single frame")]
+    FunctionalTooLong {
+        /// The message's length.
+        len: usize,
+        /// What a single frame holds.
+        max: usize,
+    },
+    /// The previous transfer is still running.
+    #[error("a transfer is running; one message is sent at a time")]
+    Busy,
+    /// The channel only listens.
+    #[error("a listener does not send")]
+    Listener,
+}
+
+/// The timers of ISO 15765-2 that can expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timeout {
+    /// N_As: a frame of an outgoing message was not confirmed.
+    NAs,
+    /// N_Ar: a flow control was not confirmed.
+    NAr,
+    /// N_Bs: no flow control came.
+    NBs,
+    /// N_Cr: no consecutive frame came.
+    NCr,
+}
+
+/// Why a transfer ended without success; the standard's N_Result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// A timer expired.
+    #[error("{}: {}", self.n_result(), timeout_text(*.0))]
+    Timeout(Timeout),
+    /// A consecutive frame was lost, doubled or reordered.
+    #[error("N_WRONG_SN: consecutive frame {} arrived, {} expected", .got.value(), .expected.value())]
+    WrongSequence {
+        /// The number due.
+        expected: SequenceNumber,
+        /// The number received.
+        got: SequenceNumber,
+    },
+    /// The receiver answered with a reserved flow status.
+    #[error("N_INVALID_FS: flow control with the reserved status {}", .0.to_bits())]
+    InvalidFlowStatus(FlowStatus),
+    /// The sender began another message before this one was complete.
+    #[error("N_UNEXP_PDU: another message began before this one was complete")]
+    UnexpectedPdu,
+    /// The receiver asked to wait more often than accepted.
+    #[error("N_WFT_OVRN: more than {max} flow controls in a row asked to wait")]
+    TooManyWaits {
+        /// The configured limit.
+        max: u8,
+    },
+    /// The message is longer than the receiver takes.
+    #[error("N_BUFFER_OVFLW: the receiver cannot take a message of this length")]
+    Overflow,
+    /// The link did not send a frame.
+    #[error("N_ERROR: the link did not send a frame")]
+    Link,
+    /// The user ended the transfer.
+    #[error("N_ERROR: aborted")]
+    Aborted,
+}
+
+impl TransferError {
+    /// The standard's name.
+    #[must_use]
+    pub const fn n_result(&self) -> &'static str {
+        match self {
+            Self::Timeout(Timeout::NAs | Timeout::NAr) => "N_TIMEOUT_A",
+            Self::Timeout(Timeout::NBs) => "N_TIMEOUT_Bs",
+            Self::Timeout(Timeout::NCr) => "N_TIMEOUT_Cr",
+            Self::WrongSequence { .. } => "N_WRONG_SN",
+            Self::InvalidFlowStatus(_) => "N_INVALID_FS",
+            Self::UnexpectedPdu => "N_UNEXP_PDU",
+            Self::TooManyWaits { .. } => "N_WFT_OVRN",
+            Self::Overflow => "N_BUFFER_OVFLW",
+            Self::Link | Self::Aborted => "N_ERROR",
+        }
+    }
+}
+
+const fn timeout_text(timeout: Timeout) -> &'static str {
+    match timeout {
+        Timeout::NAs => "a frame was not confirmed in time",
+        Timeout::NAr => "a flow control was not confirmed in time",
+        Timeout::NBs => "no flow control in time",
+        Timeout::NCr => "no consecutive frame in time",
+    }
+}
+
+/// Why a received frame had no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum IgnoreReason {
+    /// The frame is no valid PDU.
+    #[error("malformed PDU: {0}")]
+    Malformed(#[from] DecodeError),
+    /// A remote frame, or a kind of frame that carries no PDU.
+    #[error("not a data frame")]
+    NotData,
+    /// A consecutive frame while no message is being received.
+    #[error("consecutive frame without a first frame")]
+    UnexpectedConsecutiveFrame,
+    /// A consecutive frame longer than the first frame, or too short for its part of the message.
+    #[error("consecutive frame of {got} data bytes; {need} expected")]
+    ConsecutiveFrameLength {
+        /// Bytes expected behind the PCI.
+        need: usize,
+        /// Bytes there.
+        got: usize,
+    },
+    /// A flow control that nobody waits for.
+    #[error("flow control while none is awaited")]
+    UnexpectedFlowControl,
+    /// A functional message must be a single frame.
+    #[error("functional frame that is not a single frame")]
+    FunctionalSegmented,
+    /// A single frame that came before the user had taken the previous message.
+    #[error("no room: the previous message was not taken yet")]
+    NoRoom,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn outcomes_carry_the_standards_name() {
+        let errors = [
+            (
+                TransferError::Timeout(Timeout::NBs),
+                "N_TIMEOUT_Bs: no flow control in time",
+            ),
+            (
+                TransferError::WrongSequence {
+                    expected: SequenceNumber::FIRST,
+                    got: SequenceNumber::FIRST.after(1),
+                },
+                "N_WRONG_SN: consecutive frame 2 arrived, 1 expected",
+            ),
+            (
+                TransferError::InvalidFlowStatus(FlowStatus::Reserved(5)),
+                "N_INVALID_FS: flow control with the reserved status 5",
+            ),
+        ];
+        for (error, text) in errors {
+            assert_eq!(error.to_string(), text);
+            assert!(text.starts_with(error.n_result()));
+        }
+    }
+
+    #[test]
+    fn a_refused_message_tells_its_length_and_the_limit() {
+        assert_eq!(
+            SendError::FunctionalTooLong { len: 8, max: 7 }.to_string(),
+            "a functional message of 8 bytes; at most 7 fit a single frame"
+        );
+    }
+}

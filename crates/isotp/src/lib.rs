@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+pub mod address;
+mod buffer;
+mod channel;
+pub mod config;
+pub mod data_link;
+mod error;
+mod event;
+pub mod pci;
+mod rx;
+pub mod stmin;
+mod tx;
+
+pub use address::{Address, AddressError, RxAddress, Target, TxAddress};
+pub use buffer::{Buffer, SliceBuffer};
+#[cfg(feature = "alloc")]
+pub use channel::BytesChannel;
+pub use channel::Channel;
+pub use config::{Config, Role};
+pub use data_link::{DataLink, Padding, TxDl};
+pub use error::{IgnoreReason, SendError, Timeout, TransferError};
+pub use event::{Event, Stats, TransferId};
+pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
+pub use stmin::{BlockSize, StMin};

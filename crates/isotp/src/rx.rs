@@ -1,0 +1,409 @@
+//! The receiving machine: puts one message together and answers its sender (ISO-TP spec ch. 8).
+
+use core::fmt;
+
+use can_link::CanFrame;
+use tinwire_time::{Instant, TimerTable};
+
+use crate::address::{Target, TxAddress};
+use crate::buffer::Buffer;
+use crate::config::{Config, Role};
+use crate::error::{IgnoreReason, Timeout, TransferError};
+use crate::event::{Event, Report};
+use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
+
+/// Data bytes of the largest first frame: CAN FD, normal addressing.
+const MAX_FIRST_DATA: usize = 62;
+
+/// Where a reception stands.
+///
+/// ```text
+///           first frame (too long: OVFLW, stays)            first frame
+///   Idle ─────────────────────────────► Receiving       ┌───────────────┐
+///    ▲ │                                 │  ▲ ▲ │       │               ▼
+///    │ │ single frame      last frame    │  │ └─┘ next  │             Paused ──┐ every N_Br: WAIT
+///    │ ▼                                 ▼  │    frame  │              │ │ ▲───┘
+///   Holding ◄────────────────────────────┘  └──────────────────────────┘ │
+///    │   ▲                                    message taken: CTS         │
+///    │   └───────────────────────────────────────────────────────────────┘ WFTmax reached: OVFLW
+///    └─► Idle: message taken
+/// ```
+/// N_Ar runs while a flow control is not confirmed, N_Cr in `Receiving` from that confirmation or the last frame. A wrong
+/// sequence number, either timer, another first or single frame, or the user end a reception.
+#[derive(Clone, Copy)]
+enum State {
+    /// Nothing is being received and nothing is held.
+    Idle,
+    /// A whole message waits in the buffer for the user.
+    Holding,
+    /// A message is arriving.
+    Receiving(Reception),
+    /// A whole message waits in the buffer, and its successor's sender is made to wait.
+    Paused(Paused),
+}
+
+#[derive(Clone, Copy)]
+struct Reception {
+    len: u32,
+    /// CAN_DL of the first frame; no consecutive frame is longer.
+    rx_dl: usize,
+    expected: SequenceNumber,
+    /// Frames until the next flow control; `None`: no further one.
+    left: Option<u8>,
+}
+
+#[derive(Clone, Copy)]
+struct Paused {
+    len: u32,
+    rx_dl: usize,
+    waits: u8,
+    first: [u8; MAX_FIRST_DATA],
+    first_len: u8,
+}
+
+#[derive(Clone, Copy)]
+#[expect(clippy::enum_variant_names, reason = "the names of ISO 15765-2")]
+enum Kind {
+    NAr,
+    NBr,
+    NCr,
+}
+
+impl From<Kind> for usize {
+    fn from(kind: Kind) -> Self {
+        kind as Self
+    }
+}
+
+/// A decoded frame for this machine.
+pub(crate) struct Pdu<'a> {
+    pub(crate) pci: Pci,
+    pub(crate) data: &'a [u8],
+    pub(crate) can_dl: usize,
+    pub(crate) target: Target,
+}
+
+pub(crate) struct Rx<R> {
+    state: State,
+    buffer: R,
+    /// The flow control that waits to be polled.
+    answer: Option<FlowStatus>,
+    /// Flow controls handed out and not confirmed.
+    unconfirmed: u8,
+    timers: TimerTable<Kind, 3>,
+}
+
+impl<R: Buffer> Rx<R> {
+    pub(crate) const fn new(buffer: R) -> Self {
+        Self {
+            state: State::Idle,
+            buffer,
+            answer: None,
+            unconfirmed: 0,
+            timers: TimerTable::new(),
+        }
+    }
+
+    /// The message that waits for the user.
+    pub(crate) fn held(&self) -> Option<&[u8]> {
+        matches!(self.state, State::Holding | State::Paused(_)).then(|| self.buffer.filled())
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn buffer_mut(&mut self) -> &mut R {
+        &mut self.buffer
+    }
+
+    /// How much of the arriving message is there, and its length.
+    pub(crate) fn progress(&self) -> Option<(u32, u32)> {
+        match &self.state {
+            State::Idle | State::Holding => None,
+            State::Receiving(reception) => Some((self.filled(), reception.len)),
+            State::Paused(paused) => Some((paused.first_len.into(), paused.len)),
+        }
+    }
+
+    fn filled(&self) -> u32 {
+        u32::try_from(self.buffer.filled().len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn handle_pdu(&mut self, now: Instant, pdu: &Pdu<'_>, config: &Config, report: &mut Report) {
+        match pdu.pci {
+            Pci::SingleFrame { .. } => self.single_frame(pdu, config, report),
+            Pci::FirstFrame { len } => self.first_frame(now, len, pdu, config, report),
+            Pci::ConsecutiveFrame { sequence } => self.consecutive_frame(now, sequence, pdu, config, report),
+            Pci::FlowControl(_) => {}
+        }
+    }
+
+    fn max_len(&self, config: &Config) -> u32 {
+        let capacity = u32::try_from(self.buffer.capacity()).unwrap_or(u32::MAX);
+        config.max_rx_len.min(capacity)
+    }
+
+    fn single_frame(&mut self, pdu: &Pdu<'_>, config: &Config, report: &mut Report) {
+        self.fail(TransferError::UnexpectedPdu, report);
+        let len = u32::try_from(pdu.data.len()).unwrap_or(u32::MAX);
+        let max = self.max_len(config);
+        if let State::Holding = self.state {
+            report.ignored(IgnoreReason::NoRoom);
+        } else if len > max {
+            // A single frame has no flow control that could refuse it.
+            report.event(Event::Refused { len, max });
+        } else {
+            self.buffer.clear();
+            self.buffer.append(pdu.data);
+            self.hold(pdu.target, report);
+        }
+    }
+
+    fn hold(&mut self, target: Target, report: &mut Report) {
+        self.timers.stop_all();
+        self.answer = None;
+        self.state = State::Holding;
+        report.event(Event::Received {
+            len: self.filled(),
+            target,
+        });
+    }
+
+    fn first_frame(&mut self, now: Instant, len: u32, pdu: &Pdu<'_>, config: &Config, report: &mut Report) {
+        self.fail(TransferError::UnexpectedPdu, report);
+        let max = self.max_len(config);
+        if len > max {
+            return self.refuse(len, max, config, report);
+        }
+        if let State::Holding = self.state {
+            // A listener has nobody it could ask to wait.
+            if config.role == Role::Listener || config.wft_max == 0 {
+                return self.refuse(len, max, config, report);
+            }
+            let mut first = [0; MAX_FIRST_DATA];
+            first.iter_mut().zip(pdu.data).for_each(|(to, from)| *to = *from);
+            self.state = State::Paused(Paused {
+                len,
+                rx_dl: pdu.can_dl,
+                waits: 0,
+                first,
+                first_len: u8::try_from(pdu.data.len().min(MAX_FIRST_DATA)).unwrap_or(0),
+            });
+            self.timers.start(Kind::NBr, now + config.n_br);
+        } else {
+            self.begin(now, len, pdu.can_dl, pdu.data, config);
+        }
+        report.event(Event::ReceiveStarted { len });
+    }
+
+    fn refuse(&mut self, len: u32, max: u32, config: &Config, report: &mut Report) {
+        self.answer = (config.role == Role::Endpoint).then_some(FlowStatus::Overflow);
+        report.event(Event::Refused { len, max });
+    }
+
+    /// Stores a first frame's data and answers it.
+    fn begin(&mut self, now: Instant, len: u32, rx_dl: usize, data: &[u8], config: &Config) {
+        self.buffer.clear();
+        self.buffer.append(data);
+        self.state = State::Receiving(Reception {
+            len,
+            rx_dl,
+            expected: SequenceNumber::FIRST,
+            left: config.block_size.frames(),
+        });
+        self.next_block(now, config);
+    }
+
+    /// Asks for the next block. A listener only waits for it.
+    fn next_block(&mut self, now: Instant, config: &Config) {
+        match config.role {
+            Role::Endpoint => {
+                self.timers.stop(Kind::NCr);
+                self.answer = Some(FlowStatus::ContinueToSend);
+            }
+            Role::Listener => self.timers.start(Kind::NCr, now + config.n_cr),
+        }
+    }
+
+    fn consecutive_frame(
+        &mut self,
+        now: Instant,
+        sequence: SequenceNumber,
+        pdu: &Pdu<'_>,
+        config: &Config,
+        report: &mut Report,
+    ) {
+        let State::Receiving(reception) = &mut self.state else {
+            return report.ignored(IgnoreReason::UnexpectedConsecutiveFrame);
+        };
+        let pci_len = pdu.can_dl - pdu.data.len();
+        let full = reception.rx_dl - pci_len;
+        let missing = usize::try_from(reception.len)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(self.buffer.filled().len());
+        let need = full.min(missing);
+        let Some(data) = pdu.data.get(..need).filter(|_| pdu.data.len() <= full) else {
+            let got = pdu.data.len();
+            return report.ignored(IgnoreReason::ConsecutiveFrameLength { need, got });
+        };
+        if sequence != reception.expected {
+            let expected = reception.expected;
+            return self.fail(
+                TransferError::WrongSequence {
+                    expected,
+                    got: sequence,
+                },
+                report,
+            );
+        }
+        // The sender has seen the flow control it follows; its confirmation is not needed any more.
+        self.unconfirmed = 0;
+        self.timers.stop(Kind::NAr);
+        self.buffer.append(data);
+        if need == missing {
+            return self.hold(pdu.target, report);
+        }
+        reception.expected = reception.expected.after(1);
+        reception.left = reception.left.map(|left| left - 1);
+        if reception.left == Some(0) {
+            reception.left = config.block_size.frames();
+            self.next_block(now, config);
+        } else {
+            self.timers.start(Kind::NCr, now + config.n_cr);
+        }
+    }
+
+    /// The user has taken the held message.
+    pub(crate) fn release(&mut self, now: Instant, config: &Config) {
+        match self.state {
+            State::Idle | State::Receiving(_) => {}
+            State::Holding => {
+                self.buffer.clear();
+                self.state = State::Idle;
+            }
+            State::Paused(paused) => {
+                self.timers.stop(Kind::NBr);
+                let data = paused.first.get(..paused.first_len.into()).unwrap_or_default();
+                self.begin(now, paused.len, paused.rx_dl, data, config);
+            }
+        }
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        address: &TxAddress,
+        report: &mut Report,
+    ) -> Option<CanFrame> {
+        let status = self.answer.take()?;
+        if status == FlowStatus::Wait {
+            report.stats.waits_sent += 1;
+        }
+        self.unconfirmed = self.unconfirmed.saturating_add(1);
+        self.timers.start(Kind::NAr, now + config.n_ar);
+        // WAIT and OVFLW carry the real values too: some senders take them from the first flow control (ch. 3).
+        let control = FlowControl::new(status, config.block_size, config.st_min);
+        let (frame, _) = config.data_link.frame(
+            address.id(Target::Physical),
+            address.address_byte(),
+            Pci::FlowControl(control),
+            &[],
+            config.padding,
+        );
+        Some(frame)
+    }
+
+    /// The link has sent a flow control.
+    pub(crate) fn handle_transmitted(&mut self, now: Instant, config: &Config) {
+        let Some(rest) = self.unconfirmed.checked_sub(1) else {
+            return;
+        };
+        self.unconfirmed = rest;
+        if rest > 0 {
+            return;
+        }
+        self.timers.stop(Kind::NAr);
+        match self.state {
+            State::Idle | State::Holding => {}
+            State::Receiving(_) => self.timers.start(Kind::NCr, now + config.n_cr),
+            State::Paused(_) => self.timers.start(Kind::NBr, now + config.n_br),
+        }
+    }
+
+    /// The link will not send a flow control.
+    pub(crate) fn handle_not_transmitted(&mut self, report: &mut Report) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        self.fail(TransferError::Link, report);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, config: &Config, report: &mut Report) {
+        if self.timers.fire(Kind::NAr, now) {
+            self.unconfirmed = 0;
+            self.fail(TransferError::Timeout(Timeout::NAr), report);
+        }
+        if self.timers.fire(Kind::NCr, now) {
+            self.fail(TransferError::Timeout(Timeout::NCr), report);
+        }
+        if self.timers.fire(Kind::NBr, now) {
+            self.wait_longer(config, report);
+        }
+    }
+
+    /// N_Br is over and the user has not taken the held message.
+    fn wait_longer(&mut self, config: &Config, report: &mut Report) {
+        let State::Paused(paused) = &mut self.state else {
+            return;
+        };
+        if paused.waits < config.wft_max {
+            paused.waits += 1;
+            self.answer = Some(FlowStatus::Wait);
+        } else {
+            let len = paused.len;
+            self.state = State::Holding;
+            let max = self.max_len(config);
+            self.refuse(len, max, config, report);
+        }
+    }
+
+    /// Ends the arriving message, if any.
+    pub(crate) fn fail(&mut self, error: TransferError, report: &mut Report) {
+        let Some((received, len)) = self.progress() else {
+            return;
+        };
+        self.state = match self.state {
+            State::Paused(_) => State::Holding,
+            _ => {
+                self.buffer.clear();
+                State::Idle
+            }
+        };
+        self.answer = None;
+        self.timers.stop_all();
+        report.event(Event::ReceiveFailed { error, received, len });
+    }
+}
+
+impl<R: Buffer> fmt::Debug for Rx<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match &self.state {
+            State::Idle => "Idle",
+            State::Holding => "Holding",
+            State::Receiving(_) => "Receiving",
+            State::Paused(_) => "Paused",
+        };
+        let mut out = f.debug_struct(name);
+        if let Some((received, len)) = self.progress() {
+            out.field("received", &received).field("len", &len);
+        }
+        if let State::Receiving(reception) = &self.state {
+            out.field("expected", &reception.expected.value());
+        }
+        if let State::Paused(paused) = &self.state {
+            out.field("waits", &paused.waits);
+        }
+        out.field("due", &self.timers.earliest()).finish()
+    }
+}

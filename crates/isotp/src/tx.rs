@@ -1,0 +1,358 @@
+//! The sending machine: one message at a time (ISO-TP spec ch. 7).
+
+use core::fmt;
+use core::time::Duration;
+
+use can_link::CanFrame;
+use tinwire_time::{Instant, TimerTable};
+
+use crate::address::{Target, TxAddress};
+use crate::config::{Config, Role};
+use crate::error::{IgnoreReason, SendError, Timeout, TransferError};
+use crate::event::{Event, Report, TransferId};
+use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
+
+/// Frames handed out and not confirmed yet, at most. Only without a gap is it ever more than one.
+const MAX_UNCONFIRMED: u8 = 32;
+
+/// Where a transfer stands.
+///
+/// ```text
+///            send                    poll: first frame
+///   (idle) ────────► Start ──────────────────────────────► WaitFlow ◄───────────┐
+///     ▲                │ poll: single frame                 │  ▲ │              │
+///     │                │                               CTS  │  └─┘ WAIT         │ poll: block full
+///     │                ▼                                    ▼                   │
+///     └─────────── Finishing ◄──────────────────────────  Sending ──────────────┘
+///       confirmed            poll: last consecutive frame   │ ▲ poll: consecutive frame,
+///                                                           └─┘ then the gap
+/// ```
+/// N_As runs while a frame is not confirmed, N_Bs in `WaitFlow` from the last confirmation or WAIT. Either one expiring,
+/// OVFLW, a reserved status, too many WAITs, a link error or the user end the transfer from any state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The single or first frame waits to be polled.
+    Start,
+    /// The first frame or a block is out; a flow control must come.
+    WaitFlow {
+        /// WAITs received in a row.
+        waits: u8,
+    },
+    /// Consecutive frames go out.
+    Sending {
+        /// How many of them until the next flow control; `None`: all.
+        left: Option<u8>,
+        /// From one's confirmation to the next one's request.
+        gap: Duration,
+    },
+    /// All frames are out and not all are confirmed.
+    Finishing,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    NAs,
+    NBs,
+    Gap,
+}
+
+impl From<Kind> for usize {
+    fn from(kind: Kind) -> Self {
+        kind as Self
+    }
+}
+
+struct Transfer<T> {
+    id: TransferId,
+    payload: T,
+    len: u32,
+    target: Target,
+    phase: Phase,
+    /// Bytes handed out.
+    offset: usize,
+    /// Whether the single or first frame is out and not confirmed.
+    head_unconfirmed: bool,
+    /// Consecutive frames out and not confirmed; the last ones before `next`.
+    unconfirmed: u8,
+    /// The next consecutive frame's number.
+    next: SequenceNumber,
+}
+
+impl<T: AsRef<[u8]>> Transfer<T> {
+    fn rest(&self) -> &[u8] {
+        self.payload.as_ref().get(self.offset..).unwrap_or_default()
+    }
+
+    fn all_confirmed(&self) -> bool {
+        !self.head_unconfirmed && self.unconfirmed == 0
+    }
+
+    /// Takes `pci` for the echo of the oldest unconfirmed frame, if it can be that.
+    fn confirm(&mut self, pci: Pci) -> bool {
+        match pci {
+            Pci::ConsecutiveFrame { sequence } if self.unconfirmed > 0 && !self.head_unconfirmed => {
+                let oldest = self.next.after(16 - self.unconfirmed % 16);
+                if sequence != oldest {
+                    return false;
+                }
+                self.unconfirmed -= 1;
+                true
+            }
+            Pci::SingleFrame { .. } | Pci::FirstFrame { .. } => core::mem::take(&mut self.head_unconfirmed),
+            _ => false,
+        }
+    }
+}
+
+pub(crate) struct Tx<T> {
+    transfer: Option<Transfer<T>>,
+    timers: TimerTable<Kind, 3>,
+    last_id: TransferId,
+}
+
+impl<T: AsRef<[u8]>> Tx<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            transfer: None,
+            timers: TimerTable::new(),
+            last_id: TransferId(0),
+        }
+    }
+
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.transfer.is_none()
+    }
+
+    /// The running transfer, how much of it was handed out, and its length.
+    pub(crate) fn progress(&self) -> Option<(TransferId, u32, u32)> {
+        let transfer = self.transfer.as_ref()?;
+        Some((transfer.id, sent(transfer.offset), transfer.len))
+    }
+
+    pub(crate) fn start(
+        &mut self,
+        payload: T,
+        target: Target,
+        config: &Config,
+        address: &TxAddress,
+    ) -> Result<TransferId, SendError> {
+        let len = payload.as_ref().len();
+        let single = config.data_link.max_single_len(address.prefix());
+        match (config.role, target) {
+            (Role::Listener, _) => return Err(SendError::Listener),
+            _ if len == 0 => return Err(SendError::Empty),
+            (_, Target::Functional) if len > single => {
+                return Err(SendError::FunctionalTooLong { len, max: single });
+            }
+            _ if !self.is_idle() => return Err(SendError::Busy),
+            _ => {}
+        }
+        let Ok(len) = u32::try_from(len) else {
+            let max = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+            return Err(SendError::TooLong { len, max });
+        };
+        self.last_id = TransferId(self.last_id.0 + 1);
+        self.transfer = Some(Transfer {
+            id: self.last_id,
+            payload,
+            len,
+            target,
+            phase: Phase::Start,
+            offset: 0,
+            head_unconfirmed: false,
+            unconfirmed: 0,
+            next: SequenceNumber::FIRST,
+        });
+        Ok(self.last_id)
+    }
+
+    pub(crate) fn poll(&mut self, now: Instant, config: &Config, address: &TxAddress) -> Option<CanFrame> {
+        let transfer = self.transfer.as_mut()?;
+        let pci = match transfer.phase {
+            Phase::WaitFlow { .. } | Phase::Finishing => return None,
+            Phase::Start => head(transfer.len, config, address),
+            Phase::Sending { gap, .. } => {
+                let gap_runs = self.timers.deadline(Kind::Gap).is_some_and(|due| due > now);
+                let in_flight = if gap.is_zero() { MAX_UNCONFIRMED } else { 1 };
+                if gap_runs || transfer.unconfirmed >= in_flight {
+                    return None;
+                }
+                self.timers.stop(Kind::Gap);
+                Pci::ConsecutiveFrame {
+                    sequence: transfer.next,
+                }
+            }
+        };
+        let id = address.id(transfer.target);
+        let (frame, taken) =
+            config
+                .data_link
+                .frame(id, address.address_byte(), pci, transfer.rest(), config.padding);
+        if transfer.all_confirmed() {
+            self.timers.start(Kind::NAs, now + config.n_as);
+        }
+        transfer.offset += taken;
+        transfer.phase = match transfer.phase {
+            Phase::Start => {
+                transfer.head_unconfirmed = true;
+                if transfer.rest().is_empty() {
+                    Phase::Finishing
+                } else {
+                    Phase::WaitFlow { waits: 0 }
+                }
+            }
+            Phase::Sending { left, gap } => {
+                transfer.unconfirmed += 1;
+                transfer.next = transfer.next.after(1);
+                match left.map(|left| left - 1) {
+                    _ if transfer.rest().is_empty() => Phase::Finishing,
+                    Some(0) => Phase::WaitFlow { waits: 0 },
+                    left => Phase::Sending { left, gap },
+                }
+            }
+            phase => phase,
+        };
+        Some(frame)
+    }
+
+    /// The link has sent a frame of this machine.
+    pub(crate) fn handle_transmitted(
+        &mut self,
+        now: Instant,
+        pci: Pci,
+        config: &Config,
+        report: &mut Report,
+    ) {
+        let Some(transfer) = self.transfer.as_mut() else {
+            return;
+        };
+        if !transfer.confirm(pci) {
+            return;
+        }
+        if transfer.all_confirmed() {
+            self.timers.stop(Kind::NAs);
+        } else {
+            self.timers.start(Kind::NAs, now + config.n_as);
+        }
+        if let Pci::FirstFrame { .. } = pci {
+            report.event(Event::FirstFrameSent { id: transfer.id });
+        }
+        match transfer.phase {
+            Phase::WaitFlow { .. } if transfer.all_confirmed() => {
+                self.timers.start(Kind::NBs, now + config.n_bs);
+            }
+            Phase::Sending { gap, .. } if !gap.is_zero() => self.timers.start(Kind::Gap, now + gap),
+            Phase::Finishing if transfer.all_confirmed() => {
+                let id = transfer.id;
+                self.reset();
+                report.event(Event::Sent { id });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn handle_flow_control(
+        &mut self,
+        now: Instant,
+        control: FlowControl,
+        config: &Config,
+        report: &mut Report,
+    ) {
+        let Some(transfer) = self.transfer.as_mut() else {
+            return report.ignored(IgnoreReason::UnexpectedFlowControl);
+        };
+        let Phase::WaitFlow { waits } = transfer.phase else {
+            return report.ignored(IgnoreReason::UnexpectedFlowControl);
+        };
+        // The receiver has seen what it answers, so a confirmation that is still under way is not needed any more.
+        if core::mem::take(&mut transfer.head_unconfirmed) {
+            report.event(Event::FirstFrameSent { id: transfer.id });
+        }
+        transfer.unconfirmed = 0;
+        self.timers.stop(Kind::NAs);
+        match control.status {
+            FlowStatus::ContinueToSend => {
+                self.timers.stop(Kind::NBs);
+                transfer.phase = Phase::Sending {
+                    left: control.block_size.frames(),
+                    gap: config.forced_gap.unwrap_or_else(|| control.st_min().gap()),
+                };
+            }
+            FlowStatus::Wait => {
+                report.stats.waits_received += 1;
+                match config.wait_limit {
+                    Some(max) if waits >= max => self.fail(TransferError::TooManyWaits { max }, report),
+                    _ => {
+                        transfer.phase = Phase::WaitFlow {
+                            waits: waits.saturating_add(1),
+                        };
+                        self.timers.start(Kind::NBs, now + config.n_bs);
+                    }
+                }
+            }
+            FlowStatus::Overflow => self.fail(TransferError::Overflow, report),
+            FlowStatus::Reserved(_) => self.fail(TransferError::InvalidFlowStatus(control.status), report),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, report: &mut Report) {
+        // With the gap over, poll has something to send; there is nothing else to do.
+        self.timers.fire(Kind::Gap, now);
+        if self.timers.fire(Kind::NAs, now) {
+            self.fail(TransferError::Timeout(Timeout::NAs), report);
+        }
+        if self.timers.fire(Kind::NBs, now) {
+            self.fail(TransferError::Timeout(Timeout::NBs), report);
+        }
+    }
+
+    /// Ends the running transfer, if any.
+    pub(crate) fn fail(&mut self, error: TransferError, report: &mut Report) {
+        if let Some(transfer) = self.reset() {
+            report.event(Event::SendFailed {
+                id: transfer.id,
+                error,
+                sent: sent(transfer.offset),
+                len: transfer.len,
+            });
+        }
+    }
+
+    fn reset(&mut self) -> Option<Transfer<T>> {
+        self.timers.stop_all();
+        self.transfer.take()
+    }
+}
+
+/// The PCI that a message of `len` bytes begins with.
+fn head(len: u32, config: &Config, address: &TxAddress) -> Pci {
+    match u8::try_from(len) {
+        Ok(short) if usize::from(short) <= config.data_link.max_single_len(address.prefix()) => {
+            Pci::SingleFrame { len: short }
+        }
+        _ => Pci::FirstFrame { len },
+    }
+}
+
+fn sent(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+impl<T> fmt::Debug for Tx<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(transfer) = &self.transfer else {
+            return f.write_str("Idle");
+        };
+        f.debug_struct("Tx")
+            .field("phase", &transfer.phase)
+            .field("sent", &transfer.offset)
+            .field("len", &transfer.len)
+            .field("next", &transfer.next.value())
+            .field("due", &self.timers.earliest())
+            .finish()
+    }
+}

@@ -1,0 +1,220 @@
+//! `streams.json`: whole streams as files, sound, cut and malformed, and what each peer makes of them.
+
+use std::io::Read;
+
+use fstrm_codec::control::Strictness;
+use fstrm_codec::file::ReadError;
+use fstrm_codec::frame::{FrameErrorKind, Oversize};
+use fstrm_codec::{Config, End, FileReader};
+use serde_json::Value;
+
+use crate::{Tally, bytes, list};
+
+/// A payload as the vectors give it: length, and hex or checksum.
+type Payload = (usize, String);
+
+#[derive(Debug, PartialEq)]
+enum Finish {
+    End(End),
+    TooLong,
+    Malformed,
+    NotThisStream,
+}
+
+type Outcome = (Vec<Payload>, Finish);
+
+/// Gives at most so many bytes a read.
+struct Chunks<'a>(&'a [u8], usize);
+
+impl Read for Chunks<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let len = buffer.len().min(self.1);
+        self.0.read(&mut buffer[..len])
+    }
+}
+
+fn digest(payload: &[u8]) -> String {
+    if payload.len() <= 64 {
+        return payload.iter().map(|byte| format!("{byte:02x}")).collect();
+    }
+    let hash = payload.iter().fold(2_166_136_261_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(16_777_619)
+    });
+    format!("{hash:08x}")
+}
+
+fn ours_in(input: &[u8], chunk: usize, config: &Config) -> Outcome {
+    let mut reader = FileReader::new(Chunks(input, chunk), config.clone()).unwrap();
+    let mut payloads = Vec::new();
+    let finish = loop {
+        match reader.next_frame() {
+            Ok(Some(payload)) => payloads.push((payload.len(), digest(payload))),
+            Ok(None) => break Finish::End(reader.end_of_stream().unwrap()),
+            Err(ReadError::Frame(error)) => {
+                break match error.kind {
+                    FrameErrorKind::DataTooLong { .. } => Finish::TooLong,
+                    _ => Finish::Malformed,
+                };
+            }
+            Err(ReadError::Stream { .. }) => break Finish::NotThisStream,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    (payloads, finish)
+}
+
+/// What comes out, which must not depend on how the input is cut.
+#[track_caller]
+fn ours(input: &[u8], config: &Config) -> Outcome {
+    let whole = ours_in(input, usize::MAX, config);
+    for chunk in if input.len() < 10_000 {
+        [1, 7]
+    } else {
+        [1_000, 70_001]
+    } {
+        assert_eq!(ours_in(input, chunk, config), whole, "in chunks of {chunk}");
+    }
+    whole
+}
+
+/// The payloads among a peer's reads.
+fn payloads(reads: &Value) -> Vec<Payload> {
+    list(reads)
+        .iter()
+        .filter_map(|read| {
+            let len = usize::try_from(read["len"].as_u64()?).unwrap();
+            let digest = read["hex"].as_str().or_else(|| read["fnv1a32"].as_str())?;
+            Some((len, digest.to_owned()))
+        })
+        .collect()
+}
+
+/// The Go reader's payloads, if it read to the end without complaint.
+fn go_payloads(go: &Value) -> Option<Vec<Payload>> {
+    let result = &go["result"];
+    let content = result["open_error"] == ""
+        && list(&result["reads"])
+            .iter()
+            .all(|read| read["error"].is_null() || read["error"] == "EOF");
+    content.then(|| payloads(&result["reads"]))
+}
+
+/// Bytes still missing at the end, told from what the Python codec holds; none at a frame boundary.
+fn missing(python: &Value) -> u64 {
+    let whole = &python["whole"];
+    let (buffered, pending) = (
+        whole["buffered"].as_u64().unwrap(),
+        whole["pending_nb_bytes"].as_u64().unwrap(),
+    );
+    let in_payload = whole["df_length"].as_u64().is_some_and(|len| len > 0) || whole["cf_length"].is_u64();
+    if in_payload {
+        pending
+    } else if buffered == 0 && whole["df_length"].is_null() {
+        0
+    } else {
+        4 - buffered
+    }
+}
+
+/// Data frames in front of the first control frame that has no place while data flows, if there is one before STOP.
+fn misplaced(python: &Value) -> Option<usize> {
+    let names = list(&python["whole"]["frames"])
+        .iter()
+        .map(|frame| frame["frame"].as_str());
+    let mut data = 0;
+    for name in names.skip(1) {
+        match name {
+            Some("DATA") => data += 1,
+            Some("START" | "READY" | "ACCEPT" | "FINISH") => return Some(data),
+            Some("STOP") | None => return None,
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+pub(crate) fn check(file: &Value, tally: &mut Tally) {
+    for entry in list(&file["vectors"]) {
+        let input = bytes(&entry["input"]);
+        assert_eq!(entry["size"], input.len(), "{}", entry["name"]);
+        println!("  {}", entry["name"]);
+        check_entry(entry, &input, tally);
+        tally.checked();
+    }
+}
+
+fn check_entry(entry: &Value, input: &[u8], tally: &mut Tally) {
+    let (c, go) = (&entry["c_reader"], &entry["go_reader"]);
+    let strict = ours(input, &Config::new());
+    let lenient = ours(input, &Config::new().strictness(Strictness::Lenient));
+    let reads = list(&c["reads"]);
+    let last = reads
+        .iter()
+        .find(|read| read["res"] != "success")
+        .map(|read| read["res"].as_str().unwrap());
+    let common = payloads(&c["reads"]);
+    if c["open"] != "success" {
+        assert!(strict.0.is_empty(), "{strict:?}");
+        match c["open"].as_str() {
+            Some("stop") => assert_eq!(strict.1, Finish::NotThisStream, "ends before START"),
+            _ => assert!(
+                matches!(strict.1, Finish::Malformed | Finish::NotThisStream),
+                "{strict:?}"
+            ),
+        }
+        check_lenient(lenient, go, &strict);
+    } else if reads.iter().any(|read| read["out_params"] == "untouched") {
+        assert_eq!(strict, (common, Finish::TooLong));
+        tally.rule("a data frame over the limit is an error at once, not an empty success");
+        let skipping = ours(input, &Config::new().oversize(Oversize::Skip));
+        assert_eq!(
+            skipping.0,
+            payloads(&go["result"]["reads"]),
+            "skips as the Go reader"
+        );
+    } else if last == Some("stop") && c["stop"].is_null() {
+        let expected = match missing(&entry["python"]) {
+            0 => End::Eof,
+            missing => End::Truncated {
+                offset: cut_at(input, &entry["python"]),
+                missing,
+            },
+        };
+        assert_eq!(strict, (common, Finish::End(expected)));
+        tally.rule("an end without STOP is told from STOP");
+    } else if last == Some("stop") {
+        if let Some(before) = misplaced(&entry["python"]) {
+            assert_eq!(strict, (common[..before].to_vec(), Finish::NotThisStream));
+            assert_eq!(lenient, (common, Finish::End(End::Stop)));
+            tally.rule("a control frame out of place is an error, or passed over by a lenient reader");
+        } else {
+            assert_eq!(strict, (common, Finish::End(End::Stop)));
+            assert_eq!(strict, lenient);
+        }
+    } else if list(&entry["rust_dnstap_utils_codec"]["frames"])
+        .iter()
+        .any(|frame| frame["kind"] == "UNKNOWN")
+    {
+        assert_eq!(strict, (go_payloads(go).unwrap(), Finish::End(End::Stop)));
+        tally.rule("a control frame of unknown type is passed over, as documented");
+    } else {
+        assert_eq!(strict, (common, Finish::Malformed));
+        check_lenient(lenient, go, &strict);
+    }
+}
+
+/// A lenient reader takes what the Go reader takes, and refuses as a strict one otherwise.
+#[track_caller]
+fn check_lenient(lenient: Outcome, go: &Value, strict: &Outcome) {
+    match go_payloads(go) {
+        Some(payloads) if !payloads.is_empty() => assert_eq!(lenient, (payloads, Finish::End(End::Stop))),
+        _ => assert_eq!(lenient, *strict),
+    }
+}
+
+/// Where the cut frame begins: what the Python codec has taken from it and holds lies behind.
+fn cut_at(input: &[u8], python: &Value) -> u64 {
+    let whole = &python["whole"];
+    let taken = 4 * u64::from(whole["df_length"].is_u64()) + 4 * u64::from(whole["cf_length"].is_u64());
+    u64::try_from(input.len()).unwrap() - whole["buffered"].as_u64().unwrap() - taken
+}

@@ -144,7 +144,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmReader<S> {
                 self.machine.handle_end(End::Truncated { offset, missing });
                 Ok(None)
             }
-            // A sender that has written all it had may reset the connection rather than close it.
             Poll::Ready(Some(Err(error))) => Err(error.into()),
             Poll::Ready(None) => {
                 self.machine.handle_end(End::Eof);

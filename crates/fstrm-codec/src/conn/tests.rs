@@ -178,26 +178,83 @@ async fn a_finish_that_cannot_be_written_is_no_failure() {
     assert_eq!(reader.end_of_stream(), Some(End::Stop));
 }
 
+/// READY, START and STOP at once; ACCEPT repeats the long type, so that 40 bytes do not hold the answers.
+fn hasty() -> Vec<u8> {
+    let name = [b'n'; 60];
+    let ready = ControlFrame::build(ControlType::Ready, [&name[..]], ControlLimit::Narrow).unwrap();
+    let start = ControlFrame::start(None).unwrap();
+    [
+        ready.as_bytes(),
+        start.as_bytes(),
+        ControlFrame::stop().as_bytes(),
+    ]
+    .concat()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_finish_holds_nobody_up_for_long() {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test measures the virtual time that has passed"
+)]
+async fn a_peer_that_never_reads_finish_holds_the_reader_up_for_its_timeout() {
     let (mut here, there) = duplex(40);
     let reader = async {
         let config = Config::new().finish_timeout(Duration::from_secs(1));
         let mut reader = FstrmReader::open(there, config).await.unwrap();
+        let before = tokio::time::Instant::now();
         assert!(reader.next().await.is_none());
+        assert_eq!(before.elapsed().as_secs(), 1);
         reader.end_of_stream()
     };
-    let name = [b'n'; 60];
-    let ready = ControlFrame::build(ControlType::Ready, [&name[..]], ControlLimit::Narrow).unwrap();
-    let hasty = [
-        ready.as_bytes(),
-        ControlFrame::start(None).unwrap().as_bytes(),
-        ControlFrame::stop().as_bytes(),
-    ]
-    .concat();
-    let (sent, end) = tokio::join!(here.write_all(&hasty), reader);
+    let wire = hasty();
+    let (sent, end) = tokio::join!(here.write_all(&wire), reader);
     sent.unwrap();
     assert_eq!(end, Some(End::Stop));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_late_gets_accept_and_finish_whole() {
+    let (mut here, there) = duplex(40);
+    let reader = async {
+        let mut reader = FstrmReader::open(there, Config::new()).await.unwrap();
+        assert!(reader.next().await.is_none());
+        drop(reader);
+    };
+    let peer = async {
+        here.write_all(&hasty()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let mut answers = Vec::new();
+        here.read_to_end(&mut answers).await.unwrap();
+        answers
+    };
+    let ((), answers) = tokio::join!(reader, peer);
+    assert_eq!(answers.len(), 8 + 4 + 8 + 60 + 12);
+    assert!(answers.ends_with(ControlFrame::finish().as_bytes()));
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test measures the virtual time that has passed"
+)]
+async fn the_wait_for_start_begins_with_ready() {
+    let (mut here, there) = duplex(1_000);
+    let before = tokio::time::Instant::now();
+    let peer = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        here.write_all(frame(ControlType::Ready).as_bytes())
+            .await
+            .unwrap();
+    };
+    let ((), opened) = tokio::join!(peer, FstrmReader::open(there, Config::new()));
+    assert!(matches!(
+        opened.unwrap_err(),
+        ConnError::Handshake(HandshakeError::NoAnswer {
+            missing: ControlType::Start,
+            absence: Absence::Timeout
+        })
+    ));
+    assert_eq!(before.elapsed().as_secs(), 8);
 }
 
 #[tokio::test(start_paused = true)]

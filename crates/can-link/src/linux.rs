@@ -8,6 +8,8 @@
 //! tells about interfaces. Frame layouts are [`crate::record`]'s alone.
 
 mod control;
+mod isotp;
+mod isotp_options;
 mod netlink;
 mod options;
 mod raw;
@@ -16,6 +18,8 @@ mod rx;
 mod sys;
 mod tx;
 
+pub use isotp::{IsoTpError, IsoTpSocket};
+pub use isotp_options::{Broadcast, FlowControl, IsoTpOptions, LinkLayer, PaddingCheck, TxDl};
 pub use options::{FdMode, OnBusOff, RawOptions, Reconnect, XlMode};
 pub use raw::RawSocket;
 pub use rx::RawRx;

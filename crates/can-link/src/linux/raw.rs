@@ -102,6 +102,13 @@ impl RawSocket {
     }
 }
 
+/// For what this type does not offer. Reading, writing and closing are its own business.
+impl AsFd for RawSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tx.as_fd()
+    }
+}
+
 impl CanRx for RawSocket {
     fn poll_recv(
         &mut self,

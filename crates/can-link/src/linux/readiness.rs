@@ -112,6 +112,13 @@ impl Readiness {
             *self = Self::register(self.fd.get_ref().try_clone()?, self.interest)?;
         }
     }
+
+    /// Deregisters and gives the descriptor back.
+    pub(super) fn into_fd(self) -> Option<OwnedFd> {
+        let Self { fd, wait, .. } = self;
+        drop(wait);
+        Arc::into_inner(fd).map(AsyncFd::into_inner)
+    }
 }
 
 /// For calls that do not depend on readiness.

@@ -7,7 +7,7 @@
 use core::mem;
 use core::ptr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::vec;
 use std::vec::Vec;
 
@@ -38,6 +38,16 @@ pub(super) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Ow
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)
 }
 
+/// A `CAN_ISOTP` socket. (nix cannot name the protocol.)
+pub(super) fn isotp_socket() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers are passed.
+    let fd = unsafe { libc::socket(libc::AF_CAN, kind, libc::CAN_ISOTP) };
+    check(fd)?;
+    // SAFETY: the kernel has just returned this descriptor and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 fn address(index: u32) -> libc::sockaddr_can {
     // SAFETY: `sockaddr_can` consists of integers, for which zero is a value.
     let mut address: libc::sockaddr_can = unsafe { mem::zeroed() };
@@ -61,6 +71,15 @@ fn bind(fd: BorrowedFd<'_>, address: &libc::sockaddr_can) -> io::Result<()> {
 /// Binds a raw socket to an interface, or to all of them with index 0.
 pub(super) fn bind_raw(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     bind(fd, &address(index))
+}
+
+/// Binds an ISO-TP socket to an interface and a pair of identifier words.
+pub(super) fn bind_isotp(fd: BorrowedFd<'_>, index: u32, rx_id: u32, tx_id: u32) -> io::Result<()> {
+    let mut address = address(index);
+    // Writing a `Copy` member of a union is safe; the kernel reads this member for the ISO-TP protocol.
+    address.can_addr.tp.rx_id = rx_id;
+    address.can_addr.tp.tx_id = tx_id;
+    bind(fd, &address)
 }
 
 /// Sets a socket option to a value given by its bytes.

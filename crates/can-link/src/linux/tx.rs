@@ -5,7 +5,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::boxed::Box;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use tokio::task::coop::poll_proceed;
@@ -91,7 +91,10 @@ impl Monitor {
                     }
                 }
                 // Down or gone: a controller that comes up again starts afresh.
-                Err(_) => self.state = BusState::Unknown,
+                Err(_) => {
+                    self.state = BusState::Unknown;
+                    return;
+                }
             }
         }
     }
@@ -340,6 +343,13 @@ impl RawTx {
 
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
+}
+
+/// For what this type does not offer. Reading, writing and closing are its own business.
+impl AsFd for RawTx {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl CanTx for RawTx {

@@ -1,0 +1,498 @@
+//! A `CAN_ISOTP` socket: the kernel cuts and joins, we carry whole messages.
+//!
+//! The socket has three habits that an asynchronous user must know (ISO-TP specification, chapter 12):
+//! - Errors of both directions share one slot, which the next call empties, whichever it is. Here the slot is emptied
+//!   before each send, and an error goes to the direction it belongs to.
+//! - "Writable" means that no message is under way: that is how the end of a transfer is learnt.
+//! - Closing waits for a running transfer, up to a second without an answer. [`IsoTpSocket`] leaves that to a thread.
+
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use std::boxed::Box;
+use std::format;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, SocketError};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, send, setsockopt};
+use thiserror::Error;
+use tokio::task::coop::poll_proceed;
+use tokio::time::{Sleep, sleep};
+
+use super::isotp_options::IsoTpOptions;
+use super::raw::{failed, find};
+use super::readiness::{Progress, Readiness};
+use super::sys;
+use crate::id;
+use crate::link::LinkError;
+
+/// Limit of kernels before 5.18, which do not tell it.
+const MAX_PDU_OLD: usize = 8200;
+/// Limit of kernels 5.18 to 6.3, the largest that cannot be asked for.
+const MAX_PDU_UNKNOWN: usize = 66_000;
+const MAX_PDU_PARAMETER: &str = "/sys/module/can_isotp/parameters/max_pdu_size";
+const FD_MTU: u32 = 72;
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+const MAX_PAUSE: Duration = Duration::from_millis(5);
+
+/// Why a message was not sent or not received.
+///
+/// The names are those of the standard's results where it has one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IsoTpError {
+    /// A message has at least one byte.
+    #[error("an ISO-TP message has at least one byte")]
+    Empty,
+    /// The message is longer than this socket can send.
+    #[error("a message of {len} bytes; this socket sends at most {max}")]
+    TooLong {
+        /// Bytes of the message.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// N_Cr: a consecutive frame did not come in time. The reception was dropped.
+    #[error("the next consecutive frame did not come in time (N_Cr)")]
+    TimeoutCr,
+    /// A consecutive frame had the wrong sequence number. The reception was dropped.
+    #[error("a consecutive frame had the wrong sequence number")]
+    WrongSequence,
+    /// A frame had the wrong padding, or a flow control was malformed.
+    #[error("a frame was malformed or wrongly padded")]
+    Invalid,
+    /// N_Bs or N_As: no flow control came within a second, or the controller did not send.
+    #[error("no flow control came in time (N_Bs), or a frame could not be sent (N_As)")]
+    TimeoutBs,
+    /// The receiver refused the message because it is too long for it.
+    #[error("the receiver has no room for the message")]
+    Overflow,
+    /// The interface is down.
+    #[error("the interface is down")]
+    Down,
+    /// The interface was deleted.
+    #[error("the interface is gone")]
+    Gone,
+    /// The system reported something else.
+    #[error("ISO-TP socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<IsoTpError> for io::Error {
+    fn from(error: IsoTpError) -> Self {
+        let kind = match &error {
+            IsoTpError::Empty | IsoTpError::TooLong { .. } => io::ErrorKind::InvalidInput,
+            IsoTpError::TimeoutCr | IsoTpError::TimeoutBs => io::ErrorKind::TimedOut,
+            IsoTpError::WrongSequence | IsoTpError::Invalid => io::ErrorKind::InvalidData,
+            IsoTpError::Overflow => io::ErrorKind::StorageFull,
+            IsoTpError::Down => io::ErrorKind::NetworkDown,
+            IsoTpError::Gone => io::ErrorKind::NotConnected,
+            IsoTpError::Io(source) => source.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Which direction an error of the shared slot belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Receive,
+    Send,
+    Both,
+}
+
+/// The direction of an error; `EBADMSG` is either, and taken as the answer to a message under way if there is one.
+fn side(errno: i32, in_flight: bool) -> Side {
+    match errno {
+        libc::ETIMEDOUT | libc::EILSEQ => Side::Receive,
+        libc::ECOMM | libc::EMSGSIZE => Side::Send,
+        libc::EBADMSG if in_flight => Side::Send,
+        libc::EBADMSG => Side::Receive,
+        _ => Side::Both,
+    }
+}
+
+fn error(errno: i32) -> IsoTpError {
+    match errno {
+        libc::ETIMEDOUT => IsoTpError::TimeoutCr,
+        libc::EILSEQ => IsoTpError::WrongSequence,
+        libc::EBADMSG => IsoTpError::Invalid,
+        libc::ECOMM => IsoTpError::TimeoutBs,
+        libc::EMSGSIZE => IsoTpError::Overflow,
+        libc::ENETDOWN => IsoTpError::Down,
+        libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL => IsoTpError::Gone,
+        other => IsoTpError::Io(io::Error::from_raw_os_error(other)),
+    }
+}
+
+/// A bound kernel ISO-TP socket: one pair of identifiers on one interface; see [`IsoTpOptions`].
+///
+/// Sending and receiving are independent. The kernel has no send queue: a message waits until the one before is
+/// through, and [`flush`](Self::flush) waits for the last. On kernels before about 6.3 "writable" is always on; there
+/// `flush` returns early, and the error of a message comes with the next one.
+#[derive(Debug)]
+pub struct IsoTpSocket {
+    /// Both registered descriptors are the same socket; only dropping takes them out.
+    halves: Option<Halves>,
+    buffer: Vec<u8>,
+    max_send: usize,
+    single_frame_len: usize,
+    in_flight: bool,
+    receive_error: Option<i32>,
+    send_error: Option<i32>,
+    pause: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    name: String,
+}
+
+#[derive(Debug)]
+struct Halves {
+    read: Readiness,
+    write: Readiness,
+}
+
+/// Takes the error out of the slot.
+fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    let errno = getsockopt(&fd, SocketError)?;
+    Ok((errno != 0).then_some(errno))
+}
+
+/// Whether no message is under way, asked of the kernel itself: tokio's memory of it may be stale.
+fn is_idle(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    nix::poll::poll(&mut fds, PollTimeout::ZERO)?;
+    let [fd] = fds;
+    Ok(fd
+        .revents()
+        .is_some_and(|events| events.contains(PollFlags::POLLOUT)))
+}
+
+/// The longest message that this kernel takes.
+fn max_pdu() -> usize {
+    std::fs::read_to_string(MAX_PDU_PARAMETER)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(MAX_PDU_UNKNOWN)
+}
+
+impl IsoTpSocket {
+    pub(super) fn bind(options: &IsoTpOptions, name: &str) -> Result<Self, LinkError> {
+        let fd = sys::isotp_socket().map_err(|error| failed(name, "opening an ISO-TP socket", error))?;
+        let interface = find(name)?;
+        if options.is_fd() && interface.mtu < FD_MTU {
+            return Err(LinkError::unsupported(format!(
+                "{name}: the interface carries no CAN FD"
+            )));
+        }
+        let context = |error: io::Error| failed(name, "setting ISO-TP options", error);
+        options.apply(fd.as_fd()).map_err(context)?;
+        setsockopt(&fd, RcvBufForce, &options.receive_buffer)
+            .or_else(|_not_root| setsockopt(&fd, RcvBuf, &options.receive_buffer))
+            .map_err(|error| context(error.into()))?;
+        let (rx, tx) = (id::to_word(options.rx), id::to_word(options.tx));
+        sys::bind_isotp(fd.as_fd(), interface.index, rx, tx).map_err(|error| {
+            if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) {
+                LinkError::unsupported(format!("{name}: the identifiers of an ISO-TP socket must differ"))
+            } else {
+                failed(name, "binding the ISO-TP socket", error)
+            }
+        })?;
+        let registered = |error| failed(name, "registering the socket", error);
+        let max_pdu = max_pdu();
+        let single_frame_len = options.single_frame_len();
+        Ok(Self {
+            halves: Some(Halves {
+                read: Readiness::readable(fd.try_clone().map_err(registered)?).map_err(registered)?,
+                write: Readiness::writable(fd).map_err(registered)?,
+            }),
+            // One more than the limit would show a message that was cut.
+            buffer: vec![0; max_pdu + 1],
+            max_send: if options.is_single_frame_broadcast() {
+                single_frame_len
+            } else {
+                max_pdu
+            },
+            single_frame_len,
+            in_flight: false,
+            receive_error: None,
+            send_error: None,
+            pause: MIN_PAUSE,
+            sleep: None,
+            name: name.into(),
+        })
+    }
+
+    /// The interface.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.name
+    }
+
+    /// The longest message that can be sent, in bytes. Kernels that do not tell are assumed to take 66,000.
+    #[must_use]
+    pub const fn max_send(&self) -> usize {
+        self.max_send
+    }
+
+    /// The longest message that goes into a single frame, in bytes.
+    #[must_use]
+    pub const fn single_frame_len(&self) -> usize {
+        self.single_frame_len
+    }
+
+    fn route(&mut self, errno: i32) {
+        let side = side(errno, self.in_flight);
+        if side != Side::Send {
+            self.receive_error = Some(errno);
+        }
+        if side != Side::Receive {
+            self.send_error = Some(errno);
+            self.in_flight = false;
+        }
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// When a reception failed, or the interface went down or away. Except after [`IsoTpError::Gone`] the socket stays
+    /// usable.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, IsoTpError>> {
+        let coop = ready!(poll_proceed(cx));
+        loop {
+            if let Some(errno) = self.receive_error.take() {
+                coop.made_progress();
+                return Poll::Ready(Err(error(errno)));
+            }
+            let Some(halves) = &mut self.halves else {
+                return Poll::Ready(Err(IsoTpError::Gone));
+            };
+            let buffer = &mut self.buffer;
+            let received = halves.read.attempt(|fd| {
+                let len = recv(fd.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC)?;
+                Ok(Progress::More(len))
+            });
+            match received {
+                Ok(Some(len)) => {
+                    coop.made_progress();
+                    return Poll::Ready(match self.buffer.get(..len) {
+                        Some(message) => Ok(message.to_vec()),
+                        None => Err(io::Error::new(
+                            io::ErrorKind::InvalidData,
+                            "a message longer than the kernel's own limit",
+                        )
+                        .into()),
+                    });
+                }
+                Ok(None) => ready!(halves.read.poll_ready(cx))?,
+                Err(error) => self.route(error.raw_os_error().ok_or(error)?),
+            }
+        }
+    }
+
+    /// Hands `message` to the kernel, as soon as the one before is through.
+    ///
+    /// # Errors
+    /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message *before*, in
+    /// which case this one was not taken: call again to send it.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
+        if message.is_empty() {
+            return Poll::Ready(Err(IsoTpError::Empty));
+        }
+        let too_long = |max| {
+            let len = message.len();
+            Poll::Ready(Err(IsoTpError::TooLong { len, max }))
+        };
+        if message.len() > self.max_send {
+            return too_long(self.max_send);
+        }
+        let coop = ready!(poll_proceed(cx));
+        loop {
+            ready!(self.poll_pause(cx));
+            let Some(halves) = &mut self.halves else {
+                return Poll::Ready(Err(IsoTpError::Gone));
+            };
+            let (mut pending, mut refused) = (None, false);
+            let sent = halves.write.attempt(|fd| {
+                // Otherwise the error of the other direction would make this send fail without sending.
+                pending = take_error(fd)?;
+                if pending.is_some() {
+                    return Ok(Progress::More(false));
+                }
+                let sent = send(fd.as_raw_fd(), message, MsgFlags::empty());
+                refused = sent == Err(Errno::EAGAIN);
+                // A transfer has begun: the next event tells its end.
+                sent.map(|_all| Progress::Drained(true)).map_err(io::Error::from)
+            });
+            if let Some(errno) = pending {
+                self.route(errno);
+            }
+            if let Some(errno) = self.send_error.take() {
+                return Poll::Ready(Err(error(errno)));
+            }
+            match sent {
+                Ok(Some(true)) => {
+                    self.in_flight = true;
+                    self.pause = MIN_PAUSE;
+                    coop.made_progress();
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Some(false)) => {}
+                Ok(None) => {
+                    let write = &mut halves_of(&mut self.halves)?.write;
+                    if write.poll_ready(cx)?.is_pending() {
+                        if !refused || !is_idle(write.as_fd())? {
+                            return Poll::Pending;
+                        }
+                        // Refused and writable at once: on an old kernel that is so all the time, and no event comes.
+                        self.pause();
+                    }
+                }
+                // The interface's queue is full, which no readiness tells.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.pause(),
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    return too_long(self.max_send.min(MAX_PDU_OLD));
+                }
+                Err(error) => {
+                    let errno = error.raw_os_error().ok_or(error)?;
+                    return Poll::Ready(Err(self::error(errno)));
+                }
+            }
+        }
+    }
+
+    /// Completes when the last message is through: sent to its last frame.
+    ///
+    /// # Errors
+    /// When it failed, the first time this is asked.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IsoTpError>> {
+        loop {
+            if let Some(errno) = self.send_error.take() {
+                return Poll::Ready(Err(error(errno)));
+            }
+            if !self.in_flight {
+                return Poll::Ready(Ok(()));
+            }
+            let write = &mut halves_of(&mut self.halves)?.write;
+            let ended = write.attempt(|fd| {
+                if !is_idle(fd)? {
+                    return Err(Errno::EAGAIN.into());
+                }
+                Ok(Progress::More(take_error(fd)?))
+            })?;
+            match ended {
+                Some(None) => self.in_flight = false,
+                Some(Some(errno)) => {
+                    self.route(errno);
+                    if self.send_error.is_none() {
+                        self.in_flight = false;
+                    }
+                }
+                None => ready!(write.poll_ready(cx))?,
+            }
+        }
+    }
+
+    fn pause(&mut self) {
+        self.sleep = Some(Box::pin(sleep(self.pause)));
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
+    }
+
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(sleep) = &mut self.sleep {
+            ready!(sleep.as_mut().poll(cx));
+            self.sleep = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// As [`poll_recv`](Self::poll_recv).
+    ///
+    /// # Cancel safety
+    /// No message is lost when the future is dropped.
+    pub async fn recv(&mut self) -> Result<Vec<u8>, IsoTpError> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Hands `message` to the kernel, as soon as the one before is through.
+    ///
+    /// # Errors
+    /// As [`poll_send`](Self::poll_send).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the message was either taken whole or not at all.
+    pub async fn send(&mut self, message: &[u8]) -> Result<(), IsoTpError> {
+        poll_fn(|cx| self.poll_send(cx, message)).await
+    }
+
+    /// Waits until the last message is through.
+    ///
+    /// # Errors
+    /// As [`poll_flush`](Self::poll_flush).
+    ///
+    /// # Cancel safety
+    /// Safe; call again.
+    pub async fn flush(&mut self) -> Result<(), IsoTpError> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+}
+
+fn halves_of(halves: &mut Option<Halves>) -> Result<&mut Halves, IsoTpError> {
+    halves.as_mut().ok_or(IsoTpError::Gone)
+}
+
+/// Closing waits for a message that is under way, up to a second, so that is left to a thread. A message that is not
+/// under way costs no thread.
+impl Drop for IsoTpSocket {
+    fn drop(&mut self) {
+        let Some(Halves { read, write }) = self.halves.take() else {
+            return;
+        };
+        let (read, write) = (read.into_fd(), write.into_fd());
+        let idle = write
+            .as_ref()
+            .is_none_or(|fd| is_idle(fd.as_fd()).unwrap_or(true));
+        drop(read);
+        if !idle {
+            // When there is no thread to be had, the closure is dropped here, and so is the socket.
+            let _ = std::thread::Builder::new()
+                .name("isotp-close".into())
+                .spawn(move || drop(write));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_goes_to_the_direction_it_belongs_to() {
+        assert_eq!(side(libc::ETIMEDOUT, true), Side::Receive);
+        assert_eq!(side(libc::EILSEQ, true), Side::Receive);
+        assert_eq!(side(libc::ECOMM, false), Side::Send);
+        assert_eq!(side(libc::EMSGSIZE, false), Side::Send);
+        assert_eq!(side(libc::EBADMSG, true), Side::Send);
+        assert_eq!(side(libc::EBADMSG, false), Side::Receive);
+        assert_eq!(side(libc::ENETDOWN, false), Side::Both);
+    }
+
+    #[test]
+    fn errors_become_io_errors_of_a_fitting_kind() {
+        let kind = |errno| io::Error::from(error(errno)).kind();
+        assert_eq!(kind(libc::ECOMM), io::ErrorKind::TimedOut);
+        assert_eq!(kind(libc::EILSEQ), io::ErrorKind::InvalidData);
+        assert_eq!(kind(libc::ENETDOWN), io::ErrorKind::NetworkDown);
+        assert_eq!(kind(libc::ENODEV), io::ErrorKind::NotConnected);
+        assert_eq!(kind(libc::EACCES), io::ErrorKind::PermissionDenied);
+    }
+}

@@ -15,19 +15,19 @@ use can_link::{CanFrame, CanRx, CanRxExt, Event, EventBuf, StandardId};
 
 /// The interface that `cargo xtask vcan` has made for this variable.
 #[track_caller]
-pub fn interface(variable: &str) -> String {
+pub(crate) fn interface(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run: cargo xtask vcan"))
 }
 
 /// `seconds` on a machine of our own, more on a slow one.
-pub fn patience(seconds: u64) -> Duration {
+pub(crate) fn patience(seconds: u64) -> Duration {
     let slow = std::env::var("VCAN_SLOW").map_or(1, |slow| slow.parse().expect("VCAN_SLOW is a number"));
     Duration::from_secs(seconds * slow)
 }
 
 /// What `future` gives, which must not take long.
 #[track_caller]
-pub fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+pub(crate) fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = Location::caller();
     async move {
         match tokio::time::timeout(patience(10), future).await {
@@ -39,7 +39,7 @@ pub fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
 
 /// Runs a command that must succeed.
 #[track_caller]
-pub fn run(line: &str) -> Output {
+pub(crate) fn run(line: &str) -> Output {
     let mut words = line.split_whitespace();
     let output = Command::new(words.next().expect("a command"))
         .args(words)
@@ -55,7 +55,7 @@ pub fn run(line: &str) -> Output {
 
 /// Starts a peer whose output is read later.
 #[track_caller]
-pub fn start(line: &str) -> Child {
+pub(crate) fn start(line: &str) -> Child {
     let mut words = line.split_whitespace();
     Command::new(words.next().expect("a command"))
         .args(words)
@@ -67,13 +67,13 @@ pub fn start(line: &str) -> Child {
 }
 
 /// A virtual interface of one test, deleted at its end.
-pub struct Vcan {
-    pub name: String,
+pub(crate) struct Vcan {
+    pub(crate) name: String,
 }
 
 impl Vcan {
     /// An interface with this MTU, up.
-    pub fn new(mtu: u32) -> Self {
+    pub(crate) fn new(mtu: u32) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tv{}x{number}", std::process::id());
@@ -83,33 +83,33 @@ impl Vcan {
         vcan
     }
 
-    pub fn add(&self, mtu: u32) {
+    pub(crate) fn add(&self, mtu: u32) {
         run(&format!("ip link add dev {} mtu {mtu} type vcan", self.name));
     }
 
-    pub fn up(&self) {
+    pub(crate) fn up(&self) {
         run(&format!("ip link set dev {} up", self.name));
     }
 
-    pub fn down(&self) {
+    pub(crate) fn down(&self) {
         run(&format!("ip link set dev {} down", self.name));
     }
 
-    pub fn delete(&self) {
+    pub(crate) fn delete(&self) {
         run(&format!("ip link delete dev {}", self.name));
     }
 
     /// A queue of ten frames that passes them on at `kbit` per second, as a controller does.
     ///
     /// The kernel counts 16 bytes for a classic frame, so 256 kbit/s are 2,000 frames per second.
-    pub fn slow_down(&self, kbit: u32) {
+    pub(crate) fn slow_down(&self, kbit: u32) {
         let name = &self.name;
         run(&format!(
             "tc qdisc add dev {name} root handle 1: tbf rate {kbit}kbit burst 64 limit 160"
         ));
     }
 
-    pub fn open(&self) -> RawSocket {
+    pub(crate) fn open(&self) -> RawSocket {
         RawOptions::new()
             .open(&*self.name)
             .expect("the interface was just made")
@@ -125,31 +125,31 @@ impl Drop for Vcan {
     }
 }
 
-pub fn id(raw: u16) -> StandardId {
+pub(crate) fn id(raw: u16) -> StandardId {
     StandardId::new(raw).expect("a standard identifier")
 }
 
-pub fn frame(raw: u16, data: &[u8]) -> CanFrame {
+pub(crate) fn frame(raw: u16, data: &[u8]) -> CanFrame {
     CanFrame::data(id(raw), data).expect("at most 8 bytes")
 }
 
 /// A frame that carries a number.
-pub fn numbered(raw: u16, number: u32) -> CanFrame {
+pub(crate) fn numbered(raw: u16, number: u32) -> CanFrame {
     frame(raw, &number.to_be_bytes())
 }
 
-pub fn number_of(frame: &CanFrame) -> u32 {
+pub(crate) fn number_of(frame: &CanFrame) -> u32 {
     u32::from_be_bytes(frame.payload().try_into().expect("four bytes"))
 }
 
 /// The next frame, whatever else happens.
-pub async fn next_frame(rx: &mut (impl CanRx + ?Sized)) -> CanFrame {
+pub(crate) async fn next_frame(rx: &mut (impl CanRx + ?Sized)) -> CanFrame {
     let received = soon(rx.recv_frame()).await.expect("the link works");
     received.expect("the link goes on").frame
 }
 
 /// The next event.
-pub async fn next_event(rx: &mut (impl CanRx + ?Sized)) -> Event {
+pub(crate) async fn next_event(rx: &mut (impl CanRx + ?Sized)) -> Event {
     soon(rx.recv())
         .await
         .expect("the link works")
@@ -157,7 +157,7 @@ pub async fn next_event(rx: &mut (impl CanRx + ?Sized)) -> Event {
 }
 
 /// Everything up to and including a frame with this identifier, which is then taken off.
-pub async fn events_until(rx: &mut (impl CanRx + ?Sized), last: StandardId) -> Vec<Event> {
+pub(crate) async fn events_until(rx: &mut (impl CanRx + ?Sized), last: StandardId) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
         match next_event(rx).await {
@@ -167,7 +167,7 @@ pub async fn events_until(rx: &mut (impl CanRx + ?Sized), last: StandardId) -> V
     }
 }
 
-pub fn frames(events: &[Event]) -> Vec<CanFrame> {
+pub(crate) fn frames(events: &[Event]) -> Vec<CanFrame> {
     let frame = |event: &Event| match event {
         Event::Frame(received) => Some(received.frame.clone()),
         _ => None,
@@ -176,7 +176,7 @@ pub fn frames(events: &[Event]) -> Vec<CanFrame> {
 }
 
 /// Receives until `count` frames are there.
-pub async fn collect(rx: &mut (impl CanRx + ?Sized), count: usize) -> Vec<CanFrame> {
+pub(crate) async fn collect(rx: &mut (impl CanRx + ?Sized), count: usize) -> Vec<CanFrame> {
     let mut out = EventBuf::new();
     let mut frames = Vec::with_capacity(count);
     while frames.len() < count {

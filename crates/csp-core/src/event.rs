@@ -34,6 +34,8 @@ pub struct Dropped {
     pub header: Option<Header>,
     /// Why.
     pub reason: DropReason,
+    /// How many times; more than one only where a link tells of several at once.
+    pub count: u64,
 }
 
 /// Why a packet goes no further. Each reason counts in one [`Counter`] of the interface.
@@ -46,8 +48,10 @@ pub enum DropReason {
     LinkFrame,
     /// The link received more than it has room for in one packet.
     LinkTooLong,
-    /// The link had no room for another packet in the making.
+    /// The link had no room for another packet in the making, or lost what it was made of.
     LinkFull,
+    /// The rest of a packet never came on the link.
+    LinkStale,
     /// The link failed to send.
     LinkSend,
     /// The interface's link is down.
@@ -109,6 +113,7 @@ impl DropReason {
                 Counter::TxError
             }
             Self::LinkFull
+            | Self::LinkStale
             | Self::NoListener
             | Self::ServiceLoop
             | Self::WrongPeer

@@ -137,6 +137,20 @@ impl InterfaceConfig {
         self.aliases.push(address);
         self
     }
+
+    /// The network the interface is in, for a link that filters by address.
+    ///
+    /// # Errors
+    /// The address or the netmask does not fit the header version.
+    pub const fn subnet(&self) -> Result<Subnet, SubnetError> {
+        Subnet::new(self.version, self.address, self.netmask)
+    }
+
+    /// The further addresses, for a link that filters by address.
+    #[must_use]
+    pub fn aliases(&self) -> &[Address] {
+        &self.aliases
+    }
 }
 
 /// Why an interface cannot be added.
@@ -208,7 +222,7 @@ pub struct InterfaceStats {
 }
 
 impl InterfaceStats {
-    pub(crate) const fn count(&mut self, counter: Counter) {
+    pub(crate) const fn count(&mut self, counter: Counter, times: u64) {
         let field = match counter {
             Counter::TxError => &mut self.tx_error,
             Counter::RxError => &mut self.rx_error,
@@ -216,7 +230,7 @@ impl InterfaceStats {
             Counter::AuthErr => &mut self.autherr,
             Counter::Frame => &mut self.frame,
         };
-        *field = field.wrapping_add(1);
+        *field = field.wrapping_add(times);
     }
 }
 

@@ -213,15 +213,20 @@ impl Node {
 
     /// Counts a packet that goes no further, and tells of it.
     fn drop_packet(&mut self, interface: InterfaceId, header: Option<Header>, reason: DropReason) {
-        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
-            interface.stats.count(reason.counter());
-        }
-        self.stats.dropped = self.stats.dropped.wrapping_add(1);
-        self.events.notice(Event::Dropped(Dropped {
+        self.drop_packets(Dropped {
             interface,
             header,
             reason,
-        }));
+            count: 1,
+        });
+    }
+
+    fn drop_packets(&mut self, dropped: Dropped) {
+        if let Some(interface) = self.interfaces.get_mut(dropped.interface.index()) {
+            interface.stats.count(dropped.reason.counter(), dropped.count);
+        }
+        self.stats.dropped = self.stats.dropped.wrapping_add(dropped.count);
+        self.events.notice(Event::Dropped(dropped));
     }
 
     /// The next number of a splitmix64 sequence.

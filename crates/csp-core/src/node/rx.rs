@@ -9,8 +9,8 @@ use crate::ports::Owner;
 use crate::seal::{self, OpenError};
 use crate::service::Service;
 use crate::{
-    Address, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, LinkState, ListenerId, Message,
-    Needs, Packet, Peers, Port, ReplyMatch, SocketId,
+    Address, ConnectionId, DropReason, Dropped, Event, Flags, Header, InterfaceId, LinkState, ListenerId,
+    Message, Needs, Packet, Peers, Port, ReplyMatch, SocketId,
 };
 
 /// A packet for us, and how it got here.
@@ -43,9 +43,14 @@ impl Node {
         self.settle(now);
     }
 
-    /// Counts and tells what the link of `interface` could not make a packet of, or could not send.
-    pub fn handle_discard(&mut self, interface: InterfaceId, reason: DropReason) {
-        self.drop_packet(interface, None, reason);
+    /// Counts and tells what the link of `interface` could not make a packet of, or could not send, `count` times.
+    pub fn handle_discard(&mut self, interface: InterfaceId, reason: DropReason, count: u64) {
+        self.drop_packets(Dropped {
+            interface,
+            header: None,
+            reason,
+            count,
+        });
     }
 
     /// Takes note that the link of `interface` went up or down. What waits for a link that goes down is dropped.

@@ -429,7 +429,7 @@ fn each_fault_of_a_packet_has_its_reason_and_its_counter() {
             rx_bytes: 1,
             ..InterfaceStats::default()
         };
-        expected.count(counter);
+        expected.count(counter, 1);
         assert_eq!(node.interface_stats(link), Some(&expected), "{reason:?}");
     }
 }

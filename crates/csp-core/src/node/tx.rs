@@ -219,7 +219,7 @@ impl Node {
                 Ok(())
             };
             if result.is_err() {
-                interface.stats.count(crate::Counter::TxError);
+                interface.stats.count(crate::Counter::TxError, 1);
             }
             left |= result.is_ok();
         }

@@ -144,7 +144,9 @@ impl Driver {
                 moved = true;
                 match item {
                     Some(Ok(Incoming::Packet(packet))) => self.node.handle_packet(self.now, link.id, packet),
-                    Some(Ok(Incoming::Discarded(reason))) => self.node.handle_discard(link.id, reason),
+                    Some(Ok(Incoming::Discarded { reason, count })) => {
+                        self.node.handle_discard(link.id, reason, count);
+                    }
                     Some(Ok(Incoming::Link(state))) => self.node.handle_link(link.id, state),
                     ended => {
                         link.io = None;
@@ -225,7 +227,7 @@ impl Driver {
                 moved = true;
                 match room.and_then(|()| io.as_mut().start_send(transmit)) {
                     Ok(()) => link.unflushed = true,
-                    Err(_) => self.node.handle_discard(link.id, DropReason::LinkSend),
+                    Err(_) => self.node.handle_discard(link.id, DropReason::LinkSend, 1),
                 }
             }
             if link.unflushed
@@ -233,7 +235,7 @@ impl Driver {
             {
                 link.unflushed = false;
                 if flushed.is_err() {
-                    self.node.handle_discard(link.id, DropReason::LinkSend);
+                    self.node.handle_discard(link.id, DropReason::LinkSend, 1);
                 }
             }
             idle &= !link.unflushed && self.node.waiting_on(link.id) == 0;

@@ -12,8 +12,13 @@ use crate::{DropReason, LinkState, Packet, Transmit};
 pub enum Incoming {
     /// It received a packet.
     Packet(Packet),
-    /// It received something that makes no packet; it goes on.
-    Discarded(DropReason),
+    /// It could not make a packet of what it received, or not send; it goes on.
+    Discarded {
+        /// Why.
+        reason: DropReason,
+        /// How many times.
+        count: u64,
+    },
     /// It went up or down; it goes on.
     Link(LinkState),
 }

@@ -46,7 +46,13 @@ where
         let version = self.version;
         Poll::Ready(frame.map(|frame| {
             let packet = Packet::decode(version, frame?.into());
-            Ok(packet.map_or(Incoming::Discarded(DropReason::ShortHeader), Incoming::Packet))
+            Ok(packet.map_or(
+                Incoming::Discarded {
+                    reason: DropReason::ShortHeader,
+                    count: 1,
+                },
+                Incoming::Packet,
+            ))
         }))
     }
 }

@@ -1,0 +1,120 @@
+//! Packets over CAN records, for stock `Framed<RecordStream<L>, CfpCodec>`.
+
+use std::io;
+
+use bytes::{Buf, BufMut, BytesMut};
+use can_link::record::{RECORD_LEN, decode_record, encode_record};
+use csp_core::{Address, Header, Packet, Transmit};
+use tinwire_time::{Instant, Origin};
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::{Fragmenter, Reassembler, ReassemblyConfig, Received};
+
+/// Decodes records into [`Received`] and encodes packets into records.
+///
+/// A frame or packet that cannot be used is an item, [`Received::Discarded`], never an error: the bus is shared. The age
+/// of packets in the making is looked at whenever a frame comes; who wants them discarded on time without traffic asks
+/// [`poll_timeout`](Self::poll_timeout) and calls [`handle_timeout`](Self::handle_timeout), as
+/// [`CanInterface`](crate::CanInterface) does.
+#[derive(Debug)]
+pub struct CfpCodec {
+    fragmenter: Fragmenter,
+    reassembler: Reassembler,
+    origin: Origin,
+}
+
+impl CfpCodec {
+    /// For an interface with `address`. The clock is tokio's.
+    #[must_use]
+    pub fn new(address: Address, config: ReassemblyConfig) -> Self {
+        Self {
+            fragmenter: Fragmenter::new(address),
+            reassembler: Reassembler::new(config),
+            origin: Origin::new(clock()),
+        }
+    }
+
+    /// The reassembler, for its counters.
+    #[must_use]
+    pub const fn reassembler(&self) -> &Reassembler {
+        &self.reassembler
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None`: nothing is in the making.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<tokio::time::Instant> {
+        let deadline = self.reassembler.poll_timeout()?;
+        self.origin.deadline(deadline).map(tokio::time::Instant::from_std)
+    }
+
+    /// Discards what has waited too long, and gives the first item that waits.
+    pub fn handle_timeout(&mut self) -> Option<Received> {
+        let now = self.now();
+        self.reassembler.handle_timeout(now);
+        self.reassembler.poll_received()
+    }
+
+    fn now(&self) -> Instant {
+        self.origin.at(clock())
+    }
+
+    fn encode_parts(&mut self, header: &Header, payload: &[u8], records: &mut BytesMut) -> io::Result<()> {
+        let fragments = self.fragmenter.fragments(header, payload);
+        let fragments = fragments.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        records.reserve(fragments.len().saturating_mul(RECORD_LEN));
+        for record in fragments.filter_map(|frame| encode_record(&frame)) {
+            records.put_slice(&record);
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for CfpCodec {
+    type Item = Received;
+    type Error = io::Error;
+
+    fn decode(&mut self, records: &mut BytesMut) -> io::Result<Option<Received>> {
+        let now = self.now();
+        loop {
+            if let Some(received) = self.reassembler.poll_received() {
+                return Ok(Some(received));
+            }
+            let Some(record) = records.first_chunk::<RECORD_LEN>() else {
+                return Ok(None);
+            };
+            // A record stream writes valid records only; what another source got wrong is no frame of CSP.
+            if let Ok(frame) = decode_record(record) {
+                self.reassembler.handle_frame(now, &frame);
+            }
+            records.advance(RECORD_LEN);
+        }
+    }
+}
+
+impl Encoder<Packet> for CfpCodec {
+    type Error = io::Error;
+
+    fn encode(&mut self, packet: Packet, records: &mut BytesMut) -> io::Result<()> {
+        self.encode_parts(&packet.header, &packet.payload, records)
+    }
+}
+
+/// CFP 2 has no place for the next hop.
+impl Encoder<Transmit> for CfpCodec {
+    type Error = io::Error;
+
+    fn encode(&mut self, transmit: Transmit, records: &mut BytesMut) -> io::Result<()> {
+        Encoder::<Packet>::encode(self, transmit.packet, records)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the codec is where the reassembler's time comes from"
+)]
+fn clock() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The 29-bit identifier of CFP 2, which goes with version 2 headers (5.2).
+//!
+//! ```text
+//! bit  28..27    26..13       12..7   6..5             4..2              1      0
+//!      priority  destination  sender  packet counter   fragment counter  begin  end
+//! ```
+
+use core::fmt;
+
+use can_link::{ExtendedId, id};
+use csp_core::{Address, Priority};
+
+/// Who put a frame on the bus, as far as its identifier tells: the low six bits of the interface's address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sender(u8);
+
+impl Sender {
+    /// What the frames of an interface with this address carry.
+    #[must_use]
+    pub const fn of(address: Address) -> Self {
+        let [_, low] = address.to_bits().to_be_bytes();
+        Self(low & 0x3F)
+    }
+
+    /// The six bits.
+    #[must_use]
+    pub const fn to_bits(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sender({})", self.0)
+    }
+}
+
+/// The fields of a CFP 2 identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CfpId {
+    /// Priority of the packet; the lower number wins the bus.
+    pub priority: Priority,
+    /// Destination of the packet.
+    pub destination: Address,
+    /// The interface that sends the frame; not the packet's source when a router forwards it.
+    pub sender: Sender,
+    /// The sender's packet counter, modulo 4.
+    pub packet: u8,
+    /// The frame counter: 0 in the first frame, then 1 to 7 and again from 0.
+    pub fragment: u8,
+    /// The packet's first frame.
+    pub begin: bool,
+    /// The packet's last frame.
+    pub end: bool,
+}
+
+impl CfpId {
+    /// The identifier's bits that are the same in all frames of a packet, as a number (CFP2-1).
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn key(bits: u32) -> u32 {
+        bits >> 5
+    }
+
+    /// The fields of `id`; every identifier has them.
+    #[must_use]
+    pub fn from_id(id: ExtendedId) -> Self {
+        let bits = id.as_raw();
+        let [a, b, c, d] = bits.to_be_bytes();
+        Self {
+            priority: Priority::new(a >> 3 & 3).unwrap_or_default(),
+            destination: address(u32::from_be_bytes([0, a, b, c]) >> 5),
+            sender: Sender((c & 0x1F) << 1 | d >> 7),
+            packet: d >> 5 & 3,
+            fragment: d >> 2 & 7,
+            begin: d & 2 != 0,
+            end: d & 1 != 0,
+        }
+    }
+
+    /// The identifier; counters are cut to their bits.
+    #[must_use]
+    pub fn to_id(self) -> ExtendedId {
+        let bits = u32::from(self.priority.to_bits()) << 27
+            | u32::from(self.destination.to_bits()) << 13
+            | u32::from(self.sender.0) << 7
+            | u32::from(self.packet & 3) << 5
+            | u32::from(self.fragment & 7) << 2
+            | u32::from(self.begin) << 1
+            | u32::from(self.end);
+        id::extended(bits)
+    }
+}
+
+/// The low 14 bits as an address.
+fn address(bits: u32) -> Address {
+    let [_, _, high, low] = bits.to_be_bytes();
+    Address::new(u16::from_be_bytes([high & 0x3F, low])).unwrap_or(Address::LOOPBACK)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_fields_lie_where_the_peers_put_them() {
+        let id = CfpId::from_id(ExtendedId::new(0x0181_a284).unwrap());
+        let expected = CfpId {
+            priority: Priority::Critical,
+            destination: Address::new(3085).unwrap(),
+            sender: Sender::of(Address::new(5573).unwrap()),
+            packet: 0,
+            fragment: 1,
+            begin: false,
+            end: false,
+        };
+        assert_eq!(id, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn every_identifier_is_its_fields(bits in 0..1u32 << 29) {
+            let id = ExtendedId::new(bits).unwrap();
+            prop_assert_eq!(CfpId::from_id(id).to_id(), id);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+extern crate std;
+
+use std::vec;
+
+use csp_core::{Flags, Port, Priority};
+use proptest::prelude::*;
+
+use super::*;
+use crate::Fragmenter;
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+fn header(source: u16, destination: u16) -> Header {
+    let port = |bits| Port::new(bits).unwrap();
+    let address = |bits| Address::new(bits).unwrap();
+    Header::new((address(source), port(33)), (address(destination), port(10)))
+}
+
+/// The frames of a packet of `len` bytes from `source` to node 9, under a packet counter.
+fn train(source: u16, counter: u8, len: usize) -> Vec<CanFrame> {
+    let header = header(source, 9);
+    let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+    let mut fragmenter = Fragmenter::new(header.source).with_packet_counter(counter);
+    fragmenter.fragments(&header, &payload).unwrap().collect()
+}
+
+fn received(reassembler: &mut Reassembler) -> Vec<Received> {
+    core::iter::from_fn(|| reassembler.poll_received()).collect()
+}
+
+/// What comes of frames that arrive together: lengths of packets, and reasons.
+fn take(config: ReassemblyConfig, frames: &[CanFrame]) -> (Vec<usize>, Vec<DiscardReason>) {
+    let mut reassembler = Reassembler::new(config);
+    for frame in frames {
+        reassembler.handle_frame(at(0), frame);
+    }
+    split(received(&mut reassembler))
+}
+
+fn split(received: Vec<Received>) -> (Vec<usize>, Vec<DiscardReason>) {
+    let mut lengths = vec![];
+    let mut reasons = vec![];
+    for item in received {
+        match item {
+            Received::Packet(complete) => lengths.push(complete.packet.payload.len()),
+            Received::Discarded { reason, .. } => reasons.push(reason),
+        }
+    }
+    (lengths, reasons)
+}
+
+#[test]
+fn a_lost_frame_discards_its_packet_and_the_rest_of_it() {
+    let mut frames = train(4, 0, 20);
+    frames.remove(1);
+    let (packets, reasons) = take(ReassemblyConfig::default(), &frames);
+    assert_eq!(packets, []);
+    assert_eq!(reasons, [DiscardReason::WrongCounter { expected: 1, got: 2 }]);
+    frames.remove(0);
+    assert_eq!(
+        take(ReassemblyConfig::default(), &frames).1,
+        [DiscardReason::NoBegin]
+    );
+}
+
+#[test]
+fn a_new_first_frame_takes_the_place_of_a_packet_that_was_not_completed() {
+    let frames = [&train(4, 0, 20)[..2], &train(4, 0, 12)].concat();
+    let (packets, reasons) = take(ReassemblyConfig::default(), &frames);
+    assert_eq!((packets, reasons), (vec![12], vec![DiscardReason::Replaced]));
+}
+
+#[test]
+fn standard_and_remote_frames_are_somebody_elses() {
+    let standard = CanFrame::data(can_link::StandardId::MAX, &[0; 8]).unwrap();
+    let remote = CanFrame::remote(can_link::ExtendedId::MAX, 8).unwrap();
+    let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+    reassembler.handle_frame(at(0), &standard);
+    reassembler.handle_frame(at(0), &remote);
+    assert_eq!(
+        (received(&mut reassembler), reassembler.stats().ignored),
+        (vec![], 2)
+    );
+}
+
+#[test]
+fn more_than_eight_bytes_are_a_frame_error() {
+    let id = train(4, 0, 0)[0].id();
+    let frame = CanFrame::fd(id, &[0; 12], can_link::frame::FdFlags::default()).unwrap();
+    assert_eq!(
+        take(ReassemblyConfig::default(), &[frame]).1,
+        [DiscardReason::LongFrame { got: 12 }]
+    );
+}
+
+#[test]
+fn a_packet_idle_for_a_second_is_kept_and_after_that_discarded() {
+    let frames = train(4, 0, 20);
+    for (gap, expected) in [(1_000_000, vec![20]), (1_000_001, vec![])] {
+        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        reassembler.handle_frame(at(0), &frames[0]);
+        assert_eq!(reassembler.poll_timeout(), Some(Instant::from_micros(1_000_001)));
+        for frame in &frames[1..] {
+            reassembler.handle_frame(Instant::from_micros(gap), frame);
+        }
+        assert_eq!(split(received(&mut reassembler)).0, expected);
+    }
+}
+
+#[test]
+fn a_timeout_without_traffic_discards_and_stops() {
+    let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+    reassembler.handle_frame(at(0), &train(4, 0, 20)[0]);
+    reassembler.handle_frame(at(900), &train(5, 0, 20)[0]);
+    reassembler.handle_timeout(at(1_000));
+    assert_eq!(reassembler.pending(), 2);
+    reassembler.handle_timeout(at(1_001));
+    let source = Sender::of(Address::new(4).unwrap());
+    let stale = Received::Discarded {
+        source,
+        reason: DiscardReason::Stale,
+    };
+    assert_eq!(received(&mut reassembler), [stale]);
+    assert_eq!(reassembler.poll_timeout(), Some(Instant::from_micros(1_900_001)));
+    reassembler.handle_timeout(at(5_000));
+    assert_eq!(
+        (
+            reassembler.pending(),
+            reassembler.bytes,
+            reassembler.poll_timeout()
+        ),
+        (0, 0, None)
+    );
+}
+
+#[test]
+fn one_sender_cannot_take_all_the_room() {
+    let config = ReassemblyConfig::default().max_per_sender(2).max_pending(3);
+    let mut reassembler = Reassembler::new(config);
+    for (source, counter) in [(4, 0), (4, 1), (4, 2), (5, 0), (6, 0)] {
+        reassembler.handle_frame(at(u64::from(counter)), &train(source, counter, 20)[0]);
+    }
+    assert_eq!(reassembler.pending(), 3);
+    let discarded: Vec<_> = received(&mut reassembler)
+        .into_iter()
+        .map(|item| match item {
+            Received::Discarded {
+                source,
+                reason: DiscardReason::Full,
+            } => source.to_bits(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        discarded,
+        [4, 6],
+        "the third of sender 4 pushed its first out; sender 6 found no room"
+    );
+    for (source, counter) in [(4, 1), (4, 2), (5, 0)] {
+        for frame in &train(source, counter, 20)[1..] {
+            reassembler.handle_frame(at(3), frame);
+        }
+    }
+    assert_eq!(split(received(&mut reassembler)).0, [20, 20, 20]);
+}
+
+#[test]
+fn bytes_in_the_making_are_bounded() {
+    let config = ReassemblyConfig::default().max_bytes(24);
+    let mut reassembler = Reassembler::new(config);
+    let (one, two) = (train(4, 0, 20), train(5, 0, 20));
+    for (a, b) in one.iter().zip(&two) {
+        reassembler.handle_frame(at(0), a);
+        reassembler.handle_frame(at(0), b);
+        assert!(reassembler.bytes <= 24);
+    }
+    let (packets, reasons) = split(received(&mut reassembler));
+    assert_eq!(packets, [20]);
+    assert_eq!(
+        reasons,
+        [DiscardReason::Full],
+        "the first to grow beyond the bound"
+    );
+}
+
+#[test]
+fn a_broadcast_is_marked_and_takes_the_own_address_if_there_is_one() {
+    let header = header(4, Address::BROADCAST.to_bits());
+    let frames: Vec<_> = Fragmenter::new(header.source)
+        .fragments(&header, b"abc")
+        .unwrap()
+        .collect();
+    let own = Address::new(9).unwrap();
+    for (config, destination) in [
+        (ReassemblyConfig::default(), Address::BROADCAST),
+        (ReassemblyConfig::default().address(own), own),
+    ] {
+        let mut reassembler = Reassembler::new(config);
+        reassembler.handle_frame(at(0), &frames[0]);
+        match reassembler.poll_received() {
+            Some(Received::Packet(complete)) => {
+                assert_eq!(
+                    (complete.packet.header.destination, complete.broadcast),
+                    (destination, true)
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn any_packet() -> impl Strategy<Value = (Header, Vec<u8>)> {
+    let addresses = (0..16384u16, 0..16383u16);
+    (
+        addresses,
+        0..4u8,
+        0..64u8,
+        0..64u8,
+        0..64u8,
+        proptest::collection::vec(any::<u8>(), 0..300),
+    )
+        .prop_map(|((source, destination), priority, to, from, flags, payload)| {
+            let port = |bits| Port::new(bits).unwrap();
+            let address = |bits| Address::new(bits).unwrap();
+            let mut header = Header::new((address(source), port(from)), (address(destination), port(to)));
+            header.priority = Priority::new(priority).unwrap();
+            header.flags = Flags::from_bits(flags);
+            (header, payload)
+        })
+}
+
+/// What a bus does to a frame.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Arrives,
+    Lost,
+    Doubled,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![8 => Just(Fate::Arrives), 1 => Just(Fate::Lost), 1 => Just(Fate::Doubled)]
+}
+
+proptest! {
+    #[test]
+    fn a_packet_comes_out_as_it_went_in((header, payload) in any_packet(), counter in 0..4u8) {
+        let mut fragmenter = Fragmenter::new(header.source).with_packet_counter(counter);
+        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        for frame in fragmenter.fragments(&header, &payload).unwrap() {
+            prop_assert_eq!(reassembler.poll_received(), None);
+            reassembler.handle_frame(at(0), &frame);
+        }
+        let packet = Packet::new(header, payload.into());
+        let complete = Reassembled { packet, broadcast: false };
+        prop_assert_eq!(received(&mut reassembler), vec![Received::Packet(complete)]);
+        prop_assert_eq!(reassembler.bytes, 0);
+    }
+
+    #[test]
+    fn packets_of_several_senders_interleave_freely(
+        lengths in proptest::collection::vec(0..80usize, 1..8), order: Vec<u8>,
+    ) {
+        let trains: Vec<_> = (0..).zip(&lengths).map(|(source, len)| train(source, 0, *len)).collect();
+        let mut queues: Vec<_> = trains.iter().map(|train| train.iter()).collect();
+        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        for pick in order {
+            let at_queue = usize::from(pick) % queues.len();
+            if let Some(frame) = queues[at_queue].next() {
+                reassembler.handle_frame(at(0), frame);
+            }
+        }
+        for frame in queues.into_iter().flatten() {
+            reassembler.handle_frame(at(0), frame);
+        }
+        let (mut got, reasons) = split(received(&mut reassembler));
+        let mut expected = lengths;
+        got.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!((got, reasons), (expected, vec![]));
+    }
+
+    // At most eight frames a packet and four packets: beyond that CFP cannot tell packets and frames apart (CFP2-7).
+    #[test]
+    fn lost_and_doubled_frames_never_make_a_wrong_packet(
+        trains in proptest::collection::vec((0..60usize, proptest::collection::vec(fate(), 8)), 1..=4),
+    ) {
+        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        let header = header(4, 9);
+        let mut fragmenter = Fragmenter::new(header.source);
+        let mut sent = vec![];
+        for (number, (len, fates)) in (0_u8..).zip(&trains) {
+            let payload: Vec<u8> = (0..=u8::MAX).map(|byte| byte.wrapping_mul(5) ^ number).take(*len).collect();
+            for (frame, fate) in fragmenter.fragments(&header, &payload).unwrap().zip(fates) {
+                let times = match fate { Fate::Lost => 0, Fate::Arrives => 1, Fate::Doubled => 2 };
+                for _ in 0..times {
+                    reassembler.handle_frame(at(0), &frame);
+                }
+            }
+            sent.push(Packet::new(header, payload.into()));
+        }
+        for item in received(&mut reassembler) {
+            if let Received::Packet(complete) = item {
+                prop_assert!(sent.contains(&complete.packet), "{complete:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_frames_exceed_the_bounds(
+        frames in proptest::collection::vec((0..1u32 << 29, proptest::collection::vec(any::<u8>(), 0..9), 0..400u64), 0..300),
+    ) {
+        let config = ReassemblyConfig::default().max_pending(5).max_per_sender(2).max_bytes(64).max_payload(40);
+        let mut reassembler = Reassembler::new(config);
+        let mut now = 0;
+        for (id, data, gap) in frames {
+            now += gap;
+            // Few keys, so that frames meet.
+            let id = can_link::ExtendedId::new(id & 0x0000_02FF).unwrap();
+            reassembler.handle_frame(at(now), &CanFrame::data(id, &data).unwrap());
+            let bytes: usize = reassembler.pending.iter().map(|pending| pending.payload.len()).sum();
+            prop_assert_eq!(bytes, reassembler.bytes);
+            prop_assert!(bytes <= 64 && reassembler.pending() <= 5);
+            while let Some(item) = reassembler.poll_received() {
+                if let Received::Packet(complete) = item {
+                    prop_assert!(complete.packet.payload.len() <= 40);
+                }
+            }
+        }
+        reassembler.handle_timeout(at(now + 1_001));
+        prop_assert_eq!((reassembler.pending(), reassembler.bytes), (0, 0));
+    }
+}

@@ -8,13 +8,14 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// What the emulated machine and the peers come in, on Debian.
-const DEBIAN: [&str; 10] = [
+const DEBIAN: [&str; 11] = [
     "qemu-system-x86",
     "busybox-static",
     "xz-utils",
     "zstd",
     "iproute2",
     "kmod",
+    "procps",
     "can-utils",
     "fstrm-bin",
     "python3",

@@ -12,7 +12,7 @@ use crate::vcan;
 use crate::workspace::Workspace;
 
 /// Test files with this prefix talk to somebody else's program; the rest of the name says whose.
-const PEER_PREFIX: &str = "peer_";
+pub(crate) const PEER_PREFIX: &str = "peer_";
 /// The programs that the peer tests start.
 const PEERS: [(&str, &[&str]); 1] = [("peer_fstrm", &["fstrm_capture", "fstrm_dump", "fstrm_replay"])];
 
@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// The libraries alone, with their default features and with none. These are the same tests again, so
-    /// their number is not added; their failures are.
+    /// their number is not added; their failures are. Examples in the documentation are of the default face.
     fn feature_sets(&mut self) -> Result {
         let names: Vec<_> = self
             .workspace
@@ -65,7 +65,7 @@ impl Session {
             .map(|package| package.name.clone())
             .collect();
         for name in names {
-            for features in [&[][..], &["--no-default-features"]] {
+            for features in [&[][..], &["--no-default-features", "--lib", "--tests"]] {
                 let mut cargo = process::cargo();
                 cargo
                     .args(["test", "--quiet", "--no-fail-fast", "--package", &name])

@@ -32,7 +32,7 @@ use crate::workspace::Workspace;
 pub(crate) use crate::vcan::options::Options;
 
 /// Test files with this prefix are kernel tests.
-const PREFIX: &str = "vcan_";
+pub(crate) const PREFIX: &str = "vcan_";
 /// Test files with this prefix need the emulated controllers.
 const CONTROLLERS_PREFIX: &str = "vcan_hw";
 

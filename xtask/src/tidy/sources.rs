@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Result};
+use crate::tally::LEFT_TO_XTASK;
 use crate::workspace::Workspace;
+use crate::{test, vcan};
 
 /// Lines of a file, tests included, at which it has to be split.
 const HARD_LIMIT: usize = 600;
@@ -15,7 +17,13 @@ const WIDTH: usize = 110;
 /// Names that say nothing about what is in there, and so invite everything.
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "types", "misc"];
 /// Terms of the field that are two words; any other module is named with one.
-const TERMS: [&str; 4] = ["content_type", "error_frame", "flow_control", "virtual_bus"];
+const TERMS: [&str; 5] = [
+    "content_type",
+    "data_link",
+    "error_frame",
+    "flow_control",
+    "virtual_bus",
+];
 
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let mut files = Vec::new();
@@ -69,6 +77,16 @@ fn complain(name: &Path, text: &str) -> Vec<String> {
             ));
         }
     }
+    for (number, line) in (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.trim_start().starts_with("#[ignore"))
+    {
+        if line.contains(LEFT_TO_XTASK) != is_run_by_xtask(name) {
+            complaints.push(format!(
+                "{shown}:{number}: nothing runs it, or its reason does not name what does"
+            ));
+        }
+    }
     let parts = name.with_extension("");
     for part in parts.components().map(|part| part.as_os_str().to_string_lossy()) {
         if EMPTY_NAMES.contains(&&*part) {
@@ -88,6 +106,16 @@ fn complain(name: &Path, text: &str) -> Vec<String> {
 /// Lines above the file's own tests.
 fn without_tests(text: &str) -> usize {
     text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+}
+
+/// Whether the kernel run or the peer run takes the ignored tests of a file.
+fn is_run_by_xtask(name: &Path) -> bool {
+    let file = name.file_name().unwrap_or_default().to_string_lossy();
+    let is_in_tests = name.parent().is_some_and(|parent| parent.ends_with("tests"));
+    is_in_tests
+        && [vcan::PREFIX, test::PEER_PREFIX]
+            .iter()
+            .any(|prefix| file.starts_with(prefix))
 }
 
 /// Tests, examples and benchmarks are stories and may have a title.
@@ -137,6 +165,24 @@ mod tests {
             1
         );
         assert!(complain(Path::new("crates/can-link/tests/bad_input.rs"), "").is_empty());
+    }
+
+    #[test]
+    fn an_ignored_test_that_nothing_runs_is_found() {
+        let kernel = "#[ignore = \"needs vcan: cargo xtask vcan\"]\n";
+        assert!(complain(Path::new("crates/isotp/tests/vcan_loss.rs"), kernel).is_empty());
+        assert_eq!(complain(Path::new("crates/isotp/tests/loss.rs"), kernel).len(), 1);
+        assert_eq!(
+            complain(Path::new("crates/isotp/tests/peer_fstrm.rs"), "#[ignore]\n").len(),
+            1
+        );
+        assert!(
+            complain(
+                Path::new("crates/isotp/tests/loss.rs"),
+                "#[ignore = \"an hour\"]\n"
+            )
+            .is_empty()
+        );
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub fn request(len: usize) -> Bytes {
     (0..=u8::MAX).cycle().take(len).collect()
 }
 
+/// The payload of a ping that nobody waits to be answered, as libcsp sends.
+pub const NO_REPLY: &[u8] = &[0x55];
+
 /// Checks that `reply` is what was sent in `request`.
 ///
 /// # Errors

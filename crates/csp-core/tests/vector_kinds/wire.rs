@@ -1,0 +1,137 @@
+//! Headers, trailers and packets as bytes.
+
+use bytes::Bytes;
+use csp_core::seal::{seal, trailer_len};
+use csp_core::{
+    Config, ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
+    SendError, Version, crc,
+};
+use testkit::vectors::Value;
+
+use super::{NOW, Outcome, bytes, flags, header, is_negative, key, number, text, try_header, version};
+
+pub(crate) fn header_encode(entry: &Value) -> Outcome {
+    let input = &entry["in"];
+    let encoded = try_header(&input["id"]).and_then(|header| header.encode(version(input)).ok());
+    if is_negative(entry) || entry["out"].get("error").is_some() {
+        assert_eq!(encoded, None, "{entry}");
+        return Outcome::Differs("HDR-4: what has no room is refused");
+    }
+    let encoded = encoded.unwrap_or_else(|| panic!("refused: {entry}"));
+    assert_eq!(*encoded, bytes(&entry["out"]["bytes"]), "{entry}");
+    Outcome::Agrees
+}
+
+pub(crate) fn header_decode(entry: &Value) -> Outcome {
+    let (input, out) = (&entry["in"], &entry["out"]);
+    let frame = bytes(&input["frame"]);
+    let decoded = Header::decode(version(input), &frame);
+    if out.get("error").is_some() {
+        assert!(matches!(decoded, Err(DecodeError::Short { .. })), "{entry}");
+    } else {
+        assert_eq!(
+            decoded,
+            Ok((header(&out["id"]), &bytes(&out["payload"])[..])),
+            "{entry}"
+        );
+    }
+    Outcome::Agrees
+}
+
+pub(crate) fn serialize(entry: &Value) -> Outcome {
+    let input = &entry["in"];
+    let packet = Packet::new(header(&input["id"]), bytes(&input["payload"]).into());
+    assert_eq!(
+        packet.encode(Version::V2).unwrap(),
+        bytes(&entry["out"]["frame"]),
+        "{entry}"
+    );
+    Outcome::Agrees
+}
+
+pub(crate) fn deserialize(entry: &Value) -> Outcome {
+    let decoded = Packet::decode(Version::V2, bytes(&entry["in"]["frame"]).into());
+    let expected = entry["out"]["packets"].as_array().unwrap();
+    match decoded {
+        Ok(packet) => {
+            let [only] = &expected[..] else { panic!("{entry}") };
+            assert_eq!(
+                packet,
+                Packet::new(header(&only["id"]), bytes(&only["payload"]).into()),
+                "{entry}"
+            );
+            Outcome::Agrees
+        }
+        Err(DecodeError::Short { .. }) => {
+            assert!(expected.is_empty(), "{entry}");
+            Outcome::Agrees
+        }
+        Err(error) => panic!("{error}: {entry}"),
+    }
+}
+
+pub(crate) fn crc32(entry: &Value) -> Outcome {
+    let sum = crc::checksum(&bytes(&entry["in"]["data"]));
+    assert_eq!(sum.to_be_bytes()[..], bytes(&entry["out"]["crc"]), "{entry}");
+    Outcome::Agrees
+}
+
+pub(crate) fn hmac(entry: &Value) -> Outcome {
+    let (input, out) = (&entry["in"], &entry["out"]);
+    let key = csp_core::hmac::Key::from_pass_phrase(&bytes(&input["passphrase"]));
+    let derived: [u8; 16] = bytes(&out["key"]).try_into().unwrap();
+    let data = bytes(&input["data"]);
+    for key in [key, csp_core::hmac::Key::from_bytes(derived)] {
+        let tag = key.tag(&data);
+        assert_eq!(tag[..], bytes(&out["tag"]), "{entry}");
+        assert_eq!(key.verify(&[&data[..], &tag].concat()), Ok(&data[..]), "{entry}");
+    }
+    Outcome::Agrees
+}
+
+pub(crate) fn packet_encode(entry: &Value) -> Outcome {
+    let (input, out) = (&entry["in"], &entry["out"]);
+    if text(&input["opts"]).contains("xtea") {
+        return Outcome::NotBuilt("XTEA");
+    }
+    let mut header = header(input);
+    header.flags = match input.get("preset_flags") {
+        Some(preset) => Flags::from_bits(number(preset).try_into().unwrap()),
+        None => flags(text(&input["opts"])).unwrap_or_else(|| panic!("opts: {entry}")),
+    };
+    let payload = Bytes::from(bytes(&input["payload"]));
+    if let Some(error) = out.get("error") {
+        assert_eq!(error, "no_room", "{entry}");
+        refused(entry, &header, payload);
+        return Outcome::Agrees;
+    }
+    let packet = Packet::new(header, seal(header.flags, payload, &key(input)));
+    assert_eq!(
+        packet.encode(version(input)).unwrap(),
+        bytes(&out["frame"]),
+        "{entry}"
+    );
+    Outcome::Agrees
+}
+
+/// A node with the peer's buffer as its MTU refuses the packet (SEC-8).
+fn refused(entry: &Value, header: &Header, payload: Bytes) {
+    let buffer = usize::try_from(number(&entry["in"]["buffer_size"])).unwrap();
+    let mut node = Node::new(Config::default(), 1);
+    let interface = InterfaceConfig::new(InterfaceName::new("A").unwrap(), header.source, Netmask::NONE)
+        .version(version(&entry["in"]))
+        .mtu(buffer)
+        .default_route();
+    node.add_interface(interface).unwrap();
+    let config = ConnectConfig::default()
+        .flags(header.flags)
+        .local_port(header.source_port);
+    let connection = node
+        .connect(header.destination, header.destination_port, config)
+        .unwrap();
+    let expected = SendError::TooLong {
+        len: payload.len(),
+        max: buffer - trailer_len(header.flags),
+    };
+    assert_eq!(node.send(NOW, connection, payload), Err(expected), "{entry}");
+}

@@ -75,6 +75,7 @@ impl Decoder for CfpCodec {
 
     fn decode(&mut self, records: &mut BytesMut) -> io::Result<Option<Received>> {
         let now = self.now();
+        self.reassembler.handle_timeout(now);
         loop {
             if let Some(received) = self.reassembler.poll_received() {
                 return Ok(Some(received));

@@ -195,7 +195,8 @@ struct Pending {
 /// [`handle_frame`](Self::handle_frame) for each frame, then [`poll_received`](Self::poll_received) until `None`;
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. Memory is bounded by the
 /// configured bytes plus one queue entry per discarded packet of a call; nothing is allocated for bytes that have not
-/// come. CFP 2 cannot tell when exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
+/// come. Without calls to `handle_timeout` old packets are discarded when another begins, as the peers do it: until then a
+/// late frame may still complete one. CFP 2 cannot tell when exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
 #[derive(Debug)]
 pub struct Reassembler {
     config: ReassemblyConfig,
@@ -246,7 +247,6 @@ impl Reassembler {
         if frame.is_remote() {
             return self.ignore();
         }
-        self.handle_timeout(now);
         self.stats.frames = self.stats.frames.wrapping_add(1);
         let key = CfpId::key(id.as_raw());
         let id = CfpId::from_id(id);
@@ -291,6 +291,7 @@ impl Reassembler {
         let Some((header, data)) = data.split_first_chunk::<4>() else {
             return self.discard(id.sender, DiscardReason::ShortBegin { got: data.len() });
         };
+        self.handle_timeout(now);
         if let Some(at) = self.find(key) {
             self.drop_pending(at, DiscardReason::Replaced);
         }

@@ -102,8 +102,22 @@ fn a_packet_idle_for_a_second_is_kept_and_after_that_discarded() {
         let mut reassembler = Reassembler::new(ReassemblyConfig::default());
         reassembler.handle_frame(at(0), &frames[0]);
         assert_eq!(reassembler.poll_timeout(), Some(Instant::from_micros(1_000_001)));
+        reassembler.handle_timeout(Instant::from_micros(gap));
         for frame in &frames[1..] {
             reassembler.handle_frame(Instant::from_micros(gap), frame);
+        }
+        assert_eq!(split(received(&mut reassembler)).0, expected);
+    }
+}
+
+#[test]
+fn without_a_timer_an_old_packet_is_discarded_when_another_begins() {
+    let frames = train(4, 0, 20);
+    for (other, expected) in [(None, vec![20]), (Some(train(5, 0, 0)), vec![0])] {
+        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        reassembler.handle_frame(at(0), &frames[0]);
+        for frame in other.iter().flatten().chain(&frames[1..]) {
+            reassembler.handle_frame(at(5_000), frame);
         }
         assert_eq!(split(received(&mut reassembler)).0, expected);
     }

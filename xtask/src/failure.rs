@@ -6,7 +6,7 @@ use std::path::Path;
 
 pub(crate) type Result<T = ()> = core::result::Result<T, Failure>;
 
-/// Ends a verb; `main` prints the message and exits with the status.
+/// Ends a verb; `main` prints the message, unless that was done, and exits with the status.
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: u8,
@@ -34,6 +34,17 @@ impl Failure {
 
     pub(crate) fn with_status(self, status: u8) -> Self {
         Self { status, ..self }
+    }
+
+    /// Prints the message now, where something else has to be the last line.
+    pub(crate) fn tell(self) -> Self {
+        if !self.message.is_empty() {
+            eprintln!("xtask: {}", self.message);
+        }
+        Self {
+            message: String::new(),
+            ..self
+        }
     }
 
     pub(crate) fn status(&self) -> u8 {

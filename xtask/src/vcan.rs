@@ -89,10 +89,12 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     }
     match tests(&workspace, &options)? {
         Run::Through(totals, result) => {
+            let result = result.map_err(Failure::tell);
             println!("{totals}");
             result
         }
         Run::NotHere { tests, why } => {
+            let why = why.tell();
             println!(
                 "{}",
                 Totals {

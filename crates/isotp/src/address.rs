@@ -338,21 +338,25 @@ impl Address {
     }
 
     /// Normal fixed addressing between this node, `source`, and the other one, `target`.
-    #[must_use]
-    pub fn normal_fixed(target: u8, source: u8) -> Self {
-        Self {
-            tx: TxAddress::normal_fixed(target, source),
-            rx: RxAddress::normal_fixed(target, source),
-        }
+    ///
+    /// # Errors
+    /// When both are the same node.
+    pub fn normal_fixed(target: u8, source: u8) -> Result<Self, AddressError> {
+        Self::asymmetric(
+            TxAddress::normal_fixed(target, source),
+            RxAddress::normal_fixed(target, source),
+        )
     }
 
     /// Mixed addressing with 29 bits between this node, `source`, and the other one, `target`.
-    #[must_use]
-    pub fn mixed_fixed(target: u8, source: u8, extension: u8) -> Self {
-        Self {
-            tx: TxAddress::mixed_fixed(target, source, extension),
-            rx: RxAddress::mixed_fixed(target, source, extension),
-        }
+    ///
+    /// # Errors
+    /// When both are the same node.
+    pub fn mixed_fixed(target: u8, source: u8, extension: u8) -> Result<Self, AddressError> {
+        Self::asymmetric(
+            TxAddress::mixed_fixed(target, source, extension),
+            RxAddress::mixed_fixed(target, source, extension),
+        )
     }
 
     /// Also accepts single frames with this identifier, as messages to [`Target::Functional`].
@@ -485,7 +489,7 @@ mod tests {
 
     #[test]
     fn fixed_addressing_accepts_any_priority_and_both_targets() {
-        let address = Address::normal_fixed(0x33, 0xF1);
+        let address = Address::normal_fixed(0x33, 0xF1).unwrap();
         assert_eq!(address.tx().id(Target::Physical), ext_id(0x18DA_33F1).into());
         assert_eq!(address.tx().id(Target::Functional), ext_id(0x18DB_33F1).into());
         for (id, expected) in [
@@ -502,13 +506,14 @@ mod tests {
                 .map(|(target, _)| target);
             assert_eq!(target, expected, "{id:08X}");
         }
-        assert_eq!(address.reversed(), Address::normal_fixed(0xF1, 0x33));
+        assert_eq!(address.reversed(), Address::normal_fixed(0xF1, 0x33).unwrap());
     }
 
     #[test]
     fn an_own_base_must_agree_in_every_bit() {
-        let address =
-            Address::mixed_fixed(0x33, 0xF1, 0x99).with_bases(ext_id(0x1ABC_0000), ext_id(0x1DEF_1234));
+        let address = Address::mixed_fixed(0x33, 0xF1, 0x99)
+            .unwrap()
+            .with_bases(ext_id(0x1ABC_0000), ext_id(0x1DEF_1234));
         assert_eq!(address.tx().id(Target::Functional), ext_id(0x1DEF_33F1).into());
         assert!(
             address

@@ -1,0 +1,63 @@
+//! Every vector captured from real peers, against the machine with a virtual clock.
+#![cfg(feature = "alloc")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod pair;
+mod peer;
+
+use testkit::vectors::{self, Tally, Value};
+
+/// Groups that are read and counted, and what has to be built before they can run.
+const NOT_BUILT: [(&str, &str); 5] = [
+    (
+        "kernel-session",
+        "the kernel's own behaviour; runs against the kernel backend",
+    ),
+    (
+        "kernel-socket",
+        "the kernel's own behaviour; runs against the kernel backend",
+    ),
+    ("canutils", "command lines of can-utils; run in the kernel tests"),
+    ("aioisotp", "documents a peer; runs in the interoperability tests"),
+    ("isotpserver", "the line protocol of isotpserver"),
+];
+
+#[test]
+fn the_machine_agrees_with_every_vector_or_says_why_not() {
+    let root = vectors::root(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors"));
+    let files = vectors::files(root.join("isotp"));
+    assert!(!files.is_empty(), "no vectors in {}", root.display());
+    for (name, file) in files {
+        run(&name, &file);
+    }
+    for (name, file) in vectors::files(root.join("can-link")) {
+        if file["group"] == "isotpserver" || name.contains("isotpserver") {
+            run(&name, &file);
+        }
+    }
+}
+
+fn run(name: &str, file: &Value) {
+    assert_eq!(file["schema"], "isotp-vectors/1", "{name}: unknown schema");
+    let group = file["group"].as_str().unwrap();
+    let entries = vectors::entries(file);
+    let mut tally = Tally::new(name, entries.len());
+    if let Some((_, reason)) = NOT_BUILT.iter().find(|(kind, _)| *kind == group) {
+        tally.remark(format!("not built yet: {group} ({reason})"));
+        return;
+    }
+    let check = match group {
+        "pdu" => peer::pdu::check,
+        "address" => peer::address::check,
+        "bus" => peer::bus::check,
+        "session" => peer::session::check,
+        unknown => panic!("{name}: unknown group {unknown}"),
+    };
+    for entry in entries {
+        check(entry, &mut tally);
+    }
+}

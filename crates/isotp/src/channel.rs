@@ -43,7 +43,7 @@ pub type BytesChannel = Channel<Bytes, BytesMut>;
 /// # Examples
 /// ```
 /// use can_link::{CanFrame, StandardId};
-/// use isotp::{Address, Channel, Config, Event, SliceBuffer};
+/// use isotp::{Address, Channel, Config, Event, SliceBuffer, Target};
 /// use tinwire_time::Instant;
 ///
 /// let (us, them) = (StandardId::new(0x7E0).unwrap(), StandardId::new(0x7E8).unwrap());
@@ -62,7 +62,7 @@ pub type BytesChannel = Channel<Bytes, BytesMut>;
 /// assert_eq!(channel.poll_event(), Some(Event::Sent { id }));
 ///
 /// channel.handle_frame(now, &CanFrame::data(them, &[0x02, 0x7E, 0x00]).unwrap());
-/// assert_eq!(channel.received(), Some(&[0x7E, 0x00][..]));
+/// assert_eq!(channel.received(), Some((Target::Physical, &[0x7E, 0x00][..])));
 /// channel.release(now);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -84,12 +84,14 @@ impl<T: AsRef<[u8]>> Channel<T, BytesMut> {
         Self::with_buffer(address, config, BytesMut::new())
     }
 
-    /// Takes the received message, so that the next one has room.
-    pub fn take_received(&mut self, now: Instant) -> Option<Bytes> {
-        self.rx.held()?;
-        let message = self.rx.buffer_mut().split().freeze();
+    /// Takes the received message that [`received`](Self::received) shows, so that the next one has room.
+    pub fn take_received(&mut self, now: Instant) -> Option<(Target, Bytes)> {
+        let (target, message) = match self.rx.held()? {
+            (Target::Functional, data) => (Target::Functional, Bytes::copy_from_slice(data)),
+            (Target::Physical, _) => (Target::Physical, self.rx.buffer_mut().split().freeze()),
+        };
         self.release(now);
-        Some(message)
+        Some((target, message))
     }
 }
 
@@ -237,15 +239,16 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         self.rx.fail(TransferError::Aborted, &mut self.report);
     }
 
-    /// The received message, from [`Event::Received`] until it is released.
+    /// The received message, from [`Event::Received`] until it is released, and to whom it was sent.
     ///
-    /// While it is not, another long message is made to wait, and a short one is lost and counted.
+    /// One physical and one functional message are held, the functional one is shown first. Until the physical one is
+    /// released, another long message is made to wait; a short one that finds no room is lost and counted.
     #[must_use]
-    pub fn received(&self) -> Option<&[u8]> {
+    pub fn received(&self) -> Option<(Target, &[u8])> {
         self.rx.held()
     }
 
-    /// Gives up the received message, so that the next one has room.
+    /// Gives up the message that [`received`](Self::received) shows, so that the next one has room.
     pub fn release(&mut self, now: Instant) {
         self.check_time(now);
         self.rx.release(now, &self.config);
@@ -318,3 +321,7 @@ impl<T, R: Buffer> fmt::Debug for Channel<T, R> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "alloc")]
+mod tests;

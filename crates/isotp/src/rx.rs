@@ -12,8 +12,28 @@ use crate::error::{IgnoreReason, Timeout, TransferError};
 use crate::event::{Event, Report};
 use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
 
-/// Data bytes of the largest first frame: CAN FD, normal addressing.
-const MAX_FIRST_DATA: usize = 62;
+/// Data bytes of the largest single and first frame: CAN FD, normal addressing.
+const MAX_FRAME_DATA: usize = 62;
+
+/// The data of one frame.
+#[derive(Clone, Copy)]
+struct FrameData {
+    bytes: [u8; MAX_FRAME_DATA],
+    len: u8,
+}
+
+impl FrameData {
+    fn new(data: &[u8]) -> Self {
+        let mut bytes = [0; MAX_FRAME_DATA];
+        bytes.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+        let len = u8::try_from(data.len().min(MAX_FRAME_DATA)).unwrap_or(0);
+        Self { bytes, len }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+}
 
 /// Where a reception stands.
 ///
@@ -57,8 +77,7 @@ struct Paused {
     len: u32,
     rx_dl: usize,
     waits: u8,
-    first: [u8; MAX_FIRST_DATA],
-    first_len: u8,
+    first: FrameData,
 }
 
 #[derive(Clone, Copy)]
@@ -86,6 +105,9 @@ pub(crate) struct Pdu<'a> {
 pub(crate) struct Rx<R> {
     state: State,
     buffer: R,
+    /// A functional message that waits for the user. It is another conversation than the physical one, and so common
+    /// beside a long physical transfer (TesterPresent) that it must neither end that nor wait for it.
+    functional: Option<FrameData>,
     /// The flow control that waits to be polled.
     answer: Option<FlowStatus>,
     /// Flow controls handed out and not confirmed.
@@ -98,15 +120,20 @@ impl<R: Buffer> Rx<R> {
         Self {
             state: State::Idle,
             buffer,
+            functional: None,
             answer: None,
             unconfirmed: 0,
             timers: TimerTable::new(),
         }
     }
 
-    /// The message that waits for the user.
-    pub(crate) fn held(&self) -> Option<&[u8]> {
-        matches!(self.state, State::Holding | State::Paused(_)).then(|| self.buffer.filled())
+    /// The message that waits for the user; a functional one first.
+    pub(crate) fn held(&self) -> Option<(Target, &[u8])> {
+        match (&self.functional, &self.state) {
+            (Some(data), _) => Some((Target::Functional, data.as_slice())),
+            (None, State::Holding | State::Paused(_)) => Some((Target::Physical, self.buffer.filled())),
+            (None, State::Idle | State::Receiving(_)) => None,
+        }
     }
 
     #[cfg(feature = "alloc")]
@@ -119,7 +146,7 @@ impl<R: Buffer> Rx<R> {
         match &self.state {
             State::Idle | State::Holding => None,
             State::Receiving(reception) => Some((self.filled(), reception.len)),
-            State::Paused(paused) => Some((paused.first_len.into(), paused.len)),
+            State::Paused(paused) => Some((paused.first.len.into(), paused.len)),
         }
     }
 
@@ -142,28 +169,38 @@ impl<R: Buffer> Rx<R> {
     }
 
     fn single_frame(&mut self, pdu: &Pdu<'_>, config: &Config, report: &mut Report) {
-        self.fail(TransferError::UnexpectedPdu, report);
+        if pdu.target == Target::Physical {
+            self.fail(TransferError::UnexpectedPdu, report);
+        }
         let len = u32::try_from(pdu.data.len()).unwrap_or(u32::MAX);
         let max = self.max_len(config);
-        if let State::Holding = self.state {
+        let room = match pdu.target {
+            Target::Physical => matches!(self.state, State::Idle),
+            Target::Functional => self.functional.is_none(),
+        };
+        if !room {
             report.ignored(IgnoreReason::NoRoom);
         } else if len > max {
             // A single frame has no flow control that could refuse it.
             report.event(Event::Refused { len, max });
+        } else if pdu.target == Target::Functional {
+            self.functional = Some(FrameData::new(pdu.data));
+            let target = Target::Functional;
+            report.event(Event::Received { len, target });
         } else {
             self.buffer.clear();
             self.buffer.append(pdu.data);
-            self.hold(pdu.target, report);
+            self.hold(report);
         }
     }
 
-    fn hold(&mut self, target: Target, report: &mut Report) {
+    fn hold(&mut self, report: &mut Report) {
         self.timers.stop_all();
         self.answer = None;
         self.state = State::Holding;
         report.event(Event::Received {
             len: self.filled(),
-            target,
+            target: Target::Physical,
         });
     }
 
@@ -178,14 +215,11 @@ impl<R: Buffer> Rx<R> {
             if config.role == Role::Listener || config.wft_max == 0 {
                 return self.refuse(len, max, config, report);
             }
-            let mut first = [0; MAX_FIRST_DATA];
-            first.iter_mut().zip(pdu.data).for_each(|(to, from)| *to = *from);
             self.state = State::Paused(Paused {
                 len,
                 rx_dl: pdu.can_dl,
                 waits: 0,
-                first,
-                first_len: u8::try_from(pdu.data.len().min(MAX_FIRST_DATA)).unwrap_or(0),
+                first: FrameData::new(pdu.data),
             });
             self.timers.start(Kind::NBr, now + config.n_br);
         } else {
@@ -259,7 +293,7 @@ impl<R: Buffer> Rx<R> {
         self.timers.stop(Kind::NAr);
         self.buffer.append(data);
         if need == missing {
-            return self.hold(pdu.target, report);
+            return self.hold(report);
         }
         reception.expected = reception.expected.after(1);
         reception.left = reception.left.map(|left| left - 1);
@@ -273,6 +307,9 @@ impl<R: Buffer> Rx<R> {
 
     /// The user has taken the held message.
     pub(crate) fn release(&mut self, now: Instant, config: &Config) {
+        if self.functional.take().is_some() {
+            return;
+        }
         match self.state {
             State::Idle | State::Receiving(_) => {}
             State::Holding => {
@@ -281,8 +318,7 @@ impl<R: Buffer> Rx<R> {
             }
             State::Paused(paused) => {
                 self.timers.stop(Kind::NBr);
-                let data = paused.first.get(..paused.first_len.into()).unwrap_or_default();
-                self.begin(now, paused.len, paused.rx_dl, data, config);
+                self.begin(now, paused.len, paused.rx_dl, paused.first.as_slice(), config);
             }
         }
     }
@@ -386,15 +422,20 @@ impl<R: Buffer> Rx<R> {
     }
 }
 
-impl<R: Buffer> fmt::Debug for Rx<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.state {
+impl<R> Rx<R> {
+    pub(crate) const fn state_name(&self) -> &'static str {
+        match &self.state {
             State::Idle => "Idle",
             State::Holding => "Holding",
             State::Receiving(_) => "Receiving",
             State::Paused(_) => "Paused",
-        };
-        let mut out = f.debug_struct(name);
+        }
+    }
+}
+
+impl<R: Buffer> fmt::Debug for Rx<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct(self.state_name());
         if let Some((received, len)) = self.progress() {
             out.field("received", &received).field("len", &len);
         }

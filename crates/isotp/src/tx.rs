@@ -342,17 +342,26 @@ fn sent(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
+impl<T> Tx<T> {
+    pub(crate) fn state_name(&self) -> &'static str {
+        match self.transfer.as_ref().map(|transfer| transfer.phase) {
+            None => "Idle",
+            Some(Phase::Start) => "Start",
+            Some(Phase::WaitFlow { .. }) => "WaitFlow",
+            Some(Phase::Sending { .. }) => "Sending",
+            Some(Phase::Finishing) => "Finishing",
+        }
+    }
+}
+
 impl<T> fmt::Debug for Tx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(transfer) = &self.transfer else {
-            return f.write_str("Idle");
-        };
-        f.debug_struct("Tx")
-            .field("phase", &transfer.phase)
-            .field("sent", &transfer.offset)
-            .field("len", &transfer.len)
-            .field("next", &transfer.next.value())
-            .field("due", &self.timers.earliest())
-            .finish()
+        let mut out = f.debug_struct(self.state_name());
+        if let Some(transfer) = &self.transfer {
+            out.field("sent", &transfer.offset)
+                .field("len", &transfer.len)
+                .field("next", &transfer.next.value());
+        }
+        out.field("due", &self.timers.earliest()).finish()
     }
 }

@@ -39,7 +39,7 @@ impl Side {
                 self.events.push(event);
             }
             if self.appetite > 0
-                && let Some(message) = self.channel.take_received(now)
+                && let Some((_, message)) = self.channel.take_received(now)
             {
                 self.appetite -= 1;
                 self.received.push(message);

@@ -157,7 +157,9 @@ fn drain(channel: &mut BytesChannel, outcome: &mut Outcome, outbox: &mut Vec<Byt
         while let Some(event) = channel.poll_event() {
             outcome.events.push((now, event));
         }
-        outcome.received.extend(channel.take_received(now));
+        outcome
+            .received
+            .extend(channel.take_received(now).map(|(_, message)| message));
         if channel.can_send() && !outbox.is_empty() {
             outcome.refused.extend(channel.send(now, outbox.remove(0)).err());
         }

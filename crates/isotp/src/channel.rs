@@ -205,6 +205,12 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         }
     }
 
+    /// The link is gone: ends both transfers as failed.
+    pub fn handle_link_lost(&mut self) {
+        self.tx.fail(TransferError::Link, &mut self.report);
+        self.rx.fail(TransferError::Link, &mut self.report);
+    }
+
     /// Sends a message to one node.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ extern crate std;
 pub mod address;
 mod buffer;
 mod channel;
+#[cfg(feature = "tokio")]
+pub mod codec;
 pub mod config;
 pub mod data_link;
 mod error;
@@ -17,6 +19,8 @@ mod event;
 pub mod pci;
 mod rx;
 pub mod stmin;
+#[cfg(feature = "tokio")]
+pub mod stream;
 mod tx;
 
 pub use address::{Address, AddressError, RxAddress, Target, TxAddress};
@@ -24,9 +28,13 @@ pub use buffer::{Buffer, SliceBuffer};
 #[cfg(feature = "alloc")]
 pub use channel::BytesChannel;
 pub use channel::Channel;
+#[cfg(feature = "tokio")]
+pub use codec::PciCodec;
 pub use config::{Config, Role};
 pub use data_link::{DataLink, Padding, TxDl};
 pub use error::{IgnoreReason, SendError, Timeout, TransferError};
 pub use event::{Event, Stats, TransferId};
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use stmin::{BlockSize, StMin};
+#[cfg(feature = "tokio")]
+pub use stream::{IsoTpStream, StreamError};

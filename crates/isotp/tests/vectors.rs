@@ -1,8 +1,9 @@
 //! Every vector captured from real peers, against the machine with a virtual clock.
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test says what is wrong by panicking"
 )]
 

@@ -129,7 +129,10 @@ pub(crate) fn check(entry: &Value, tally: &mut Tally) {
         Id::Extended(id) => format!("{:X}", id.as_raw()),
     };
     let is_extended = |id: Id| matches!(id, Id::Extended(_));
-    let rx_functional = rx.id(Target::Functional).or(rx.id(Target::Physical)).unwrap();
+    let rx_functional = rx
+        .id(Target::Functional)
+        .or_else(|| rx.id(Target::Physical))
+        .unwrap();
     assert_eq!(expect["tx_id_physical"], id(tx.id(Target::Physical)), "{entry}");
     assert_eq!(
         expect["tx_id_functional"],

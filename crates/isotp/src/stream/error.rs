@@ -1,0 +1,114 @@
+//! What a stream of messages reports.
+
+use std::io;
+
+use can_link::LinkError;
+use thiserror::Error;
+
+use crate::error::{SendError, TransferError};
+use crate::event::TransferId;
+
+/// What went wrong with one message, or with the link as a whole.
+///
+/// Only [`Link`](Self::Link) ends a stream; after any other error it goes on with the next message.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A message was refused before any of its frames left.
+    #[error("not sent: {0}")]
+    NotSent(#[from] SendError),
+    /// A message was not sent as a whole.
+    #[error("sending failed after {sent} of {len} bytes: {error}")]
+    SendFailed {
+        /// Which message, where the stream numbers them.
+        id: TransferId,
+        /// Why not.
+        error: TransferError,
+        /// How many of its bytes were handed to the link.
+        sent: u32,
+        /// Its length.
+        len: u32,
+        /// What the link said, where it refused a frame.
+        #[source]
+        cause: Option<can_link::SendError>,
+    },
+    /// A message that had begun to arrive will not be complete.
+    #[error("receiving failed after {received} of {len} bytes: {error}")]
+    ReceiveFailed {
+        /// Why not.
+        #[source]
+        error: TransferError,
+        /// How many of its bytes had arrived.
+        received: u32,
+        /// Its announced length.
+        len: u32,
+    },
+    /// A message was refused because it is too long, or because its predecessors were not taken in time.
+    #[error("a message of {len} bytes was refused; at most {max} are accepted")]
+    Refused {
+        /// Its announced length.
+        len: u32,
+        /// The longest that would have been accepted.
+        max: u32,
+    },
+    /// The link failed or was closed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+impl StreamError {
+    /// The standard's name of the outcome, where it has one.
+    #[must_use]
+    pub const fn n_result(&self) -> Option<&'static str> {
+        match self {
+            Self::SendFailed { error, .. } | Self::ReceiveFailed { error, .. } => Some(error.n_result()),
+            Self::Refused { .. } => Some("N_BUFFER_OVFLW"),
+            Self::NotSent(_) | Self::Link(_) => None,
+        }
+    }
+}
+
+impl From<StreamError> for io::Error {
+    fn from(error: StreamError) -> Self {
+        let kind = match &error {
+            StreamError::NotSent(_) => io::ErrorKind::InvalidInput,
+            StreamError::SendFailed { error, .. } | StreamError::ReceiveFailed { error, .. } => match error {
+                TransferError::Timeout(_) | TransferError::TooManyWaits { .. } => io::ErrorKind::TimedOut,
+                TransferError::Overflow => io::ErrorKind::StorageFull,
+                TransferError::WrongSequence { .. }
+                | TransferError::InvalidFlowStatus(_)
+                | TransferError::UnexpectedPdu => io::ErrorKind::InvalidData,
+                TransferError::Link => io::ErrorKind::NotConnected,
+                TransferError::Aborted => io::ErrorKind::Interrupted,
+            },
+            StreamError::Refused { .. } => io::ErrorKind::StorageFull,
+            StreamError::Link(_) => io::ErrorKind::NotConnected,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+    use crate::error::Timeout;
+
+    #[test]
+    fn a_failure_tells_its_name_and_how_far_it_got() {
+        let error = StreamError::SendFailed {
+            id: TransferId::default(),
+            error: TransferError::Timeout(Timeout::NBs),
+            sent: 6,
+            len: 20,
+            cause: None,
+        };
+        assert_eq!(
+            error.to_string(),
+            "sending failed after 6 of 20 bytes: N_TIMEOUT_Bs: no flow control in time"
+        );
+        assert_eq!(error.n_result(), Some("N_TIMEOUT_Bs"));
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::TimedOut);
+    }
+}

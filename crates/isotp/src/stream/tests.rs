@@ -1,0 +1,223 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests of a driver have tasks, and look at the paused clock"
+)]
+
+use core::time::Duration;
+
+use can_link::StandardId;
+use can_link::virtual_bus::{Echo, PortConfig, VirtualBus, VirtualPort};
+use futures::{FutureExt, SinkExt, StreamExt};
+
+use super::*;
+use crate::error::Timeout;
+use crate::stmin::{BlockSize, StMin};
+
+fn address() -> Address {
+    let id = |raw| StandardId::new(raw).unwrap();
+    Address::normal(id(0x7E0), id(0x7E8)).unwrap()
+}
+
+fn payload(len: usize) -> Bytes {
+    (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+}
+
+fn pair(config: Config) -> (IsoTpStream<VirtualPort>, IsoTpStream<VirtualPort>, VirtualBus) {
+    let bus = VirtualBus::new();
+    let a = IsoTpStream::new(bus.join(), address(), config).unwrap();
+    let b = IsoTpStream::new(bus.join(), address().reversed(), config).unwrap();
+    (a, b, bus)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whole_messages_go_both_ways() {
+    let config = Config::default()
+        .block_size(BlockSize::from_bits(4))
+        .st_min(StMin::from_millis(2).unwrap());
+    let (mut a, mut b, _bus) = pair(config);
+    for len in [1, 7, 8, 62, 4095] {
+        let (sent, received) = tokio::join!(a.send(payload(len)), b.recv());
+        sent.unwrap();
+        assert_eq!(received.unwrap().unwrap(), payload(len));
+        let (sent, received) = tokio::join!(SinkExt::send(&mut b, payload(len)), a.next());
+        sent.unwrap();
+        assert_eq!(received.unwrap().unwrap(), payload(len));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn echoes_confirm_on_links_that_have_them() {
+    let bus = VirtualBus::new();
+    let echoing = bus.join_with(PortConfig::default().echo(Echo::On));
+    let mut a = IsoTpStream::new(echoing, address(), Config::default()).unwrap();
+    assert_eq!(a.confirmation, Confirmation::Echo);
+    let mut b = IsoTpStream::new(bus.join(), address().reversed(), Config::default()).unwrap();
+    let (sent, received) = tokio::join!(a.send(payload(300)), b.recv());
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), payload(300));
+    assert_eq!(a.stats().ignored(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_is_reported_once_and_the_next_one_arrives() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    let start = tokio::time::Instant::now();
+    let error = a.send(payload(20)).await.unwrap_err();
+    assert!(matches!(
+        error,
+        StreamError::SendFailed {
+            error: TransferError::Timeout(Timeout::NBs),
+            sent: 6,
+            len: 20,
+            ..
+        }
+    ));
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+    // The receiver was not polled; now it finds the first frame of a message that nobody goes on with.
+    let lost = b.recv().await.unwrap().unwrap_err();
+    assert_eq!(lost.n_result(), Some("N_TIMEOUT_Cr"));
+    let (sent, received) = tokio::join!(a.send(payload(20)), b.recv());
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), payload(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_cannot_be_sent_are_refused_before_a_frame_leaves() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    let error = a.send(Bytes::new()).await.unwrap_err();
+    assert!(matches!(error, StreamError::NotSent(SendError::Empty)));
+    let error = a.send_functional(payload(8)).await.unwrap_err();
+    assert!(matches!(
+        error,
+        StreamError::NotSent(SendError::FunctionalTooLong { len: 8, max: 7 })
+    ));
+    assert_eq!(a.stats().frames_sent, 0);
+    a.send_functional(payload(7)).await.unwrap();
+    assert_eq!(b.recv().await.unwrap().unwrap(), payload(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_receive_loses_nothing() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    assert!(b.recv().now_or_never().is_none());
+    let sending = async {
+        for len in 1..=40 {
+            a.send(payload(len * 5)).await.unwrap();
+        }
+    };
+    let receiving = async {
+        let mut lengths = Vec::new();
+        while lengths.len() < 40 {
+            // Each wait is abandoned after one poll.
+            match b.recv().now_or_never() {
+                Some(item) => lengths.push(item.unwrap().unwrap().len()),
+                None => tokio::task::yield_now().await,
+            }
+        }
+        lengths
+    };
+    let ((), lengths) = tokio::join!(sending, receiving);
+    assert_eq!(lengths, (1..=40).map(|len| len * 5).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_send_goes_on_and_the_next_one_waits_for_it() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    assert!(a.send(payload(50)).now_or_never().is_none());
+    assert!(a.sending().is_some());
+    let both = async {
+        let first = b.recv().await.unwrap().unwrap();
+        (first, b.recv().await.unwrap().unwrap())
+    };
+    let (sent, received) = tokio::join!(a.send(payload(60)), both);
+    sent.unwrap();
+    assert_eq!(received, (payload(50), payload(60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stops_makes_the_sender_wait_and_loses_nothing() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    let count = MAX_WAITING + 3;
+    let sending = tokio::spawn(async move {
+        for number in 0..count {
+            a.send(payload(10 + number)).await.unwrap();
+        }
+        a
+    });
+    // Keeps the stream going as a writer does, without ever taking a message.
+    let until = tokio::time::Instant::now() + Duration::from_secs(2);
+    let idle = poll_fn(|cx| {
+        b.drive(Side::Writer, cx);
+        Poll::<()>::Pending
+    });
+    assert!(tokio::time::timeout_at(until, idle).await.is_err());
+    assert!(b.stats().waits_sent >= 3, "{:?}", b.stats());
+    for number in 0..count {
+        assert_eq!(b.recv().await.unwrap().unwrap(), payload(10 + number));
+    }
+    let a = sending.await.unwrap();
+    assert_eq!(a.stats().messages_sent, u64::try_from(count).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_and_writing_may_happen_in_two_tasks() {
+    let (a, b, _bus) = pair(Config::default().block_size(BlockSize::from_bits(2)));
+    let run = |stream: IsoTpStream<VirtualPort>| {
+        let (mut sink, source) = stream.split();
+        let writer = tokio::spawn(async move {
+            for len in 1..=30 {
+                sink.send(payload(len * 7)).await.unwrap();
+            }
+            sink
+        });
+        let reader = tokio::spawn(async move {
+            let messages: Vec<_> = source.take(30).map(Result::unwrap).collect().await;
+            messages.iter().map(Bytes::len).collect::<Vec<_>>()
+        });
+        async move {
+            let (sink, lengths) = tokio::join!(writer, reader);
+            (sink.unwrap(), lengths.unwrap())
+        }
+    };
+    let ((sink_a, from_b), (sink_b, from_a)) = tokio::join!(run(a), run(b));
+    drop((sink_a, sink_b));
+    let expected: Vec<_> = (1..=30).map(|len| len * 7).collect();
+    assert_eq!(from_a, expected);
+    assert_eq!(from_b, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aborted_message_leaves_nothing_behind() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    assert!(a.send(payload(500)).now_or_never().is_none());
+    a.abort_send();
+    let error = a.flush().await.unwrap_err();
+    assert_eq!(error.n_result(), Some("N_ERROR"));
+    let (sent, received) = tokio::join!(a.send(payload(3)), async {
+        loop {
+            if let Ok(message) = b.recv().await.unwrap() {
+                return message;
+            }
+        }
+    });
+    sent.unwrap();
+    assert_eq!(received, payload(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_goes_away_ends_the_stream_and_fails_the_message() {
+    use can_link::LinkError;
+    use can_link::link::LinkChange;
+
+    let (mut a, _b, bus) = pair(Config::default());
+    bus.set_link(LinkChange::Gone);
+    let outcome = a.send(payload(20)).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+    let mut last = None;
+    while let Some(item) = a.recv().await {
+        last = Some(item);
+    }
+    assert!(matches!(last, None | Some(Err(StreamError::Link(_)))), "{last:?}");
+    let error = a.send(payload(1)).await.unwrap_err();
+    assert!(matches!(error, StreamError::Link(LinkError::Closed)), "{error:?}");
+}

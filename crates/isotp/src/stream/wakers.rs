@@ -1,0 +1,50 @@
+//! One waker for the two tasks that may use a stream.
+
+use alloc::sync::Arc;
+use core::task::{Context, Waker};
+use std::sync::{Mutex, PoisonError};
+use std::task::Wake;
+
+/// Who polls.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Reader,
+    Writer,
+}
+
+/// Wakes the reader and the writer: either one drives both directions, so what the link has to say concerns both.
+#[derive(Debug, Default)]
+pub(super) struct Wakers {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl Wakers {
+    /// Remembers the task behind `cx` as this side's.
+    pub(super) fn register(&self, side: Side, cx: &Context<'_>) {
+        let slot = match side {
+            Side::Reader => &self.reader,
+            Side::Writer => &self.writer,
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *slot {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *slot = Some(cx.waker().clone()),
+        }
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        for slot in [&self.reader, &self.writer] {
+            let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}

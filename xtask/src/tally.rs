@@ -5,8 +5,8 @@ use core::ops::AddAssign;
 
 use crate::failure::{Failure, Result};
 
-/// What an ignored test has in its reason when another part of the run does it; it is not skipped. `tidy` sees
-/// to it that such a test is in a file of that part.
+/// What an ignored test has in its reason when another part of the run does it; it is not skipped. By `tidy`
+/// such a test is in a file of that part.
 pub(crate) const LEFT_TO_XTASK: &str = "cargo xtask";
 
 /// How many tests ended in which way. Its text is the closing line of a test run.

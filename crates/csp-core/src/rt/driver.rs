@@ -15,46 +15,48 @@ use tokio::time::Sleep;
 
 use super::command::{COMMAND_QUEUE, Command, Reply, Weak};
 use super::inbox::{Attention, Inbox, Outlet, channel};
-use super::{Connection, Incoming, Interface, InterfaceStatus, Listener, Notice, Socket, Status};
+use super::{Connection, Incoming, Interface, Notice};
 use crate::{
     ConnectionId, DropReason, Event, InterfaceId, LinkState, ListenerId, Message, Node, SendError, SocketId,
 };
 
-/// Packets taken from one link, and commands from the handles, before the others get their turn.
+/// Packets of one link, or commands, taken before others get their turn.
 const BATCH: usize = 32;
 
 /// Rounds through all steps before the task gives way to others.
 const ROUNDS: usize = 8;
 
 /// An interface's link, while it lives.
-struct Link {
-    id: InterfaceId,
-    io: Option<Pin<Box<dyn Interface>>>,
-    unflushed: bool,
+pub(super) struct Link {
+    pub(super) id: InterfaceId,
+    pub(super) io: Option<Pin<Box<dyn Interface>>>,
+    pub(super) unflushed: bool,
 }
 
 /// A packet that waits for room in a transmit queue.
-struct Parked {
-    payload: Bytes,
-    reply: Reply<Instant, SendError>,
+pub(super) struct Parked {
+    pub(super) payload: Bytes,
+    pub(super) reply: Reply<Instant, SendError>,
 }
 
-/// Drives a [`crate::Node`]: a future that ends when the last [`Node`](super::Node) handle is dropped.
+/// Drives a [`crate::Node`].
+///
+/// A future that ends when the last [`Node`](super::Node) handle is dropped.
 pub struct Driver {
-    node: Node,
-    origin: Origin,
-    now: Instant,
-    sleep: Option<(Instant, Pin<Box<Sleep>>)>,
-    commands: mpsc::Receiver<Command>,
-    weak: Weak,
-    attention: (Attention, mpsc::Receiver<()>),
-    notices: broadcast::Sender<Notice>,
-    links: Vec<Link>,
-    connections: BTreeMap<ConnectionId, Outlet<Message>>,
-    listeners: BTreeMap<ListenerId, Outlet<Connection>>,
-    sockets: BTreeMap<SocketId, Outlet<Message>>,
-    parked: BTreeMap<ConnectionId, VecDeque<Parked>>,
-    flushes: Vec<oneshot::Sender<()>>,
+    pub(super) node: Node,
+    pub(super) origin: Origin,
+    pub(super) now: Instant,
+    pub(super) sleep: Option<(Instant, Pin<Box<Sleep>>)>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) weak: Weak,
+    pub(super) attention: (Attention, mpsc::Receiver<()>),
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) links: Vec<Link>,
+    pub(super) connections: BTreeMap<ConnectionId, Outlet<Message>>,
+    pub(super) listeners: BTreeMap<ListenerId, Outlet<Connection>>,
+    pub(super) sockets: BTreeMap<SocketId, Outlet<Message>>,
+    pub(super) parked: BTreeMap<ConnectionId, VecDeque<Parked>>,
+    pub(super) flushes: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -107,7 +109,7 @@ impl Driver {
         Step::Moved
     }
 
-    fn attend(&mut self) {
+    pub(super) fn attend(&mut self) {
         for id in keys(&self.connections, Outlet::is_closed) {
             self.connections.remove(&id);
             self.node.close(id);
@@ -249,110 +251,6 @@ impl Driver {
         Step::moved(moved)
     }
 
-    /// Does what a handle asks. A reply that nobody waits for any more takes its handle with it, which closes it.
-    fn execute(&mut self, command: Command) {
-        // A handle dropped before this command was sent has freed its port by now.
-        if self.attention.1.try_recv().is_ok() {
-            self.attend();
-        }
-        match command {
-            Command::Attach { config, link, reply } => {
-                let added = self.node.add_interface(config);
-                if let Ok(id) = added {
-                    self.links.push(Link {
-                        id,
-                        io: Some(link),
-                        unflushed: false,
-                    });
-                }
-                let _ = reply.send(added);
-            }
-            Command::Route { route, reply } => drop(reply.send(self.node.add_route(route))),
-            Command::Connect {
-                remote: (address, port),
-                config,
-                reply,
-            } => {
-                let opened = self.node.connect(address, port, config);
-                let _ = reply.send(opened.map(|id| self.connection(id)));
-            }
-            Command::Listen {
-                binding,
-                config,
-                reply,
-            } => {
-                let opened = self.node.listen(binding, config).map(|id| {
-                    let (outlet, inbox) = channel(&self.attention.0);
-                    self.listeners.insert(id, outlet);
-                    Listener::new(inbox)
-                });
-                let _ = reply.send(opened);
-            }
-            Command::Bind {
-                binding,
-                config,
-                reply,
-            } => {
-                let opened = self.node.bind(binding, config).map(|id| {
-                    let (outlet, inbox) = channel(&self.attention.0);
-                    self.sockets.insert(id, outlet);
-                    Socket::new(id, self.weak.clone(), inbox)
-                });
-                let _ = reply.send(opened);
-            }
-            Command::Send {
-                connection,
-                payload,
-                reply,
-            } => {
-                self.parked
-                    .entry(connection)
-                    .or_default()
-                    .push_back(Parked { payload, reply });
-                self.retry(connection);
-            }
-            Command::SendTo {
-                socket,
-                destination,
-                config,
-                payload,
-                reply,
-            } => {
-                let _ = reply.send(self.node.send_to(self.now, socket, destination, config, payload));
-            }
-            Command::Answer {
-                request,
-                flags,
-                payload,
-                reply,
-            } => {
-                let _ = reply.send(self.node.reply(self.now, &request, flags, payload));
-            }
-            Command::Status { reply } => drop(reply.send(self.status())),
-            Command::Flush { reply } => self.flushes.push(reply),
-        }
-    }
-
-    /// Sends what a connection has to send, in order, until there is no room.
-    fn retry(&mut self, id: ConnectionId) {
-        let Some(queue) = self.parked.get_mut(&id) else {
-            return;
-        };
-        while let Some(Parked { payload, reply }) = queue.pop_front() {
-            if reply.is_closed() {
-                continue;
-            }
-            match self.node.send(self.now, id, payload.clone()) {
-                Err(SendError::Full) => {
-                    queue.push_front(Parked { payload, reply });
-                    return;
-                }
-                sent => drop(reply.send(sent.map(|()| self.now))),
-            }
-        }
-        self.parked.remove(&id);
-    }
-
     fn fill_listener(&mut self, id: ListenerId) {
         let Self {
             node,
@@ -372,28 +270,6 @@ impl Driver {
             fill(&messages, || node.recv(accepted));
             connections.insert(accepted, messages);
             room.send(Connection::new(accepted, peers, weak.clone(), inbox));
-        }
-    }
-
-    /// The handle of a connection that was just opened.
-    fn connection(&mut self, id: ConnectionId) -> Connection {
-        let (outlet, inbox) = channel(&self.attention.0);
-        self.connections.insert(id, outlet);
-        let peers = self.node.peers(id).expect("a connection just opened is there");
-        Connection::new(id, peers, self.weak.clone(), inbox)
-    }
-
-    fn status(&self) -> Status {
-        let interfaces = self.node.interfaces();
-        let interfaces = interfaces.map(|(id, name, subnet, stats)| InterfaceStatus {
-            id,
-            name,
-            subnet,
-            stats: *stats,
-        });
-        Status {
-            stats: self.node.stats(),
-            interfaces: interfaces.collect(),
         }
     }
 }

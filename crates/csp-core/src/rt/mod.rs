@@ -1,17 +1,20 @@
-//! Nodes on tokio: one task drives a [`crate::Node`], handles talk to it through bounded channels.
+//! Nodes on tokio.
+//!
+//! One task drives a [`crate::Node`], handles talk to it through bounded channels.
 //!
 //! ```text
 //! Interface ──► Driver(crate::Node) ──► Connection, Listener, Socket ──► application
 //! (Stream + Sink)   one task            bounded inbox each
 //! ```
 //!
-//! [`Node`] is the handle that everything begins with. The driver ends when its last clone is dropped, and with it every
-//! interface; connections, listeners and sockets then report that they are closed. Dropping one of those closes it in
-//! the node.
+//! [`Node`] is the handle that everything begins with. The driver ends when its last clone is dropped, and
+//! with it every interface; connections, listeners and sockets then report that they are closed. Dropping one
+//! of those closes it in the node.
 
 mod command;
 mod conn;
 mod driver;
+mod execute;
 mod iface;
 mod inbox;
 mod node;

@@ -12,10 +12,10 @@ use crate::{Fragmenter, Reassembler, ReassemblyConfig, Received};
 
 /// Decodes records into [`Received`] and encodes packets into records.
 ///
-/// A frame or packet that cannot be used is an item, [`Received::Discarded`], never an error: the bus is shared. The age
-/// of packets in the making is looked at whenever a frame comes; who wants them discarded on time without traffic asks
-/// [`poll_timeout`](Self::poll_timeout) and calls [`handle_timeout`](Self::handle_timeout), as
-/// [`CanInterface`](crate::CanInterface) does.
+/// A frame or packet that cannot be used is an item, [`Received::Discarded`], never an error: the bus is
+/// shared. The age of packets in the making is looked at whenever a frame comes; who wants them discarded on
+/// time without traffic asks [`poll_timeout`](Self::poll_timeout) and calls
+/// [`handle_timeout`](Self::handle_timeout), as [`CanInterface`](crate::CanInterface) does.
 #[derive(Debug)]
 pub struct CfpCodec {
     fragmenter: Fragmenter,
@@ -40,7 +40,9 @@ impl CfpCodec {
         &self.reassembler
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due; `None`: nothing is in the making.
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    ///
+    /// `None`: nothing is in the making.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<tokio::time::Instant> {
         let deadline = self.reassembler.poll_timeout()?;

@@ -5,7 +5,7 @@ use csp_core::{Address, EncodeError, Header, Version};
 
 use crate::{CfpId, Sender};
 
-/// Payload bytes of the first frame, after the part of the header that is not in the identifier.
+/// Payload bytes that the first frame has room for after the header.
 const FIRST_DATA: usize = 4;
 
 /// Cuts the packets of one interface into frames, and counts them.
@@ -34,7 +34,9 @@ impl Fragmenter {
         }
     }
 
-    /// The frames of the next packet, in order. CFP 2 has no place for a next hop, so a route's via has no effect.
+    /// The frames of the next packet, in order.
+    ///
+    /// CFP 2 has no place for a next hop, so a route's via has no effect.
     ///
     /// # Errors
     /// The header has no form in version 2; the packet counter stays.

@@ -10,7 +10,9 @@ use core::fmt;
 use can_link::{ExtendedId, id};
 use csp_core::{Address, Priority};
 
-/// Who put a frame on the bus, as far as its identifier tells: the low six bits of the interface's address.
+/// Who put a frame on the bus, as far as its identifier tells.
+///
+/// The low six bits of the interface's address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sender(u8);
 
@@ -48,7 +50,9 @@ pub struct CfpId {
     pub priority: Priority,
     /// Destination of the packet.
     pub destination: Address,
-    /// The interface that sends the frame; not the packet's source when a router forwards it.
+    /// The interface that sends the frame.
+    ///
+    /// Not the packet's source when a router forwards it.
     pub sender: Sender,
     /// The sender's packet counter, modulo 4.
     pub packet: u8,
@@ -61,7 +65,7 @@ pub struct CfpId {
 }
 
 impl CfpId {
-    /// The identifier's bits that are the same in all frames of a packet, as a number (CFP2-1).
+    /// The bits that all frames of a packet have in common (CFP2-1).
     #[cfg(feature = "alloc")]
     pub(crate) const fn key(bits: u32) -> u32 {
         bits >> 5

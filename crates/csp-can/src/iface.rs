@@ -29,8 +29,10 @@ pub struct CanConfig {
 }
 
 impl CanConfig {
-    /// Whether frames for other addresses are taken too. A router between networks needs that, because CFP 2 does not
-    /// carry the next hop (CAN-9). Default off: the link filters by the interface's addresses.
+    /// Whether frames for other addresses are taken too.
+    ///
+    /// A router between networks needs that, because CFP 2 does not carry the next hop (CAN-9). Default off:
+    /// the link filters by the interface's addresses.
     #[must_use]
     pub const fn promiscuous(mut self, promiscuous: Switch) -> Self {
         self.promiscuous = promiscuous;
@@ -54,11 +56,12 @@ impl Default for CanConfig {
     }
 }
 
-/// Joins a CAN link to a node: give it to [`Node::attach`](csp_core::rt::Node::attach) with the same
-/// [`InterfaceConfig`].
+/// Joins a CAN link to a node.
 ///
-/// It lives as long as the link: when that goes down the node is told, and again when it comes up. A packet whose frames
-/// cannot all be sent is given up, and so is what was half sent when the link went down (CAN-5).
+/// Give it to [`Node::attach`](csp_core::rt::Node::attach) with the same [`InterfaceConfig`].
+///
+/// It lives as long as the link: when that goes down the node is told, and again when it comes up. A packet
+/// whose frames cannot all be sent is given up, and so is what was half sent when the link went down (CAN-5).
 #[derive(Debug)]
 pub struct CanInterface<L> {
     framed: Framed<RecordStream<L>, CfpCodec>,
@@ -67,7 +70,9 @@ pub struct CanInterface<L> {
 }
 
 impl<L: CanLink> CanInterface<L> {
-    /// An interface on `link`. Sets the link's filters to the addresses of `interface`.
+    /// An interface on `link`.
+    ///
+    /// Sets the link's filters to the addresses of `interface`.
     ///
     /// # Errors
     /// The configuration does not suit the link, or the link refuses the filters.
@@ -108,7 +113,7 @@ impl<L: CanLink> CanInterface<L> {
         had
     }
 
-    /// Turns what happened on the link, besides frames, into what the node wants to know.
+    /// Tells the node what happened on the link besides frames.
     fn take_events(&mut self) {
         while let Some(event) = self.framed.get_mut().next_event() {
             match event {
@@ -248,7 +253,7 @@ fn incoming(received: Received) -> Incoming {
     }
 }
 
-/// The frames for own address, aliases, subnet broadcast and global broadcast (CAN-8).
+/// Frames for own address, aliases, subnet and global broadcast (CAN-8).
 fn address_filters(subnet: Subnet, aliases: &[Address]) -> FilterSet {
     let own = [subnet.address(), subnet.broadcast(), Address::BROADCAST];
     let mut addresses: std::vec::Vec<_> = own.iter().chain(aliases).copied().collect();

@@ -24,44 +24,55 @@ pub struct ReassemblyConfig {
 }
 
 impl ReassemblyConfig {
-    /// Own address, which takes the place of a global broadcast in complete packets (CFP2-6). Default none: broadcasts
-    /// stay as they are.
+    /// Own address.
+    ///
+    /// It takes the place of a global broadcast in complete packets (CFP2-6). Default none: broadcasts stay
+    /// as they are.
     #[must_use]
     pub const fn address(mut self, address: Address) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// Longest payload in bytes; a packet that grows beyond it is discarded. Default 2048 (peers: their packet buffer,
-    /// usually 256).
+    /// Longest payload in bytes; a packet that grows beyond it is discarded.
+    ///
+    /// Default 2048 (peers: their packet buffer, usually 256).
     #[must_use]
     pub const fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// Packets in the making at once; a further one is discarded. Default 64 (peers: their 15 packet buffers, CAN-7).
+    /// Packets in the making at once; a further one is discarded.
+    ///
+    /// Default 64 (peers: their 15 packet buffers, CAN-7).
     #[must_use]
     pub const fn max_pending(mut self, packets: usize) -> Self {
         self.max_pending = packets;
         self
     }
 
-    /// Packets in the making at once from one sender; a further one discards its oldest. Default 8.
+    /// Packets in the making at once from one sender.
+    ///
+    /// A further one discards its oldest. Default 8.
     #[must_use]
     pub const fn max_per_sender(mut self, packets: usize) -> Self {
         self.max_per_sender = packets;
         self
     }
 
-    /// Bytes of all packets in the making; a frame that would exceed it discards its packet. Default 65536.
+    /// Bytes of all packets in the making.
+    ///
+    /// A frame that would exceed it discards its packet. Default 65536.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long a packet may be without a new frame. Default 1 s, as the peers (CAN-6).
+    /// How long a packet may be without a new frame.
+    ///
+    /// Default 1 s, as the peers (CAN-6).
     #[must_use]
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
@@ -87,7 +98,9 @@ impl Default for ReassemblyConfig {
 pub struct Reassembled {
     /// The packet.
     pub packet: Packet,
-    /// Its destination was the global broadcast (and is now the own address, if one was configured).
+    /// Its destination was the global broadcast.
+    ///
+    /// It is now the own address, if one was configured.
     pub broadcast: bool,
 }
 
@@ -115,7 +128,7 @@ pub enum DiscardReason {
         /// Bytes in the frame.
         got: usize,
     },
-    /// A frame in the middle of a packet whose first frame was lost or discarded (CFP2-3).
+    /// A later frame of a packet whose first was lost or discarded (CFP2-3).
     #[error("a frame without a first one")]
     NoBegin,
     /// A frame is missing, doubled or out of order; the packet is discarded (CFP2-3).
@@ -190,13 +203,14 @@ struct Pending {
     last: Instant,
 }
 
-/// Puts packets together from frames of any number of senders, in whatever way these interleave.
+/// Puts packets together from frames of any number of senders, interleaved.
 ///
-/// [`handle_frame`](Self::handle_frame) for each frame, then [`poll_received`](Self::poll_received) until `None`;
-/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. Memory is bounded by the
-/// configured bytes plus one queue entry per discarded packet of a call; nothing is allocated for bytes that have not
-/// come. Without calls to `handle_timeout` old packets are discarded when another begins, as the peers do it: until then a
-/// late frame may still complete one. CFP 2 cannot tell when exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
+/// [`handle_frame`](Self::handle_frame) for each frame, then [`poll_received`](Self::poll_received) until
+/// `None`; [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. Memory
+/// is bounded by the configured bytes plus one queue entry per discarded packet of a call; nothing is
+/// allocated for bytes that have not come. Without calls to `handle_timeout` old packets are discarded when
+/// another begins, as the peers do it: until then a late frame may still complete one. CFP 2 cannot tell when
+/// exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
 #[derive(Debug)]
 pub struct Reassembler {
     config: ReassemblyConfig,
@@ -265,7 +279,9 @@ impl Reassembler {
         self.received.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due; it may then find nothing to do.
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    ///
+    /// It may then find nothing to do.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         self.expiry
@@ -411,7 +427,7 @@ impl Reassembler {
     }
 }
 
-/// The first instant at which a packet has been idle for *more* than `age` (CAN-6).
+/// When a packet will have been idle for *more* than `age` (CAN-6).
 fn expiry(pending: &Pending, age: Duration) -> Instant {
     pending.last + age + Duration::from_micros(1)
 }

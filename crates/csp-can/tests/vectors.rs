@@ -1,7 +1,8 @@
 //! CAN frames of libcsp and csp-py. Folder: `TINWIRE_VECTORS`, or the copy beside this file.
 //!
-//! An entry marked `quirk` records a fault of its peer: there we assert that whatever we deliver is a whole packet, and
-//! that we decide as for the same frames in an entry without a quirk, if there is one. No rule looks at an entry's name.
+//! An entry marked `quirk` records a fault of its peer: there we assert that whatever we deliver is a whole
+//! packet, and that we decide as for the same frames in an entry without a quirk, if there is one. No rule
+//! looks at an entry's name.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -138,7 +139,8 @@ fn decode_unless_v1(entry: &Value, all: &[&Value]) -> Outcome {
         return Outcome::NotBuilt("CFP 1");
     }
     let frames = timed_frames(&entry["in"]);
-    // The peers have no timer: they look at ages when a packet begins. Ours runs where their outcome is a fault.
+    // The peers have no timer: they look at ages when a packet begins. Ours runs where their outcome is a
+    // fault.
     let timer = if is_quirk(entry) { Timer::Runs } else { Timer::Off };
     let (packets, reasons) = reassemble(&entry["in"], &frames, timer);
     if is_quirk(entry) {
@@ -226,8 +228,8 @@ fn reassemble(input: &Value, frames: &[(u64, CanFrame)], timer: Timer) -> (Vec<P
     (packets, reasons)
 }
 
-/// Whether some first frame, followed by frames of its identifier with consecutive counters and no pause of more than a
-/// second up to a last frame, carries `packet`.
+/// Whether some first frame, followed by frames of its identifier with consecutive counters and no pause of
+/// more than a second up to a last frame, carries `packet`.
 fn is_whole(packet: &Packet, input: &Value, frames: &[(u64, CanFrame)]) -> bool {
     let fields = |frame: &CanFrame| match frame.id() {
         Id::Extended(id) => CfpId::from_id(id),

@@ -14,7 +14,9 @@ pub struct Address(u16);
 impl Address {
     /// The node itself, and "not filled in yet" as a source.
     pub const LOOPBACK: Self = Self(0);
-    /// The global broadcast of v2, and the largest address. That of v1 is [`Version::broadcast`].
+    /// The global broadcast of v2, and the largest address.
+    ///
+    /// That of v1 is [`Version::broadcast`].
     pub const BROADCAST: Self = Self(0x3FFF);
 
     /// The address `bits`; `None` above 16383.
@@ -27,7 +29,9 @@ impl Address {
         }
     }
 
-    /// The address in the low bits of `bits`, the rest ignored; for fields already cut to 14 bits.
+    /// The address in the low bits of `bits`, the rest ignored.
+    ///
+    /// For fields already cut to 14 bits.
     pub(crate) const fn from_low_bits(bits: u16) -> Self {
         Self(bits & Self::BROADCAST.0)
     }
@@ -64,7 +68,9 @@ impl FromStr for Address {
 #[error("an address is a decimal number from 0 to 16383")]
 pub struct ParseAddressError;
 
-/// How many leading bits of an address name the network, 0 to 14; with v1 headers 0 to 5.
+/// How many leading bits of an address name the network, 0 to 14.
+///
+/// With v1 headers 0 to 5.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Netmask(u8);
 
@@ -121,7 +127,9 @@ pub struct Subnet {
 }
 
 impl Subnet {
-    /// The network of `address` under `netmask`, counted in the address bits of `version`.
+    /// The network of `address` under `netmask`.
+    ///
+    /// The netmask counts in the address bits of `version`.
     ///
     /// # Errors
     /// The address or the netmask has more bits than addresses of `version` have.
@@ -163,19 +171,25 @@ impl Subnet {
         self.version
     }
 
-    /// Ones where the host part of an address is: `2^(address bits - netmask) - 1` (NET-1).
+    /// Ones where the host part of an address is.
+    ///
+    /// `2^(address bits - netmask) - 1` (NET-1).
     #[must_use]
     pub const fn host_mask(self) -> u16 {
         (1 << self.version.address_bits().saturating_sub(self.netmask.0)) - 1
     }
 
-    /// Whether `other` agrees with the address above the host bits. Under netmask 0 everything of the version does.
+    /// Whether `other` agrees with the address above the host bits.
+    ///
+    /// Under netmask 0 everything of the version does.
     #[must_use]
     pub const fn contains(self, other: Address) -> bool {
         other.0 <= self.version.broadcast().0 && (self.address.0 ^ other.0) & !self.host_mask() == 0
     }
 
-    /// The network's own broadcast address: its network bits, all host bits one (NET-2).
+    /// The network's own broadcast address.
+    ///
+    /// Its network bits, all host bits one (NET-2).
     #[must_use]
     pub const fn broadcast(self) -> Address {
         Address(self.address.0 | self.host_mask())

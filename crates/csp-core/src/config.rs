@@ -5,7 +5,9 @@ use core::time::Duration;
 use crate::hmac::Key;
 use crate::{DropReason, Flags, Port, Priority};
 
-/// How a node is set up. The defaults are those of libcsp 2.x where it has the setting (section 14).
+/// How a node is set up.
+///
+/// The defaults are those of libcsp 2.x where it has the setting (section 14).
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) port_max_bind: Port,
@@ -20,37 +22,45 @@ pub struct Config {
 }
 
 impl Config {
-    /// Highest port that can be bound; those above are ephemeral. Default 16, as libcsp 2.x (1.6: 24).
+    /// Highest port that can be bound; those above are ephemeral.
+    ///
+    /// Default 16, as libcsp 2.x (1.6: 24).
     #[must_use]
     pub const fn port_max_bind(mut self, port: Port) -> Self {
         self.port_max_bind = port;
         self
     }
 
-    /// Most connections at once, those waiting to be accepted included. Default 64 (libcsp: 8).
+    /// Most connections at once, those waiting to be accepted included.
+    ///
+    /// Default 64 (libcsp: 8).
     #[must_use]
     pub const fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Packets that wait for each interface. A full queue refuses own packets and drops forwarded ones. Default 64
-    /// (libcsp: 15 in all).
+    /// Packets that wait for each interface.
+    ///
+    /// A full queue refuses own packets and drops forwarded ones. Default 64 (libcsp: 15 in all).
     #[must_use]
     pub const fn transmit_queue(mut self, packets: usize) -> Self {
         self.transmit_queue = packets;
         self
     }
 
-    /// Drop and link events kept for [`Node::poll_event`](crate::Node::poll_event); a new one pushes the oldest out.
-    /// Default 64.
+    /// Drop and link events kept for [`Node::poll_event`](crate::Node::poll_event).
+    ///
+    /// A new one pushes the oldest out. Default 64.
     #[must_use]
     pub const fn event_queue(mut self, events: usize) -> Self {
         self.event_queue = events;
         self
     }
 
-    /// Flags of connections and datagrams that don't choose their own. Default none, as libcsp and csp-py.
+    /// Flags of connections and datagrams that don't choose their own.
+    ///
+    /// Default none, as libcsp and csp-py.
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
@@ -64,7 +74,9 @@ impl Config {
         self
     }
 
-    /// Which packets a client connection takes as replies. Default [`ReplyMatch::Strict`].
+    /// Which packets a client connection takes as replies.
+    ///
+    /// Default [`ReplyMatch::Strict`].
     #[must_use]
     pub const fn reply_match(mut self, reply_match: ReplyMatch) -> Self {
         self.reply_match = reply_match;
@@ -78,8 +90,9 @@ impl Config {
         self
     }
 
-    /// What requests to services must carry. Default: CRC32 required, as libcsp 2.x; 1.6 and csp-py ask for nothing
-    /// (SVC-1).
+    /// What requests to services must carry.
+    ///
+    /// Default: CRC32 required, as libcsp 2.x; 1.6 and csp-py ask for nothing (SVC-1).
     #[must_use]
     pub const fn service_needs(mut self, needs: Needs) -> Self {
         self.service_needs = needs;
@@ -134,7 +147,9 @@ pub enum Need {
     Prohibited,
 }
 
-/// The trailers that a receiver requires and prohibits (SEC-7). By default all are optional.
+/// The trailers that a receiver requires and prohibits (SEC-7).
+///
+/// By default all are optional.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     crc32: Need,
@@ -164,7 +179,7 @@ impl Needs {
         self
     }
 
-    /// The trailers a connection that sends with `flags` requires of its replies (section 8).
+    /// What a connection that sends with `flags` requires of replies (section 8).
     pub(crate) const fn of_replies(flags: Flags) -> Self {
         const fn need(used: bool) -> Need {
             if used { Need::Required } else { Need::Optional }
@@ -209,23 +224,28 @@ impl SocketConfig {
         self
     }
 
-    /// Packets that wait for the application, on the socket or on each accepted connection; a full queue drops the
-    /// newest. Default 16, as libcsp (CONN-5).
+    /// Packets that wait, on the socket or on each accepted connection.
+    ///
+    /// A full queue drops the newest. Default 16, as libcsp (CONN-5).
     #[must_use]
     pub const fn receive_queue(mut self, packets: usize) -> Self {
         self.receive_queue = packets;
         self
     }
 
-    /// Connections that wait to be accepted; a packet that would open another is dropped. Default 16, as libcsp.
+    /// Connections that wait to be accepted.
+    ///
+    /// A packet that would open another is dropped. Default 16, as libcsp.
     #[must_use]
     pub const fn backlog(mut self, connections: usize) -> Self {
         self.backlog = connections;
         self
     }
 
-    /// How long a connection waits to be accepted before it is dropped with its packets. Default 10 s: what the peers
-    /// wait for an RDP connection; they keep plain ones for ever.
+    /// How long a connection waits to be accepted.
+    ///
+    /// Then it is dropped with its packets. Default 10 s: what the peers wait for an RDP connection; they
+    /// keep plain ones for ever.
     #[must_use]
     pub const fn accept_timeout(mut self, timeout: Duration) -> Self {
         self.accept_timeout = timeout;
@@ -254,8 +274,10 @@ pub struct ConnectConfig {
 }
 
 impl ConnectConfig {
-    /// Flags of the packets sent, in place of the node's. CRC32 and HMAC are then required of replies too, as in
-    /// libcsp 2.x. Default: those of [`Config::flags`].
+    /// Flags of the packets sent, in place of the node's.
+    ///
+    /// CRC32 and HMAC are then required of replies too, as in libcsp 2.x. Default: those of
+    /// [`Config::flags`].
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = Some(flags);
@@ -269,14 +291,18 @@ impl ConnectConfig {
         self
     }
 
-    /// The port to send from. Default: a free one above [`Config::port_max_bind`], beginning at a random one (CONN-4).
+    /// The port to send from.
+    ///
+    /// Default: a free one above [`Config::port_max_bind`], beginning at a random one (CONN-4).
     #[must_use]
     pub const fn local_port(mut self, port: Port) -> Self {
         self.local_port = Some(port);
         self
     }
 
-    /// Packets that wait for the application; a full queue drops the newest. Default 16, as libcsp (CONN-5).
+    /// Packets that wait for the application; a full queue drops the newest.
+    ///
+    /// Default 16, as libcsp (CONN-5).
     #[must_use]
     pub const fn receive_queue(mut self, packets: usize) -> Self {
         self.receive_queue = packets;

@@ -51,7 +51,9 @@ pub struct Peers {
     pub remote_port: Port,
 }
 
-/// Messages that wait for an application: at most `capacity`, and whether the application was told.
+/// Messages that wait for an application.
+///
+/// At most `capacity`, and whether the application was told.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     messages: VecDeque<Message>,
@@ -200,7 +202,9 @@ pub enum SendError {
         /// The destination.
         destination: Address,
     },
-    /// The interface's transmit queue is full; try again after [`Event::Writable`](crate::Event::Writable).
+    /// The interface's transmit queue is full.
+    ///
+    /// Try again after [`Event::Writable`](crate::Event::Writable).
     #[error("the transmit queue is full")]
     Full,
     /// The interface's link is down.
@@ -209,7 +213,7 @@ pub enum SendError {
     /// The header has no form in the interface's header version.
     #[error(transparent)]
     Header(#[from] EncodeError),
-    /// The flags ask for something that the node does not speak, or does not speak without a connection.
+    /// The flags ask for something that the node does not do here.
     #[error("{flags:?} cannot be used here")]
     Unsupported {
         /// The flags in question.

@@ -34,9 +34,9 @@ pub fn checksum_with_header(header: &[u8], payload: &[u8]) -> u32 {
 
 /// Checks the trailer at the end of `protected` and gives what lies before it.
 ///
-/// Both coverages pass: payload alone, which every released peer emits, and header with payload, which libcsp 2.x
-/// documents and accepts (SEC-3). `header` is the header's bytes as the link delivered them; empty leaves the second
-/// form out, as libcsp 1.6 and csp-py do.
+/// Both coverages pass: payload alone, which every released peer emits, and header with payload, which libcsp
+/// 2.x documents and accepts (SEC-3). `header` is the header's bytes as the link delivered them; empty leaves
+/// the second form out, as libcsp 1.6 and csp-py do.
 ///
 /// # Errors
 /// Fewer than 4 bytes, or neither checksum matches.

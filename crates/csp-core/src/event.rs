@@ -2,17 +2,27 @@
 
 use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
 
-/// Something happened that the owner of a node may want to act on; from [`Node::poll_event`](crate::Node::poll_event).
+/// Something happened that the owner of a node may want to act on.
+///
+/// From [`Node::poll_event`](crate::Node::poll_event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A listener has connections to accept: call [`Node::accept`](crate::Node::accept) until it gives `None`.
+    /// A listener has connections to accept.
+    ///
+    /// Call [`Node::accept`](crate::Node::accept) until it gives `None`.
     Incoming(ListenerId),
-    /// A connection has packets: call [`Node::recv`](crate::Node::recv) until it gives `None`.
+    /// A connection has packets.
+    ///
+    /// Call [`Node::recv`](crate::Node::recv) until it gives `None`.
     Readable(ConnectionId),
-    /// A connection whose last send was refused as [`SendError::Full`](crate::SendError::Full) may try again.
+    /// A connection may send again.
+    ///
+    /// Its last send was refused as [`SendError::Full`](crate::SendError::Full).
     Writable(ConnectionId),
-    /// A socket has packets: call [`Node::recv_from`](crate::Node::recv_from) until it gives `None`.
+    /// A socket has packets.
+    ///
+    /// Call [`Node::recv_from`](crate::Node::recv_from) until it gives `None`.
     Datagram(SocketId),
     /// A packet was dropped.
     Dropped(Dropped),
@@ -38,7 +48,9 @@ pub struct Dropped {
     pub count: u64,
 }
 
-/// Why a packet goes no further. Each reason counts in one [`Counter`] of the interface.
+/// Why a packet goes no further.
+///
+/// Each reason counts in one [`Counter`] of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -48,7 +60,7 @@ pub enum DropReason {
     LinkFrame,
     /// The link received more than it has room for in one packet.
     LinkTooLong,
-    /// The link had no room for another packet in the making, or lost what it was made of.
+    /// The link had no room for what it received.
     LinkFull,
     /// The rest of a packet never came on the link.
     LinkStale,
@@ -74,9 +86,11 @@ pub enum DropReason {
     NoListener,
     /// A service's request came from a service port: answering could go on for ever.
     ServiceLoop,
-    /// The reply comes from another address or port than the connection's remote (strict matching).
+    /// A reply from elsewhere than the connection's remote (strict matching).
     WrongPeer,
-    /// The connection's or socket's receive queue is full; the newest packet is dropped (CONN-5).
+    /// The connection's or socket's receive queue is full.
+    ///
+    /// The newest packet is dropped (CONN-5).
     ReceiveQueueFull,
     /// The listener's backlog is full.
     BacklogFull,
@@ -154,6 +168,6 @@ pub struct Stats {
     pub served: u64,
     /// Packets dropped, for whatever reason; each counts with its interface too.
     pub dropped: u64,
-    /// [`Event::Dropped`] and [`Event::Link`] that nobody polled in time and that newer ones pushed out.
+    /// Events of drops and links that newer ones pushed out unpolled.
     pub events_lost: u64,
 }

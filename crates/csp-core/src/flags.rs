@@ -5,8 +5,8 @@ use core::ops::{BitOr, BitOrAssign};
 
 /// The flags of a packet: which trailers it carries.
 ///
-/// Unknown bits are carried unchanged and don't stop delivery (NET-4). v1 headers have room for all eight bits, v2
-/// headers for the low six; a header with others cannot be encoded (HDR-4).
+/// Unknown bits are carried unchanged and don't stop delivery (NET-4). v1 headers have room for all eight
+/// bits, v2 headers for the low six; a header with others cannot be encoded (HDR-4).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u8);
 

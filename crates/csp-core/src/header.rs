@@ -1,4 +1,4 @@
-//! The packet header, version 1 (32 bits) and version 2 (48 bits), big endian (HDR-1 to HDR-4).
+//! The packet header, versions 1 and 2, big endian (HDR-1 to HDR-4).
 //!
 //! | | priority | source | destination | destination port | source port | flags |
 //! |---|---|---|---|---|---|---|
@@ -12,7 +12,9 @@ use thiserror::Error;
 
 use crate::{Address, Flags, Port, Priority};
 
-/// Which header an interface speaks. Nothing on a link tells: all nodes of a network must agree.
+/// Which header an interface speaks.
+///
+/// Nothing on a link tells: all nodes of a network must agree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// 4 bytes, 5-bit addresses.
@@ -79,7 +81,9 @@ pub const MAX_HEADER_LEN: usize = 6;
 pub struct Header {
     /// Urgency on links that arbitrate.
     pub priority: Priority,
-    /// The node that made the packet; [`Address::LOOPBACK`] is filled in with the interface's address when sent.
+    /// The node that made the packet.
+    ///
+    /// [`Address::LOOPBACK`] is filled in with the interface's address when sent.
     pub source: Address,
     /// The node, or broadcast, that the packet is for.
     pub destination: Address,
@@ -105,7 +109,9 @@ impl Header {
         }
     }
 
-    /// The header of an answer: addresses and ports exchanged, priority and flags kept (CONN-2, CONN-7).
+    /// The header of an answer.
+    ///
+    /// Addresses and ports exchanged, priority and flags kept (CONN-2, CONN-7).
     #[must_use]
     pub const fn reply(self) -> Self {
         Self {
@@ -120,7 +126,8 @@ impl Header {
     /// The bytes of the header.
     ///
     /// # Errors
-    /// An address or a flag has no room in a header of `version` (HDR-4; peers would corrupt the neighbouring field).
+    /// An address or a flag has no room in a header of `version` (HDR-4; peers would corrupt the neighbouring
+    /// field).
     pub fn encode(&self, version: Version) -> Result<HeaderBytes, EncodeError> {
         for (field, address) in [("source", self.source), ("destination", self.destination)] {
             if address > version.broadcast() {
@@ -322,7 +329,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_to_a_header_that_encodes_to_them(frame in proptest::collection::vec(any::<u8>(), 0..10)) {
+        fn any_bytes_decode_to_a_header_that_encodes_to_them(
+            frame in proptest::collection::vec(any::<u8>(), 0..10),
+        ) {
             for version in [Version::V1, Version::V2] {
                 match Header::decode(version, &frame) {
                     Ok((header, payload)) => {

@@ -1,7 +1,7 @@
 //! The HMAC trailer: the first 4 bytes of HMAC-SHA1 over the payload (SEC-5).
 //!
-//! The header is not authenticated and a packet can be replayed; 32 bits of tag stop accidents and idle hands, not an
-//! attacker with time.
+//! The header is not authenticated and a packet can be replayed; 32 bits of tag stop accidents and idle
+//! hands, not an attacker with time.
 
 use core::fmt;
 
@@ -34,7 +34,9 @@ impl Key {
         key
     }
 
-    /// A key given as it is. All zero, which is also the [`Default`], is what peers use when none was set.
+    /// A key given as it is.
+    ///
+    /// All zero, which is also the [`Default`], is what peers use when none was set.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -47,7 +49,9 @@ impl Key {
         [a, b, c, d]
     }
 
-    /// Checks the trailer at the end of `protected`, in constant time, and gives what lies before it.
+    /// Checks the trailer of `protected` and gives what lies before it.
+    ///
+    /// The comparison takes the same time whatever the tag.
     ///
     /// # Errors
     /// Fewer than 4 bytes, or the tag is not this key's.

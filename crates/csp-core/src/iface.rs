@@ -1,4 +1,6 @@
-//! What a node knows of an interface: name, addresses, limits and counters. Not here: any driver.
+//! What a node knows of an interface: name, addresses, limits and counters.
+//!
+//! Not here: any driver.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -32,7 +34,9 @@ impl fmt::Debug for InterfaceId {
     }
 }
 
-/// Longest name of an interface in bytes: what the services and route strings of peers have room for.
+/// Longest name of an interface in bytes.
+///
+/// What the services and route strings of peers have room for.
 pub const MAX_NAME_LEN: usize = 10;
 
 /// The name of an interface: 1 to 10 ASCII characters without blanks and commas.
@@ -43,7 +47,9 @@ pub struct InterfaceName {
 }
 
 impl InterfaceName {
-    /// The name `text`; `None` if it is empty, too long, or has characters that a route string could not hold.
+    /// The name `text`.
+    ///
+    /// `None` if it is empty, too long, or has characters that a route string could not hold.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
@@ -77,13 +83,17 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
-/// Largest payload, trailers included, of an interface unless told otherwise: the packet buffer of the peers.
+/// Largest payload, trailers included, of an interface unless told otherwise.
+///
+/// The packet buffer of the peers.
 pub const DEFAULT_MTU: usize = 256;
 
 /// Smallest MTU that can be configured: room for the trailers of an empty packet.
 pub const MIN_MTU: usize = 8;
 
-/// How an interface is set up: [`Node::add_interface`](crate::Node::add_interface) takes one.
+/// How an interface is set up.
+///
+/// [`Node::add_interface`](crate::Node::add_interface) takes one.
 #[derive(Clone, Debug)]
 pub struct InterfaceConfig {
     name: InterfaceName,
@@ -96,7 +106,9 @@ pub struct InterfaceConfig {
 }
 
 impl InterfaceConfig {
-    /// An interface called `name` with one address in one subnet: header version 2, MTU 256, not a default.
+    /// An interface called `name` with one address in one subnet.
+    ///
+    /// Header version 2, MTU 256, not a default.
     #[must_use]
     pub const fn new(name: InterfaceName, address: Address, netmask: Netmask) -> Self {
         Self {
@@ -117,7 +129,9 @@ impl InterfaceConfig {
         self
     }
 
-    /// Largest payload in bytes, trailers included, that may be sent. Default 256, as libcsp; at least 8 (BET-2).
+    /// Largest payload in bytes, trailers included, that may be sent.
+    ///
+    /// Default 256, as libcsp; at least 8 (BET-2).
     #[must_use]
     pub const fn mtu(mut self, mtu: usize) -> Self {
         self.mtu = mtu;
@@ -131,7 +145,9 @@ impl InterfaceConfig {
         self
     }
 
-    /// Adds an address under which packets are received too (as libcsp 2.2). Default none.
+    /// Adds an address under which packets are received too (as libcsp 2.2).
+    ///
+    /// Default none.
     #[must_use]
     pub fn alias(mut self, address: Address) -> Self {
         self.aliases.push(address);
@@ -166,8 +182,10 @@ pub enum InterfaceError {
         /// The name.
         name: InterfaceName,
     },
-    /// Another interface is in the same network under another address, so which address packets leave with would be
-    /// chance (BET-7). The same address and netmask twice is a redundant pair: packets leave on both.
+    /// Another interface is in the same network under another address.
+    ///
+    /// Which address packets leave with would be chance (BET-7). The same address and netmask twice is a
+    /// redundant pair: packets leave on both.
     #[error("interface {other} is already in the network of address {address}")]
     NetworkInUse {
         /// The address given.
@@ -196,8 +214,10 @@ pub enum LinkState {
     Down,
 }
 
-/// Counters of one interface, named and counted as the interface statistics of the peers. Payload bytes include
-/// trailers, not headers.
+/// Counters of one interface.
+///
+/// They are named and counted as the interface statistics of the peers. Payload bytes include trailers, not
+/// headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InterfaceStats {
@@ -209,7 +229,9 @@ pub struct InterfaceStats {
     pub tx_error: u64,
     /// Packets received that were wrong: checksum, missing trailer, too long.
     pub rx_error: u64,
-    /// Packets that were right and still could not be used: no route, no listener, no room.
+    /// Packets that were right and still could not be used.
+    ///
+    /// No route, no listener, no room.
     pub drop: u64,
     /// Packets whose authentication failed or was missing.
     pub autherr: u64,
@@ -293,7 +315,9 @@ impl Interface {
         self.address() == address || self.aliases.contains(&address)
     }
 
-    /// Whether a destination could match either, and they are no redundant pair (two without a network never do).
+    /// Whether a destination could match either.
+    ///
+    /// A redundant pair is wanted so; two without a network never do.
     pub(crate) fn collides(&self, other: &Self) -> bool {
         self.subnet != other.subnet
             && self.subnet.netmask() != Netmask::NONE

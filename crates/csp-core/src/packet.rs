@@ -4,7 +4,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{DecodeError, EncodeError, Header, Version};
 
-/// A header and a payload. On a link the payload still carries its trailers ([`seal`](crate::seal)).
+/// A header and a payload.
+///
+/// On a link the payload still carries its trailers ([`seal`](crate::seal)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Who sends what to whom.
@@ -20,7 +22,7 @@ impl Packet {
         Self { header, payload }
     }
 
-    /// Header and payload as one run of bytes, as links without framing of their own carry them.
+    /// Header and payload as one run of bytes.
     ///
     /// # Errors
     /// The header has no form in `version`.

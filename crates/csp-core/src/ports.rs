@@ -10,7 +10,9 @@ use crate::service::Service;
 #[cfg(feature = "alloc")]
 use crate::{ConnectionId, ListenerId, SocketId};
 
-/// A port, 0 to 63. 0 to 6 are services; those above a node's highest bind port are ephemeral.
+/// A port, 0 to 63.
+///
+/// 0 to 6 are services; those above a node's highest bind port are ephemeral.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(u8);
 
@@ -171,7 +173,9 @@ impl PortTable {
         *self.slot(binding) = None;
     }
 
-    /// Who gets packets to `port`: its owner, else whoever is bound to any port (PORT-1).
+    /// Who gets packets to `port`.
+    ///
+    /// Its owner, else whoever is bound to any port (PORT-1).
     pub(crate) fn owner(&self, port: Port) -> Option<Owner> {
         let own = self.owners.get(usize::from(port.0)).copied().flatten();
         own.or(if port <= self.max_bind { self.any } else { None })

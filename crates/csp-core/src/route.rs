@@ -1,4 +1,6 @@
-//! The route table (ROUTE-4): longest prefix first, the latest entry first among equals.
+//! The route table (ROUTE-4).
+//!
+//! Longest prefix first, the latest entry first among equals.
 
 use alloc::vec::Vec;
 
@@ -33,7 +35,9 @@ impl RouteTable {
         Self { routes: Vec::new() }
     }
 
-    /// Adds `route`. One with the same address, netmask and interface is replaced in its place; one that differs in the
+    /// Adds `route`.
+    ///
+    /// One with the same address, netmask and interface is replaced in its place; one that differs in the
     /// interface alone is kept beside it, and both are used (redundant paths).
     ///
     /// # Errors
@@ -60,8 +64,9 @@ impl RouteTable {
         self.routes.iter()
     }
 
-    /// The routes that a packet for `destination` takes, all of them: those with the longest matching prefix, the
-    /// latest first.
+    /// The routes that a packet for `destination` takes, all of them.
+    ///
+    /// Those with the longest matching prefix, the latest first.
     pub fn lookup(&self, destination: Address) -> impl Iterator<Item = &Route> {
         let matching = self
             .routes

@@ -4,9 +4,9 @@
 //! payload [| RDP 5] [| HMAC 4] [| CRC32 4]
 //! ```
 //!
-//! [`seal`] adds the HMAC and CRC32 trailers that a header's flags ask for, [`open`] checks and strips them. RDP and SFP
-//! trailers lie inside and belong to the machines that make them. Only the first and the last node do this; a router
-//! carries the payload untouched (SEC-2).
+//! [`seal`] adds the HMAC and CRC32 trailers that a header's flags ask for, [`open`] checks and strips them.
+//! RDP and SFP trailers lie inside and belong to the machines that make them. Only the first and the last
+//! node do this; a router carries the payload untouched (SEC-2).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
@@ -23,7 +23,9 @@ pub const fn trailer_len(flags: Flags) -> usize {
     hmac + crc
 }
 
-/// `payload` with the trailers that `flags` ask for. The CRC32 covers the payload alone (SEC-3).
+/// `payload` with the trailers that `flags` ask for.
+///
+/// The CRC32 covers the payload alone (SEC-3).
 #[must_use]
 pub fn seal(flags: Flags, payload: Bytes, key: &Key) -> Bytes {
     let trailer = trailer_len(flags);
@@ -43,10 +45,12 @@ pub fn seal(flags: Flags, payload: Bytes, key: &Key) -> Bytes {
     sealed.freeze()
 }
 
-/// The payload inside `sealed`, after checking the trailers that `header`'s flags announce.
+/// The payload inside `sealed`, its trailers checked.
 ///
-/// `version` is that of the link the packet came from: one of the two accepted checksums covers the header as it stood
-/// there.
+/// Which trailers there are, `header`'s flags tell.
+///
+/// `version` is that of the link the packet came from: one of the two accepted checksums covers the header as
+/// it stood there.
 ///
 /// # Errors
 /// A trailer is missing, cut short, or wrong.

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-/// Names one entry for as long as it lives; a later entry in the same place has another generation.
+/// Names one entry for as long as it lives.
+///
+/// A later entry in the same place has another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     index: usize,

@@ -1,7 +1,8 @@
 //! Bytes and decisions of libcsp and csp-py. Folder: `TINWIRE_VECTORS`, or the copy beside this file.
 //!
-//! Where we differ from a peer on purpose, our own outcome is asserted and the rule printed. What a kind of vector needs
-//! and this crate does not have yet is listed in [`NOT_BUILT`]. No rule looks at an entry's name.
+//! Where we differ from a peer on purpose, our own outcome is asserted and the rule printed. What a kind of
+//! vector needs and this crate does not have yet is listed in [`NOT_BUILT`]. No rule looks at an entry's
+//! name.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,

@@ -86,7 +86,8 @@ async fn a_header_without_a_form_is_refused_and_writes_nothing() {
 proptest! {
     #[test]
     fn any_cutting_of_the_records_gives_the_same_items(
-        lengths in proptest::collection::vec(0..60usize, 1..6), cuts in proptest::collection::vec(1..200usize, 1..40),
+        lengths in proptest::collection::vec(0..60usize, 1..6),
+        cuts in proptest::collection::vec(1..200usize, 1..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _clock = runtime.enter();

@@ -4,7 +4,9 @@ use alloc::collections::VecDeque;
 
 use crate::Event;
 
-/// Two queues: things to act on, each at most once and so bounded by what exists; and notices, bounded by number.
+/// Things to act on, and notices.
+///
+/// The former wait at most once each and so are bounded by what exists, the latter by number.
 #[derive(Debug)]
 pub(super) struct Events {
     ready: VecDeque<Event>,

@@ -33,7 +33,9 @@ pub struct Transmit {
     pub interface: InterfaceId,
     /// The packet, trailers included.
     pub packet: Packet,
-    /// The next hop, for links that address one (ROUTE-10); `None`: the packet's destination.
+    /// The next hop, for links that address one (ROUTE-10).
+    ///
+    /// `None`: the packet's destination.
     pub via: Option<Address>,
 }
 
@@ -41,19 +43,19 @@ pub struct Transmit {
 ///
 /// The owner's loop:
 ///
-/// 1. Tell it what happened: [`handle_packet`](Self::handle_packet) or [`handle_frame`](Self::handle_frame) for what a
-///    link received, [`handle_discard`](Self::handle_discard) and [`handle_link`](Self::handle_link) for what befell a
-///    link, [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due, and the
-///    application's commands.
-/// 2. [`poll_transmit`](Self::poll_transmit) until `None`, or [`poll_transmit_on`](Self::poll_transmit_on) for each
-///    interface whose link has room. May give more after any `handle_*`, `send*` or `reply`.
+/// 1. Tell it what happened: [`handle_packet`](Self::handle_packet) or [`handle_frame`](Self::handle_frame)
+///    for what a link received, [`handle_discard`](Self::handle_discard) and
+///    [`handle_link`](Self::handle_link) for what befell a link, [`handle_timeout`](Self::handle_timeout)
+///    when [`poll_timeout`](Self::poll_timeout) is due, and the application's commands.
+/// 2. [`poll_transmit`](Self::poll_transmit) until `None`, or [`poll_transmit_on`](Self::poll_transmit_on)
+///    for each interface whose link has room. May give more after any `handle_*`, `send*` or `reply`.
 /// 3. [`poll_event`](Self::poll_event) until `None`. May give more after any of the above.
-/// 4. [`poll_timeout`](Self::poll_timeout): sleep until then, or until something happens. May change after any of the
-///    above.
+/// 4. [`poll_timeout`](Self::poll_timeout): sleep until then, or until something happens. May change after
+///    any of the above.
 ///
-/// No input makes it fail: what is wrong with a packet becomes a [`DropReason`], counted and told as an event. Time
-/// (`now`) must not go back. Memory is bounded by [`Config`]: transmit queues per interface, connections, their receive
-/// queues, events.
+/// No input makes it fail: what is wrong with a packet becomes a [`DropReason`], counted and told as an
+/// event. Time (`now`) must not go back. Memory is bounded by [`Config`]: transmit queues per interface,
+/// connections, their receive queues, events.
 #[derive(Debug)]
 pub struct Node {
     config: Config,
@@ -63,7 +65,7 @@ pub struct Node {
     connections: Slab<Connection>,
     listeners: Slab<Listener>,
     sockets: Slab<Socket>,
-    /// Connections that others opened, by own port and the other's address and port (CONN-2).
+    /// Connections that others opened, by own port and other end (CONN-2).
     servers: BTreeMap<(Port, Address, Port), ConnectionId>,
     /// Packets of ours to ourselves, handled before the call that made them returns.
     looped: VecDeque<(InterfaceId, Packet)>,
@@ -80,8 +82,8 @@ pub struct Node {
 impl Node {
     /// A node with the loopback interface alone.
     ///
-    /// `seed` picks the first ephemeral port. Give it a different value at each start: replies to a port that was in use
-    /// before a restart would reach the wrong connection.
+    /// `seed` picks the first ephemeral port. Give it a different value at each start: replies to a port that
+    /// was in use before a restart would reach the wrong connection.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         let mut ports = PortTable::new(config.port_max_bind);

@@ -1,4 +1,6 @@
-//! The way in: what a link received is for us, for somebody else, or for nobody (7.1, PORT-2).
+//! The way in.
+//!
+//! What a link received is for us, for somebody else, or for nobody (7.1, PORT-2).
 
 use bytes::Bytes;
 use tinwire_time::Instant;
@@ -43,7 +45,7 @@ impl Node {
         self.settle(now);
     }
 
-    /// Counts and tells what the link of `interface` could not make a packet of, or could not send, `count` times.
+    /// Counts and tells what the link of `interface` lost, `count` times.
     pub fn handle_discard(&mut self, interface: InterfaceId, reason: DropReason, count: u64) {
         self.drop_packets(Dropped {
             interface,
@@ -53,7 +55,9 @@ impl Node {
         });
     }
 
-    /// Takes note that the link of `interface` went up or down. What waits for a link that goes down is dropped.
+    /// Takes note that the link of `interface` went up or down.
+    ///
+    /// What waits for a link that goes down is dropped.
     pub fn handle_link(&mut self, interface: InterfaceId, state: LinkState) {
         let Some(entry) = self.interfaces.get_mut(interface.index()) else {
             return;
@@ -171,7 +175,9 @@ impl Node {
         self.deliver_to_connection(id, arrival);
     }
 
-    /// Whether a packet to a client's port comes from the client's remote (CONN-1). A broadcast is answered by anybody.
+    /// Whether a packet to a client's port comes from the client's remote (CONN-1).
+    ///
+    /// A broadcast is answered by anybody.
     fn is_reply(&self, peers: Peers, header: &Header) -> bool {
         header.source_port == peers.remote_port
             && (header.source == peers.remote
@@ -250,7 +256,9 @@ impl Node {
         }
     }
 
-    /// Checks what the receiver needs, then the trailers, and strips them. Otherwise the packet is dropped.
+    /// Checks what the receiver needs, then the trailers, and strips them.
+    ///
+    /// Otherwise the packet is dropped.
     fn open(&mut self, arrival: Arrival, needs: Needs) -> Option<Message> {
         let Arrival {
             now,

@@ -33,7 +33,9 @@ impl Node {
         Ok(id)
     }
 
-    /// Waits for single packets to `binding`; they come by [`recv_from`](Self::recv_from).
+    /// Waits for single packets to `binding`.
+    ///
+    /// They come by [`recv_from`](Self::recv_from).
     ///
     /// # Errors
     /// The port is in use or in the ephemeral range.
@@ -49,7 +51,9 @@ impl Node {
         Ok(id)
     }
 
-    /// Opens a connection to a port of another node. Nothing is sent; there need be nobody there.
+    /// Opens a connection to a port of another node.
+    ///
+    /// Nothing is sent; there need be nobody there.
     ///
     /// # Errors
     /// No local port or no room for a connection; see [`ConnectError`].
@@ -123,7 +127,9 @@ impl Node {
         self.sockets.get_mut(socket.0)?.inbox.pop()
     }
 
-    /// Closes a connection and frees its port. Packets not yet received are dropped; nothing is sent (CONN-6).
+    /// Closes a connection and frees its port.
+    ///
+    /// Packets not yet received are dropped; nothing is sent (CONN-6).
     pub fn close(&mut self, connection: ConnectionId) {
         let Some(closed) = self.connections.remove(connection.0) else {
             return;

@@ -437,7 +437,10 @@ fn each_fault_of_a_packet_has_its_reason_and_its_counter() {
 proptest! {
     #[test]
     fn no_frame_stops_a_forwarding_node(
-        frames in proptest::collection::vec((0..3usize, proptest::collection::vec(any::<u8>(), 0..40)), 0..60),
+        frames in proptest::collection::vec(
+            (0..3usize, proptest::collection::vec(any::<u8>(), 0..40)),
+            0..60,
+        ),
     ) {
         let mut router = Node::new(Config::default().transmit_queue(8).event_queue(8).max_connections(4), 1);
         let left = router.add_interface(interface("L", 1, 8)).unwrap();

@@ -1,4 +1,6 @@
-//! The way out: which interfaces a packet leaves on (7.2), its trailers, and the transmit queues.
+//! The way out.
+//!
+//! Which interfaces a packet leaves on (7.2), its trailers, and the transmit queues.
 
 use bytes::Bytes;
 use tinwire_time::Instant;
@@ -17,7 +19,7 @@ pub(super) struct Output {
     /// Index of the interface.
     interface: usize,
     via: Option<Address>,
-    /// The destination is the interface's subnet broadcast, and leaves as the global one (ROUTE-3).
+    /// The subnet broadcast, which leaves as the global one (ROUTE-3).
     broadcast: bool,
 }
 
@@ -31,7 +33,8 @@ impl Node {
     /// Sends `payload` to the other end of a connection.
     ///
     /// # Errors
-    /// Nothing was sent: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try again.
+    /// Nothing was sent: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try
+    /// again.
     pub fn send(&mut self, now: Instant, connection: ConnectionId, payload: Bytes) -> Result<(), SendError> {
         let header = self
             .connections
@@ -46,7 +49,9 @@ impl Node {
         sent
     }
 
-    /// Sends one packet without a connection. Its source port is `socket`'s; of one bound to any port, port 0.
+    /// Sends one packet without a connection.
+    ///
+    /// Its source port is `socket`'s; of one bound to any port, port 0.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`]. [`SendError::Full`] is not followed by an event.
@@ -69,8 +74,9 @@ impl Node {
         self.send_datagram(now, header, payload)
     }
 
-    /// Sends `payload` to where `request` came from, with its priority (CONN-7). `flags`: those of the reply; `None`:
-    /// those of the request.
+    /// Sends `payload` to where `request` came from, with its priority (CONN-7).
+    ///
+    /// `flags`: those of the reply; `None`: those of the request.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -139,7 +145,9 @@ impl Node {
         }
     }
 
-    /// Own address for an answer to a packet that came for `asked`: that, or the interface's if it was a broadcast.
+    /// Own address for an answer to a packet that came for `asked`.
+    ///
+    /// That, or the interface's if it was a broadcast.
     pub(super) fn answering_address(
         &self,
         interface: InterfaceId,
@@ -227,7 +235,7 @@ impl Node {
         if left { Ok(()) } else { result }
     }
 
-    /// Queues a packet to ourselves, as if it had come in on the interface that has the address.
+    /// Queues a packet to ourselves, as if received on the interface addressed.
     fn loop_back(&mut self, index: usize, mut header: Header, payload: Bytes) -> Result<(), SendError> {
         let Some((interface, id)) = self.interfaces.get_mut(index).zip(InterfaceId::from_index(index)) else {
             return Err(SendError::Closed);
@@ -297,7 +305,9 @@ impl Node {
         self.outputs = outputs;
     }
 
-    /// Finds the ways out for `destination` (ROUTE-3 to ROUTE-5). True if there would be one, were it not blocked.
+    /// Finds the ways out for `destination` (ROUTE-3 to ROUTE-5).
+    ///
+    /// True if there would be one, were it not blocked.
     fn route(
         &self,
         from: Option<InterfaceId>,

@@ -13,7 +13,9 @@ use crate::{
     InterfaceError, InterfaceId, Message, Port, Route, RouteError, SendError, SocketConfig, SocketId,
 };
 
-/// Commands that wait for the driver, all handles together; a handle waits for room.
+/// Commands that wait for the driver, all handles together.
+///
+/// A handle waits for room.
 pub(super) const COMMAND_QUEUE: usize = 64;
 
 pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;

@@ -10,7 +10,9 @@ use super::command::{Command, Weak, call_weak};
 use super::inbox::Inbox;
 use crate::{ConnectionId, Message, Peers, SendError};
 
-/// A connection to a port of another node. Dropping it closes it and frees its port.
+/// A connection to a port of another node.
+///
+/// Dropping it closes it and frees its port.
 #[derive(Debug)]
 pub struct Connection {
     sender: ConnectionSender,
@@ -31,13 +33,17 @@ impl Connection {
         self.sender.peers
     }
 
-    /// A handle that only sends, for another task. It does not keep the connection open.
+    /// A handle that only sends, for another task.
+    ///
+    /// It does not keep the connection open.
     #[must_use]
     pub fn sender(&self) -> ConnectionSender {
         self.sender.clone()
     }
 
-    /// Sends `payload`; done when the packet waits for its link. Waits while the transmit queue is full.
+    /// Sends `payload`; done when the packet waits for its link.
+    ///
+    /// Waits while the transmit queue is full.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -93,7 +99,9 @@ impl ConnectionSender {
         self.peers
     }
 
-    /// Sends `payload`; done when the packet waits for its link. Waits while the transmit queue is full.
+    /// Sends `payload`; done when the packet waits for its link.
+    ///
+    /// Waits while the transmit queue is full.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].

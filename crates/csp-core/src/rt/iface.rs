@@ -23,12 +23,14 @@ pub enum Incoming {
     Link(LinkState),
 }
 
-/// A link that carries packets: whatever is a `Stream` of [`Incoming`] and a `Sink` of [`Transmit`].
+/// A link that carries packets.
 ///
-/// - The stream's end, or an `Err`, ends the interface for good: its link is down from then on. Faults that a link
-///   survives are items.
-/// - The sink is asked for room before a packet is taken from the interface's transmit queue. An `Err` of the sink costs
-///   that one packet and is counted; it does not end the interface.
+/// Whatever is a `Stream` of [`Incoming`] and a `Sink` of [`Transmit`].
+///
+/// - The stream's end, or an `Err`, ends the interface for good: its link is down from then on. Faults that a
+///   link survives are items.
+/// - The sink is asked for room before a packet is taken from the interface's transmit queue. An `Err` of the
+///   sink costs that one packet and is counted; it does not end the interface.
 pub trait Interface:
     Stream<Item = io::Result<Incoming>> + Sink<Transmit, Error = io::Error> + Send + 'static
 {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-/// How many items are on their way to a handle. What does not fit waits in the node, whose queues have their own bounds.
+/// How many items are on their way to a handle.
+///
+/// What does not fit waits in the node, whose queues have their own bounds.
 const ON_THE_WAY: usize = 8;
 
 /// Wakes the driver: some outlet has room again, or lost its inbox.
@@ -45,7 +47,9 @@ pub(super) fn channel<T>(attention: &Attention) -> (Outlet<T>, Inbox<T>) {
 }
 
 impl<T> Inbox<T> {
-    /// The next item; `None` when the driver is gone. Dropping the future loses nothing.
+    /// The next item; `None` when the driver is gone.
+    ///
+    /// Dropping the future loses nothing.
     pub(super) async fn recv(&mut self) -> Option<T> {
         core::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -68,7 +72,9 @@ impl<T> Drop for Inbox<T> {
 }
 
 impl<T> Outlet<T> {
-    /// Room for one item; `None` when there is none, and then the driver is woken once there is.
+    /// Room for one item.
+    ///
+    /// `None` when there is none, and then the driver is woken once there is.
     pub(super) fn room(&self) -> Option<mpsc::Permit<'_, T>> {
         self.items.try_reserve().ok().or_else(|| {
             self.stalled.store(true, Ordering::SeqCst);

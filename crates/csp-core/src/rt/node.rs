@@ -20,10 +20,12 @@ use crate::{
     Stats, Subnet,
 };
 
-/// Notices that a slow reader of [`Node::notices`] can be behind before it misses some.
+/// How far a reader of [`Node::notices`] can be behind.
 const NOTICE_QUEUE: usize = 64;
 
-/// A node that runs. Clones are the same node; when the last is dropped the node stops and its interfaces with it.
+/// A node that runs.
+///
+/// Clones are the same node; when the last is dropped the node stops and its interfaces with it.
 #[derive(Clone, Debug)]
 pub struct Node {
     commands: mpsc::Sender<Command>,
@@ -31,7 +33,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node and the future that drives it, for a runtime or task of the caller's choice.
+    /// A node, and the future that drives it for the caller to run.
     ///
     /// The first ephemeral port is random.
     #[must_use]
@@ -92,7 +94,9 @@ impl Node {
         self.call(|reply| Command::Route { route, reply }).await
     }
 
-    /// Opens a connection to a port of another node. Nothing is sent; there need be nobody there.
+    /// Opens a connection to a port of another node.
+    ///
+    /// Nothing is sent; there need be nobody there.
     ///
     /// # Errors
     /// No local port or no room for a connection, or the node has stopped.
@@ -179,8 +183,9 @@ impl Node {
         tokio::time::timeout(limit, exchange).await.unwrap_or(late)
     }
 
-    /// What happens in the node from now on. A reader that is more than 64 notices behind misses the oldest and is told
-    /// how many.
+    /// What happens in the node from now on.
+    ///
+    /// A reader that is more than 64 notices behind misses the oldest and is told how many.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         match self.notices.upgrade() {
@@ -195,7 +200,9 @@ impl Node {
         call(&self.commands, |reply| Command::Status { reply }).await
     }
 
-    /// Waits until every packet sent so far has been handed to its link, and the links have flushed.
+    /// Waits until every packet sent so far was handed to its link.
+    ///
+    /// The links have then flushed too.
     ///
     /// # Errors
     /// [`RecvError::Timeout`] after `limit`; [`RecvError::Closed`]: the node has stopped.

@@ -15,14 +15,16 @@ use crate::{Packet, Transmit};
 /// Packets on their way in each direction; a sender waits for room.
 const PAIR_QUEUE: usize = 64;
 
-/// One end of an interface pair. When it is dropped the other's link is down for good.
+/// One end of an interface pair.
+///
+/// When it is dropped the other's link is down for good.
 #[derive(Debug)]
 pub struct PairEnd {
     outgoing: PollSender<Packet>,
     incoming: mpsc::Receiver<Packet>,
 }
 
-/// Two ends of a wire in memory, without delay or loss, for two nodes in one process.
+/// Two ends of a wire in memory, without delay or loss.
 #[must_use]
 pub fn pair() -> (PairEnd, PairEnd) {
     let (there, at_two) = mpsc::channel(PAIR_QUEUE);

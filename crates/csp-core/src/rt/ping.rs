@@ -26,14 +26,18 @@ impl PingConfig {
         self
     }
 
-    /// How long to wait for the reply. Default 1 s, as libcsp's command; csp-py waits for ever.
+    /// How long to wait for the reply.
+    ///
+    /// Default 1 s, as libcsp's command; csp-py waits for ever.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Flags of the request. Default CRC32, without which libcsp 2.x does not answer (SVC-1).
+    /// Flags of the request.
+    ///
+    /// Default CRC32, without which libcsp 2.x does not answer (SVC-1).
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
@@ -63,8 +67,9 @@ impl Default for PingConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pong {
-    /// From the node taking the request to the node getting the reply; waiting on the link is in it, the scheduling of
-    /// the caller's task is not.
+    /// From the node taking the request to the node getting the reply.
+    ///
+    /// Waiting on the link is in it, the scheduling of the caller's task is not.
     pub rtt: Duration,
     /// Who answered; differs from who was asked if that was a broadcast.
     pub from: Address,

@@ -1,4 +1,6 @@
-//! The serializing interface: packets as header and payload, over anything that carries whole frames.
+//! The serializing interface.
+//!
+//! Packets as header and payload, over anything that carries whole frames.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -11,10 +13,12 @@ use futures_sink::Sink;
 use super::Incoming;
 use crate::{DropReason, Packet, Transmit, Version};
 
-/// Joins a `Stream + Sink` of frames to a node: each frame is a header of one version and the payload after it.
+/// Joins a `Stream + Sink` of frames to a node.
 ///
-/// Datagram sockets, channels and `Framed` byte streams with a length or delimiter fit. A frame shorter than a header is
-/// discarded and counted.
+/// Each frame is a header of one version and the payload after it.
+///
+/// Datagram sockets, channels and `Framed` byte streams with a length or delimiter fit. A frame shorter than
+/// a header is discarded and counted.
 #[derive(Debug)]
 pub struct Serial<T> {
     frames: T,
@@ -22,8 +26,9 @@ pub struct Serial<T> {
 }
 
 impl<T> Serial<T> {
-    /// An interface that speaks `version` over `frames`. Give the same version to the
-    /// [`InterfaceConfig`](crate::InterfaceConfig).
+    /// An interface that speaks `version` over `frames`.
+    ///
+    /// Give the same version to the [`InterfaceConfig`](crate::InterfaceConfig).
     pub const fn new(frames: T, version: Version) -> Self {
         Self { frames, version }
     }

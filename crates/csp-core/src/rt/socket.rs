@@ -9,7 +9,9 @@ use super::inbox::Inbox;
 use super::{Connection, RecvError};
 use crate::{Address, ConnectConfig, Flags, Message, Port, SendError, SocketId};
 
-/// A port where connections arrive. Dropping it frees the port; connections accepted live on.
+/// A port where connections arrive.
+///
+/// Dropping it frees the port; connections accepted live on.
 #[derive(Debug)]
 pub struct Listener {
     inbox: Inbox<Connection>,
@@ -82,7 +84,9 @@ impl Socket {
             .unwrap_or(Err(RecvError::Timeout { limit }))
     }
 
-    /// Sends one packet. Does not wait for room: a full transmit queue is [`SendError::Full`].
+    /// Sends one packet.
+    ///
+    /// Does not wait for room: a full transmit queue is [`SendError::Full`].
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -109,7 +113,9 @@ impl Socket {
             .unwrap_or(Err(SendError::Closed))
     }
 
-    /// Answers `request` with its priority (CONN-7). `flags`: those of the reply; `None`: those of the request.
+    /// Answers `request` with its priority (CONN-7).
+    ///
+    /// `flags`: those of the reply; `None`: those of the request.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].

@@ -232,7 +232,8 @@ async fn a_link_that_ends_takes_its_interface_down_and_leaves_the_node() {
 #[tokio::test(start_paused = true)]
 async fn a_backlog_nobody_accepts_expires() {
     let (one, two) = two_nodes(Config::default(), Config::default()).await;
-    // Eight connections are on their way to the listener's handle and wait there; the ninth waits in the node.
+    // Eight connections are on their way to the listener's handle and wait there; the ninth waits in the
+    // node.
     let listener = two
         .listen(port(10), SocketConfig::default().accept_timeout(SHORT))
         .await

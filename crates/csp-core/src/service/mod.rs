@@ -1,7 +1,9 @@
-//! The services on ports 0 to 6: what a server answers and what a client asks and expects (section 11).
+//! The services on ports 0 to 6.
 //!
-//! One file per service, pure functions of a request. The node decides who may ask (SVC-1) and sends the reply to where
-//! the request came from (SVC-2).
+//! What a server answers and what a client asks and expects (section 11).
+//!
+//! One file per service, pure functions of a request. The node decides who may ask (SVC-1) and sends the
+//! reply to where the request came from (SVC-2).
 
 pub mod ping;
 

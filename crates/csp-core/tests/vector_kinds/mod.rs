@@ -54,7 +54,8 @@ pub(crate) fn version(input: &Value) -> Version {
     }
 }
 
-/// An object with `pri dst src dport sport` and perhaps `flags`; `None` if a number has no place in any header (HDR-4).
+/// An object with `pri dst src dport sport` and perhaps `flags`; `None` if a number has no place in any
+/// header (HDR-4).
 pub(crate) fn try_header(id: &Value) -> Option<Header> {
     let byte = |value: &Value| u8::try_from(number(value)).ok();
     let address = |value: &Value| u16::try_from(number(value)).ok().and_then(Address::new);

@@ -222,7 +222,8 @@ pub(crate) fn server_demux(entry: &Value) -> Outcome {
         .listen(port(&input["port"]).into(), SocketConfig::default())
         .unwrap();
     let expected = entry["out"]["connections"].as_array().unwrap();
-    // The packets' priorities are told by the replies alone: each reply has that of its connection's first packet.
+    // The packets' priorities are told by the replies alone: each reply has that of its connection's first
+    // packet.
     let replies: Vec<_> = expected
         .iter()
         .map(|connection| bytes(&connection["reply_frame"]))

@@ -9,18 +9,26 @@ extern crate std;
 
 #[cfg(feature = "tokio")]
 mod codec;
+#[cfg(feature = "alloc")]
+mod config;
 mod fragment;
 mod id;
 #[cfg(feature = "tokio")]
 mod iface;
 #[cfg(feature = "alloc")]
 mod reassembly;
+#[cfg(feature = "alloc")]
+mod received;
 
 #[cfg(feature = "tokio")]
 pub use codec::CfpCodec;
+#[cfg(feature = "alloc")]
+pub use config::ReassemblyConfig;
 pub use fragment::{Fragmenter, Fragments};
 pub use id::{CfpId, Sender};
 #[cfg(feature = "tokio")]
 pub use iface::{CanConfig, CanInterface, CanInterfaceError};
 #[cfg(feature = "alloc")]
-pub use reassembly::{DiscardReason, Reassembled, Reassembler, ReassemblyConfig, ReassemblyStats, Received};
+pub use reassembly::{Reassembler, ReassemblyStats};
+#[cfg(feature = "alloc")]
+pub use received::{DiscardReason, Reassembled, Received};

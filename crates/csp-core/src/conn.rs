@@ -220,3 +220,20 @@ pub enum SendError {
         flags: Flags,
     },
 }
+
+#[cfg(feature = "std")]
+impl From<SendError> for std::io::Error {
+    fn from(error: SendError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            SendError::Closed => ErrorKind::NotConnected,
+            SendError::TooLong { .. } | SendError::Header(_) | SendError::Unsupported { .. } => {
+                ErrorKind::InvalidInput
+            }
+            SendError::NoRoute { .. } => ErrorKind::HostUnreachable,
+            SendError::Full => ErrorKind::WouldBlock,
+            SendError::LinkDown => ErrorKind::NetworkDown,
+        };
+        Self::new(kind, error)
+    }
+}

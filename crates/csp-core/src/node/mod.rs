@@ -1,6 +1,7 @@
 //! The sans-IO node: packets in, packets, events and a deadline out.
 
 mod events;
+mod plan;
 mod rx;
 mod sockets;
 mod tx;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 use tinwire_time::Instant;
 
 use self::events::Events;
-use self::tx::Output;
+use self::plan::Output;
 use crate::conn::{Connection, Listener, Role, Socket};
 use crate::iface::Interface;
 use crate::ports::{Owner, PortTable};

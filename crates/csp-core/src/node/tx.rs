@@ -13,20 +13,10 @@ use crate::{
     Packet, Port, SendError, SocketId,
 };
 
-/// One way out of the node.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Output {
-    /// Index of the interface.
-    interface: usize,
-    via: Option<Address>,
-    /// The subnet broadcast, which leaves as the global one (ROUTE-3).
-    broadcast: bool,
-}
-
 /// The flags that ask for trailers which this node does not make.
 pub(super) const fn unsupported(flags: Flags) -> Flags {
-    let made = Flags::RDP.with(Flags::XTEA);
-    flags.without(Flags::from_bits(!made.to_bits()))
+    let others = flags.without(Flags::RDP.with(Flags::XTEA));
+    flags.without(others)
 }
 
 impl Node {
@@ -303,69 +293,5 @@ impl Node {
             }
         }
         self.outputs = outputs;
-    }
-
-    /// Finds the ways out for `destination` (ROUTE-3 to ROUTE-5).
-    ///
-    /// True if there would be one, were it not blocked.
-    fn route(
-        &self,
-        from: Option<InterfaceId>,
-        destination: Address,
-        outputs: &mut alloc::vec::Vec<Output>,
-    ) -> bool {
-        outputs.clear();
-        // Split horizon: not back to where it came from, nor to an interface that lies in the same network.
-        let source = from.and_then(|from| Some((from.index(), self.interfaces.get(from.index())?.subnet)));
-        let blocked = |index: usize, address: Address| {
-            source.is_some_and(|(from, subnet)| index == from || subnet.contains(address))
-        };
-        let mut matched = false;
-        let real = || self.interfaces.iter().enumerate().skip(1);
-        for (index, interface) in real() {
-            let subnet = interface.subnet;
-            if subnet.netmask() != crate::Netmask::NONE && subnet.contains(destination) {
-                matched = true;
-                if !blocked(index, interface.address()) {
-                    let broadcast = subnet.is_broadcast(destination);
-                    outputs.push(Output {
-                        interface: index,
-                        via: None,
-                        broadcast,
-                    });
-                }
-            }
-        }
-        if matched {
-            return true;
-        }
-        for route in self.routes.lookup(destination) {
-            matched = true;
-            let index = route.interface.index();
-            let Some(interface) = self.interfaces.get(index) else {
-                continue;
-            };
-            if !blocked(index, interface.address()) {
-                outputs.push(Output {
-                    interface: index,
-                    via: route.via,
-                    broadcast: false,
-                });
-            }
-        }
-        if matched {
-            return true;
-        }
-        for (index, interface) in real().filter(|(_, interface)| interface.default) {
-            matched = true;
-            if !blocked(index, interface.address()) {
-                outputs.push(Output {
-                    interface: index,
-                    via: None,
-                    broadcast: false,
-                });
-            }
-        }
-        matched
     }
 }

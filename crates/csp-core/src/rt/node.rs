@@ -289,3 +289,13 @@ pub enum TransactionError {
     #[error(transparent)]
     Recv(#[from] RecvError),
 }
+
+impl From<TransactionError> for io::Error {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Connect(_) => Self::new(io::ErrorKind::AddrNotAvailable, error),
+            TransactionError::Send(error) => error.into(),
+            TransactionError::Recv(error) => error.into(),
+        }
+    }
+}

@@ -101,6 +101,20 @@ pub enum PingError {
     Echo(#[from] EchoError),
 }
 
+impl From<PingError> for std::io::Error {
+    fn from(error: PingError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            PingError::Connect(_) => ErrorKind::AddrNotAvailable,
+            PingError::Send(error) => return error.into(),
+            PingError::Timeout { .. } => ErrorKind::TimedOut,
+            PingError::Stopped => ErrorKind::BrokenPipe,
+            PingError::Echo(_) => ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl Node {
     /// Asks the ping service of `remote` for an echo.
     ///

@@ -1,0 +1,55 @@
+//! What happens to flows, as a set of them tells it.
+
+use core::fmt;
+
+/// A flow within this process. Never used again for another flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub(crate) u64);
+
+impl FlowId {
+    /// The number, counted from 1.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "flow {}", self.0)
+    }
+}
+
+/// What happened to which flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowEvent {
+    /// The flow.
+    pub flow: FlowId,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to a flow.
+///
+/// For one flow events come in the order of these variants, which is not always that of their causes: what can still be
+/// read comes before the news that nothing follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// There is a packet to read (PKT). Told once for each packet, unless it was read before that. Keepalives are not
+    /// told.
+    Packet,
+    /// Packets were lost because this flow's queue was full. Only members of a broadcast layer lose packets so.
+    Dropped {
+        /// How many, since the last such event.
+        count: u64,
+    },
+    /// The flow does not carry packets for now (DOWN): the peer or the layer says so.
+    Down,
+    /// The flow carries packets again (UP).
+    Up,
+    /// The peer or the layer let go (DEALLOC). What is queued can still be read; nothing follows.
+    Dealloc,
+    /// The peer has been silent for the flow's timeout (PEER). What is queued can still be read; nothing follows.
+    Peer,
+}

@@ -108,13 +108,24 @@ enum Side {
     Both,
 }
 
-/// The direction of an error; `EBADMSG` is either, and taken as the answer to a message under way if there is one.
-fn side(errno: i32, in_flight: bool) -> Side {
+/// The message last handed to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transfer {
+    /// None, or it is through.
+    Idle,
+    /// Under way, without an answer: a single frame or a broadcast.
+    Plain,
+    /// Under way, and the receiver answers.
+    Answered,
+}
+
+/// The direction of an error. `EBADMSG` is a wrongly padded frame or a malformed answer; while one is awaited there is
+/// no telling.
+fn side(errno: i32, transfer: Transfer) -> Side {
     match errno {
         libc::ETIMEDOUT | libc::EILSEQ => Side::Receive,
         libc::ECOMM | libc::EMSGSIZE => Side::Send,
-        libc::EBADMSG if in_flight => Side::Send,
-        libc::EBADMSG => Side::Receive,
+        libc::EBADMSG if transfer != Transfer::Answered => Side::Receive,
         _ => Side::Both,
     }
 }
@@ -144,7 +155,8 @@ pub struct IsoTpSocket {
     buffer: Vec<u8>,
     max_send: usize,
     single_frame_len: usize,
-    in_flight: bool,
+    wants_answers: bool,
+    transfer: Transfer,
     receive_error: Option<i32>,
     send_error: Option<i32>,
     pause: Duration,
@@ -220,7 +232,8 @@ impl IsoTpSocket {
                 max_pdu
             },
             single_frame_len,
-            in_flight: false,
+            wants_answers: options.wants_flow_control(),
+            transfer: Transfer::Idle,
             receive_error: None,
             send_error: None,
             pause: MIN_PAUSE,
@@ -248,13 +261,13 @@ impl IsoTpSocket {
     }
 
     fn route(&mut self, errno: i32) {
-        let side = side(errno, self.in_flight);
+        let side = side(errno, self.transfer);
         if side != Side::Send {
             self.receive_error = Some(errno);
         }
         if side != Side::Receive {
             self.send_error = Some(errno);
-            self.in_flight = false;
+            self.transfer = Transfer::Idle;
         }
     }
 
@@ -281,6 +294,10 @@ impl IsoTpSocket {
             match received {
                 Ok(Some(len)) => {
                     coop.made_progress();
+                    // Errors come before messages: there was none, so what is through is through well.
+                    if self.transfer != Transfer::Idle && is_idle(halves.read.as_fd())? {
+                        self.transfer = Transfer::Idle;
+                    }
                     return Poll::Ready(match self.buffer.get(..len) {
                         Some(message) => Ok(message.to_vec()),
                         None => Err(io::Error::new(
@@ -338,7 +355,12 @@ impl IsoTpSocket {
             }
             match sent {
                 Ok(Some(true)) => {
-                    self.in_flight = true;
+                    let answered = self.wants_answers && message.len() > self.single_frame_len;
+                    self.transfer = if answered {
+                        Transfer::Answered
+                    } else {
+                        Transfer::Plain
+                    };
                     self.pause = MIN_PAUSE;
                     coop.made_progress();
                     return Poll::Ready(Ok(()));
@@ -376,7 +398,7 @@ impl IsoTpSocket {
             if let Some(errno) = self.send_error.take() {
                 return Poll::Ready(Err(error(errno)));
             }
-            if !self.in_flight {
+            if self.transfer == Transfer::Idle {
                 return Poll::Ready(Ok(()));
             }
             let write = &mut halves_of(&mut self.halves)?.write;
@@ -387,12 +409,11 @@ impl IsoTpSocket {
                 Ok(Progress::More(take_error(fd)?))
             })?;
             match ended {
-                Some(None) => self.in_flight = false,
+                Some(None) => self.transfer = Transfer::Idle,
                 Some(Some(errno)) => {
                     self.route(errno);
-                    if self.send_error.is_none() {
-                        self.in_flight = false;
-                    }
+                    // It is over; an error of the other direction says nothing about it.
+                    self.transfer = Transfer::Idle;
                 }
                 None => ready!(write.poll_ready(cx))?,
             }
@@ -477,13 +498,15 @@ mod tests {
 
     #[test]
     fn an_error_goes_to_the_direction_it_belongs_to() {
-        assert_eq!(side(libc::ETIMEDOUT, true), Side::Receive);
-        assert_eq!(side(libc::EILSEQ, true), Side::Receive);
-        assert_eq!(side(libc::ECOMM, false), Side::Send);
-        assert_eq!(side(libc::EMSGSIZE, false), Side::Send);
-        assert_eq!(side(libc::EBADMSG, true), Side::Send);
-        assert_eq!(side(libc::EBADMSG, false), Side::Receive);
-        assert_eq!(side(libc::ENETDOWN, false), Side::Both);
+        for transfer in [Transfer::Idle, Transfer::Plain, Transfer::Answered] {
+            assert_eq!(side(libc::ETIMEDOUT, transfer), Side::Receive);
+            assert_eq!(side(libc::EILSEQ, transfer), Side::Receive);
+            assert_eq!(side(libc::ECOMM, transfer), Side::Send);
+            assert_eq!(side(libc::EMSGSIZE, transfer), Side::Send);
+            assert_eq!(side(libc::ENETDOWN, transfer), Side::Both);
+        }
+        assert_eq!(side(libc::EBADMSG, Transfer::Plain), Side::Receive);
+        assert_eq!(side(libc::EBADMSG, Transfer::Answered), Side::Both);
     }
 
     #[test]

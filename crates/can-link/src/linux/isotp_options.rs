@@ -314,6 +314,11 @@ impl IsoTpOptions {
         }
     }
 
+    /// Whether a message of several frames is answered by its receiver.
+    pub(super) const fn wants_flow_control(&self) -> bool {
+        self.flags & (SF_BROADCAST | CF_BROADCAST) == 0
+    }
+
     pub(super) const fn is_single_frame_broadcast(&self) -> bool {
         self.flags & SF_BROADCAST != 0
     }

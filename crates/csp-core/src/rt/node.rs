@@ -196,6 +196,9 @@ impl Node {
     }
 
     /// Counters and interfaces; `None` when the node has stopped.
+    ///
+    /// # Cancel safety
+    /// A dropped future has changed nothing.
     pub async fn status(&self) -> Option<Status> {
         call(&self.commands, |reply| Command::Status { reply }).await
     }
@@ -206,6 +209,9 @@ impl Node {
     ///
     /// # Errors
     /// [`RecvError::Timeout`] after `limit`; [`RecvError::Closed`]: the node has stopped.
+    ///
+    /// # Cancel safety
+    /// A dropped future has changed nothing; the packets go on their way.
     pub async fn flush(&self, limit: Duration) -> Result<(), RecvError> {
         let flushed = call(&self.commands, |reply| Command::Flush { reply });
         match tokio::time::timeout(limit, flushed).await {

@@ -11,7 +11,7 @@
 //! | whole logs | [`Log`], [`LogReader`] |
 //! | lines for people, `  can0  123   [2]  11 22` | [`ScreenLine`], [`ScreenText`] |
 //! | error reports for people | [`error_details`] |
-//! | filters, `123:7FF`, `#1FFFFFFF`, `j` | [`parse_filters`] |
+//! | filters, `123:7FF`, `#1FFFFFFF`, `j` | [`parse_filters`], [`FilterText`] |
 
 mod error_text;
 mod filter_text;
@@ -23,7 +23,9 @@ mod screen;
 mod time;
 
 pub use error_text::error_details;
-pub use filter_text::{FilterTextError, parse_filters};
+#[cfg(feature = "tokio")]
+pub(crate) use filter_text::parse_filter;
+pub use filter_text::{FilterText, FilterTextError, parse_filters};
 pub use frame_text::{FrameText, FrameTextError, Message, Reading, parse_frame};
 pub use log::{Direction, LineError, LogLine, LogText};
 #[cfg(feature = "std")]

@@ -6,6 +6,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "tokio")]
+pub mod address;
 #[cfg(feature = "alloc")]
 pub mod candump;
 pub mod error_frame;
@@ -28,6 +30,8 @@ pub mod trace;
 #[cfg(feature = "tokio")]
 pub mod virtual_bus;
 
+#[cfg(feature = "tokio")]
+pub use address::LinkAddress;
 pub use embedded_can::{ExtendedId, Id, StandardId};
 pub use filter::Filter;
 #[cfg(feature = "alloc")]

@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use thiserror::Error;
 
@@ -38,7 +39,7 @@ pub fn parse_filters(text: &str) -> Result<FilterSet, FilterTextError> {
         } else if part == "j" || part == "J" {
             join = true;
         } else {
-            filters.push(filter(part).ok_or_else(error)?);
+            filters.push(parse_filter(part).ok_or_else(error)?);
         }
     }
     if filters.is_empty() {
@@ -52,7 +53,8 @@ pub fn parse_filters(text: &str) -> Result<FilterSet, FilterTextError> {
     Ok(set.with_errors(errors))
 }
 
-fn filter(part: &str) -> Option<Filter> {
+/// Reads one `id:mask` or `id~mask`.
+pub(crate) fn parse_filter(part: &str) -> Option<Filter> {
     let (inverted, (id, mask)) = match part.split_once(':') {
         Some(halves) => (false, halves),
         None => (true, part.split_once('~')?),
@@ -61,6 +63,28 @@ fn filter(part: &str) -> Option<Filter> {
     // Bit 29 inverts in this form too; `~` sets it and a second inversion is not written.
     let invert = if inverted { ERR_FLAG } else { 0 };
     Some(Filter::from_bits(number(id)? | extended | invert, number(mask)?))
+}
+
+/// Prints filters as [`parse_filters`] reads them.
+///
+/// An extended identifier has eight digits and a standard one three.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterText<'a>(pub &'a [Filter]);
+
+impl fmt::Display for FilterText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, filter) in self.0.iter().enumerate() {
+            let (word, mask) = filter.to_bits();
+            let separator = if filter.is_inverted() { '~' } else { ':' };
+            f.write_str(if i == 0 { "" } else { "," })?;
+            if word & EFF_FLAG != 0 {
+                write!(f, "{:08X}{separator}{mask:X}", word & !ERR_FLAG & !EFF_FLAG)?;
+            } else {
+                write!(f, "{:03X}{separator}{mask:X}", word & !ERR_FLAG)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One to eight hexadecimal digits. `from_str_radix` alone would take a sign.

@@ -24,6 +24,8 @@ pub mod link;
 pub mod linux;
 pub mod record;
 #[cfg(feature = "tokio")]
+pub mod replay;
+#[cfg(feature = "tokio")]
 mod stream;
 #[cfg(feature = "std")]
 pub mod trace;

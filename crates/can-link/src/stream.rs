@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::frame::CanFrame;
-use crate::link::{BadInput, CanLink, Event, EventBuf, Origin};
+use crate::link::{CanLink, Event, EventBuf, Origin};
 use crate::record::{self, DecodeError, RECORD_LEN};
 
 /// Events and frames moved per call into the link.
@@ -161,7 +161,7 @@ impl<L: CanLink> RecordStream<L> {
             }
             Event::BusError(_) => self.stats.bus_errors += 1,
             Event::Dropped { count, .. } => self.stats.dropped += count,
-            Event::BadInput(BadInput::Datagram(_) | BadInput::MaskedId) => self.stats.bad_input += 1,
+            Event::BadInput(_) => self.stats.bad_input += 1,
             Event::State(_) | Event::Link(_) => {}
         }
         if self.events.len() < MAX_EVENTS {

@@ -164,6 +164,12 @@ mod from_file {
             Ok(LogItem::parse(text, self.number, self.reading))
         }
 
+        /// The number of the line that was read last, from 1.
+        #[must_use]
+        pub const fn line_number(&self) -> u64 {
+            self.number
+        }
+
         fn read_line(&mut self) -> io::Result<Line> {
             self.line.clear();
             let limit = u64::try_from(MAX_LINE_LEN).unwrap_or(u64::MAX);

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
+use crate::candump::BadLine;
 use crate::error_frame::{BusState, ErrorFrame};
 use crate::frame::CanFrame;
 use crate::record::DecodeError;
@@ -117,6 +118,8 @@ pub enum BadInput {
     Datagram(DecodeError),
     /// The next frame had a standard identifier above 0x7FF; it was cut to 11 bits.
     MaskedId,
+    /// A line of a log that is no frame; it was skipped.
+    LogLine(BadLine),
 }
 
 impl core::fmt::Display for DropReason {
@@ -144,6 +147,7 @@ impl core::fmt::Display for BadInput {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Datagram(error) => write!(f, "{error}"),
+            Self::LogLine(line) => write!(f, "{line}"),
             Self::MaskedId => f.write_str("a standard identifier above 0x7FF was cut to 11 bits"),
         }
     }

@@ -22,6 +22,8 @@ pub mod id;
 pub mod link;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub mod linux;
+#[cfg(feature = "tokio")]
+pub mod local_bus;
 pub mod record;
 #[cfg(feature = "tokio")]
 pub mod replay;

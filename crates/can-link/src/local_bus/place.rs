@@ -1,0 +1,239 @@
+//! Where a bus lives in the file system, and who may host it.
+
+use alloc::format;
+use alloc::string::String;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::{env, process};
+
+use crate::link::LinkError;
+
+/// Bytes of the longest socket path: what Linux and macOS both take, without the final zero.
+const MAX_SOCKET_PATH: usize = 103;
+
+/// The files of one bus.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) name: String,
+    socket: PathBuf,
+    lock: PathBuf,
+}
+
+impl Place {
+    /// The files of bus `name` in `directory`, or in the user's runtime directory, which is made when it is not there.
+    pub(super) fn new(name: &str, directory: Option<&Path>) -> Result<Self, LinkError> {
+        let io = |error| LinkError::io(format!("bus:{name}: preparing its directory"), error);
+        let directory = match directory {
+            Some(directory) => directory.to_path_buf(),
+            None => default_directory().map_err(io)?,
+        };
+        make_private(&directory, name)?;
+        let socket = directory.join(format!("{name}.bus"));
+        let len = socket.as_os_str().len();
+        if len > MAX_SOCKET_PATH {
+            let path = socket.display();
+            return Err(LinkError::unsupported(format!(
+                "bus:{name}: the socket's path {path} has {len} bytes, {MAX_SOCKET_PATH} are allowed; \
+                 choose a shorter XDG_RUNTIME_DIR"
+            )));
+        }
+        Ok(Self {
+            name: name.into(),
+            lock: directory.join(format!("{name}.lock")),
+            socket,
+        })
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Becomes the host, unless another process is: binds the socket after removing what a dead host left behind.
+    pub(super) fn try_claim(&self) -> io::Result<Option<(Claim, UnixListener)>> {
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&self.lock)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Only the holder of the lock gets here, so the socket's owner is dead.
+        match fs::symlink_metadata(&self.socket) {
+            Ok(meta) if meta.file_type().is_socket() => fs::remove_file(&self.socket)?,
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "the path is not a socket",
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let listener = UnixListener::bind(&self.socket)?;
+        listener.set_nonblocking(true)?;
+        let socket = self.socket.clone();
+        Ok(Some((Claim { socket, _lock: lock }, listener)))
+    }
+}
+
+/// The right to host; given up when dropped, socket first.
+#[derive(Debug)]
+pub(super) struct Claim {
+    socket: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Lets nobody join any more; who comes now waits for the next host.
+    pub(super) fn close_door(&self) {
+        // a socket that is gone already is as good
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.close_door();
+    }
+}
+
+/// `$XDG_RUNTIME_DIR/tinwire`, else `tinwire-UID` under the temporary directory.
+fn default_directory() -> io::Result<PathBuf> {
+    match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(directory) if directory.is_absolute() => Ok(directory.join("tinwire")),
+        _ => {
+            let directory = env::temp_dir();
+            let uid = own_uid(&directory)?;
+            Ok(directory.join(format!("tinwire-{uid}")))
+        }
+    }
+}
+
+/// The user's number, seen at a file made for this purpose: the standard library cannot tell it otherwise.
+fn own_uid(directory: &Path) -> io::Result<u32> {
+    let mut attempt: u32 = 0;
+    loop {
+        let path = directory.join(format!(".tinwire-{}-{attempt}", process::id()));
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+        {
+            Ok(file) => {
+                let uid = file.metadata().map(|meta| meta.uid());
+                fs::remove_file(&path)?;
+                return uid;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes the directory when it is not there, and refuses one that others could tamper with.
+fn make_private(directory: &Path, name: &str) -> Result<(), LinkError> {
+    let io = |error| {
+        LinkError::io(
+            format!("bus:{name}: the directory {}", directory.display()),
+            error,
+        )
+    };
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
+        _ => {}
+    }
+    let meta = fs::symlink_metadata(directory).map_err(io)?;
+    let own = own_uid(directory).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => refused(directory, name),
+        _ => io(error),
+    })?;
+    if is_private(&meta, own) {
+        Ok(())
+    } else {
+        Err(refused(directory, name))
+    }
+}
+
+fn is_private(meta: &Metadata, own: u32) -> bool {
+    meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0
+}
+
+fn refused(directory: &Path, name: &str) -> LinkError {
+    let link = format!(
+        "bus:{name}: {} must be a directory of this user alone (chmod 700)",
+        directory.display()
+    );
+    LinkError::Permission { link }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    use std::string::ToString;
+
+    use super::*;
+
+    fn private() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+        directory
+    }
+
+    #[test]
+    fn only_one_may_host_and_leaves_no_socket_behind() {
+        let directory = private();
+        let place = Place::new("x", Some(directory.path())).unwrap();
+        let claim = place.try_claim().unwrap().unwrap();
+        assert!(place.try_claim().unwrap().is_none());
+        assert!(place.socket().exists());
+        drop(claim);
+        assert!(!place.socket().exists());
+        assert!(place.try_claim().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_stale_socket_is_removed_and_anything_else_is_left_alone() {
+        let directory = private();
+        let place = Place::new("x", Some(directory.path())).unwrap();
+        drop(UnixListener::bind(place.socket()).unwrap());
+        assert!(place.socket().exists(), "as after a kill");
+        drop(place.try_claim().unwrap().unwrap());
+        fs::write(place.socket(), "precious").unwrap();
+        place.try_claim().unwrap_err();
+        assert_eq!(fs::read_to_string(place.socket()).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_enter_is_refused() {
+        let directory = private();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let error = Place::new("x", Some(directory.path())).unwrap_err().to_string();
+        assert!(error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn a_symbolic_link_is_refused() {
+        let directory = private();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path(), &link).unwrap();
+        let error = Place::new("x", Some(&link)).unwrap_err();
+        assert!(matches!(error, LinkError::Permission { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_named() {
+        let directory = private();
+        let long = directory.path().join("d".repeat(100));
+        let error = Place::new("x", Some(&long)).unwrap_err().to_string();
+        assert!(error.contains("103 are allowed"), "{error}");
+    }
+}

@@ -24,6 +24,8 @@ pub mod link;
 pub mod linux;
 #[cfg(feature = "tokio")]
 pub mod local_bus;
+#[cfg(feature = "tokio")]
+mod open;
 pub mod record;
 #[cfg(feature = "tokio")]
 pub mod replay;
@@ -47,6 +49,8 @@ pub use hub::Hub;
 pub use link::{
     CanLink, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, Link, LinkError, Received, SendError,
 };
+#[cfg(feature = "tokio")]
+pub use open::open;
 #[cfg(feature = "tokio")]
 pub use stream::{RecordError, RecordStats, RecordStream};
 #[cfg(feature = "tokio")]

@@ -4,11 +4,11 @@ use std::io;
 
 use bytes::{Buf, BufMut, BytesMut};
 use can_link::record::{RECORD_LEN, decode_record, encode_record};
-use csp_core::{Address, Header, Packet, Transmit};
+use csp_core::{Address, Packet, Transmit, Version};
 use tinwire_time::{Instant, Origin};
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::{Fragmenter, Reassembler, ReassemblyConfig, Received};
+use crate::{Fragmenter, IdOrder, Reassembler, ReassemblyConfig, Received};
 
 /// Decodes records into [`Received`] and encodes packets into records.
 ///
@@ -26,11 +26,20 @@ pub struct CfpCodec {
 impl CfpCodec {
     /// For an interface with `address`. The clock is tokio's.
     #[must_use]
-    pub fn new(address: Address, config: ReassemblyConfig) -> Self {
+    pub fn new(version: Version, address: Address, config: ReassemblyConfig) -> Self {
         Self {
-            fragmenter: Fragmenter::new(address),
-            reassembler: Reassembler::new(config),
+            fragmenter: Fragmenter::new(version, address),
+            reassembler: Reassembler::new(version, config),
             origin: Origin::new(clock()),
+        }
+    }
+
+    /// The same with CFP 1 identifiers in this order.
+    #[must_use]
+    pub fn with_id_order(self, order: IdOrder) -> Self {
+        Self {
+            fragmenter: self.fragmenter.with_id_order(order),
+            ..self
         }
     }
 
@@ -60,8 +69,13 @@ impl CfpCodec {
         self.origin.at(clock())
     }
 
-    fn encode_parts(&mut self, header: &Header, payload: &[u8], records: &mut BytesMut) -> io::Result<()> {
-        let fragments = self.fragmenter.fragments(header, payload);
+    fn encode_parts(
+        &mut self,
+        packet: &Packet,
+        via: Option<Address>,
+        records: &mut BytesMut,
+    ) -> io::Result<()> {
+        let fragments = self.fragmenter.fragments(&packet.header, via, &packet.payload);
         let fragments = fragments.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         records.reserve(fragments.len().saturating_mul(RECORD_LEN));
         for record in fragments.filter_map(|frame| encode_record(&frame)) {
@@ -98,16 +112,15 @@ impl Encoder<Packet> for CfpCodec {
     type Error = io::Error;
 
     fn encode(&mut self, packet: Packet, records: &mut BytesMut) -> io::Result<()> {
-        self.encode_parts(&packet.header, &packet.payload, records)
+        self.encode_parts(&packet, None, records)
     }
 }
 
-/// CFP 2 has no place for the next hop.
 impl Encoder<Transmit> for CfpCodec {
     type Error = io::Error;
 
     fn encode(&mut self, transmit: Transmit, records: &mut BytesMut) -> io::Result<()> {
-        Encoder::<Packet>::encode(self, transmit.packet, records)
+        self.encode_parts(&transmit.packet, transmit.via, records)
     }
 }
 

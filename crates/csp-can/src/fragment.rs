@@ -1,89 +1,214 @@
 //! A packet as CAN frames.
 
-use can_link::CanFrame;
-use csp_core::{Address, EncodeError, Header, Version};
+use can_link::{CanFrame, ExtendedId};
+use csp_core::{Address, EncodeError, Header, HeaderBytes, Version};
+use thiserror::Error;
 
-use crate::{CfpId, Sender};
+use crate::{Cfp1Id, Cfp2Id, Sender};
 
-/// Payload bytes that the first frame has room for after the header.
-const FIRST_DATA: usize = 4;
+/// Longest payload that CFP 1 can carry: 256 frames (CFP1-1).
+pub const MAX_CFP1_PAYLOAD: usize = 2042;
 
 /// Cuts the packets of one interface into frames, and counts them.
 #[derive(Clone, Debug)]
 pub struct Fragmenter {
+    version: Version,
     sender: Sender,
-    packet: u8,
+    packet: u16,
+    order: IdOrder,
+}
+
+/// Where source and destination stand in CFP 1 identifiers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdOrder {
+    /// Source, destination: as libcsp.
+    #[default]
+    SourceFirst,
+    /// Destination, source: as csp-py, whose frames nodes of libcsp with filters never see.
+    DestinationFirst,
 }
 
 impl Fragmenter {
-    /// For an interface with `address`; its low six bits go into every identifier.
+    /// For an interface with `address`: CFP 1 with version 1 headers, CFP 2 with version 2.
     #[must_use]
-    pub const fn new(address: Address) -> Self {
+    pub const fn new(version: Version, address: Address) -> Self {
         Self {
-            sender: Sender::of(address),
+            version,
+            sender: Sender::of(version, address),
             packet: 0,
+            order: IdOrder::SourceFirst,
         }
     }
 
-    /// The same with the packet counter at `packet` (modulo 4).
+    /// The same with the packet counter at `packet` (modulo 1024 or 4).
     #[must_use]
-    pub const fn with_packet_counter(self, packet: u8) -> Self {
-        Self {
-            packet: packet & 3,
-            ..self
-        }
+    pub const fn with_packet_counter(self, packet: u16) -> Self {
+        Self { packet, ..self }
+    }
+
+    /// The same with CFP 1 identifiers in this order.
+    #[must_use]
+    pub const fn with_id_order(self, order: IdOrder) -> Self {
+        Self { order, ..self }
     }
 
     /// The frames of the next packet, in order.
     ///
-    /// CFP 2 has no place for a next hop, so a route's via has no effect.
+    /// `via` is the next hop: CFP 1 puts it into the identifiers in place of the destination, CFP 2 has no
+    /// place for it (CAN-9).
     ///
     /// # Errors
-    /// The header has no form in version 2; the packet counter stays.
+    /// The header has no form in the version, or the payload is too long. The packet counter stays.
     pub fn fragments<'a>(
         &mut self,
         header: &Header,
+        via: Option<Address>,
         payload: &'a [u8],
-    ) -> Result<Fragments<'a>, EncodeError> {
-        let bytes = header.encode(Version::V2)?;
-        let rest = bytes.last_chunk().copied().unwrap_or_default();
-        let id = CfpId {
+    ) -> Result<Fragments<'a>, FragmentError> {
+        let bytes = header.encode(self.version)?;
+        let (id, first) = match self.version {
+            Version::V1 => self.first_of_cfp1(header, &bytes, via, payload)?,
+            Version::V2 => self.first_of_cfp2(header, &bytes),
+        };
+        self.packet = self.packet.wrapping_add(1);
+        Ok(Fragments {
+            id,
+            first,
+            payload: Some(payload),
+        })
+    }
+
+    fn first_of_cfp1(
+        &self,
+        header: &Header,
+        bytes: &HeaderBytes,
+        via: Option<Address>,
+        payload: &[u8],
+    ) -> Result<(Id, First), FragmentError> {
+        let too_long = FragmentError::TooLong {
+            len: payload.len(),
+            max: MAX_CFP1_PAYLOAD,
+        };
+        if payload.len() > MAX_CFP1_PAYLOAD {
+            return Err(too_long);
+        }
+        let length = u16::try_from(payload.len()).map_err(|_| too_long)?;
+        let remaining = u8::try_from((payload.len() + 5) / 8).map_err(|_| too_long)?;
+        let (source, next_hop) = (header.source, via.unwrap_or(header.destination));
+        let (source, destination) = match self.order {
+            IdOrder::SourceFirst => (source, next_hop),
+            IdOrder::DestinationFirst => (next_hop, source),
+        };
+        let id = Cfp1Id {
+            source,
+            destination,
+            more: false,
+            remaining,
+            packet: self.packet & 0x3FF,
+        };
+        let mut first = First::new(bytes);
+        first.put(&length.to_be_bytes());
+        Ok((Id::Cfp1(id), first))
+    }
+
+    fn first_of_cfp2(&self, header: &Header, bytes: &HeaderBytes) -> (Id, First) {
+        let [_, packet] = self.packet.to_be_bytes();
+        let id = Cfp2Id {
             priority: header.priority,
             destination: header.destination,
             sender: self.sender,
-            packet: self.packet,
+            packet: packet & 3,
             fragment: 0,
             begin: true,
             end: false,
         };
-        self.packet = (self.packet + 1) & 3;
-        Ok(Fragments {
-            id,
-            header: rest,
-            payload: Some(payload),
-        })
+        // Priority and destination, the first two bytes, are in the identifier.
+        (Id::Cfp2(id), First::new(bytes.get(2..).unwrap_or_default()))
+    }
+}
+
+/// Why a packet cannot be cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FragmentError {
+    /// The header has no form in the version.
+    #[error(transparent)]
+    Header(#[from] EncodeError),
+    /// CFP 1 counts no more than 256 frames (peers of the 2.x line send rubbish).
+    #[error("a payload of {len} bytes is too long for CFP 1, which carries {max}")]
+    TooLong {
+        /// Length of the payload.
+        len: usize,
+        /// Longest payload.
+        max: usize,
+    },
+}
+
+/// What comes before the payload in the first frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct First {
+    bytes: [u8; 6],
+    len: usize,
+}
+
+impl First {
+    fn new(bytes: &[u8]) -> Self {
+        let mut first = Self::default();
+        first.put(bytes);
+        first
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(bytes) {
+            *to = *from;
+        }
+        self.len += bytes.len();
+    }
+
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&self.bytes)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Id {
+    Cfp1(Cfp1Id),
+    Cfp2(Cfp2Id),
+}
+
+impl Id {
+    /// This frame's identifier, and the next frame's.
+    fn step(self, is_last: bool) -> (ExtendedId, Self) {
+        match self {
+            Self::Cfp1(id) => {
+                let next = Cfp1Id {
+                    more: true,
+                    remaining: id.remaining.wrapping_sub(1),
+                    ..id
+                };
+                (id.to_id(), Self::Cfp1(next))
+            }
+            Self::Cfp2(id) => {
+                let next = Cfp2Id {
+                    begin: false,
+                    fragment: (id.fragment + 1) & 7,
+                    ..id
+                };
+                (Cfp2Id { end: is_last, ..id }.to_id(), Self::Cfp2(next))
+            }
+        }
     }
 }
 
 /// The frames of one packet.
 #[derive(Clone, Debug)]
 pub struct Fragments<'a> {
-    /// The next frame's identifier, its end bit not yet decided.
-    id: CfpId,
-    /// The low 32 bits of the header.
-    header: [u8; 4],
+    /// The next frame's identifier, not yet told whether it is the last.
+    id: Id,
+    /// What the next frame begins with: nothing after the first.
+    first: First,
     /// What is left; `None` after the last frame.
     payload: Option<&'a [u8]>,
-}
-
-impl Fragments<'_> {
-    fn left(&self) -> usize {
-        let Some(payload) = self.payload else { return 0 };
-        if !self.id.begin {
-            return payload.len().div_ceil(8);
-        }
-        1 + payload.len().saturating_sub(FIRST_DATA).div_ceil(8)
-    }
 }
 
 impl Iterator for Fragments<'_> {
@@ -91,27 +216,27 @@ impl Iterator for Fragments<'_> {
 
     fn next(&mut self) -> Option<CanFrame> {
         let payload = self.payload.take()?;
-        let mut data = [0; 8];
-        let room = if self.id.begin { FIRST_DATA } else { 8 };
+        let first = core::mem::take(&mut self.first);
+        let room = 8 - first.len;
         let (now, later) = payload.split_at_checked(room).unwrap_or((payload, &[]));
-        let header = if self.id.begin { &self.header[..] } else { &[] };
-        let len = header.len() + now.len();
-        for (to, from) in data.iter_mut().zip(header.iter().chain(now)) {
+        let mut data = [0; 8];
+        for (to, from) in data.iter_mut().zip(first.get().iter().chain(now)) {
             *to = *from;
         }
-        if later.is_empty() {
-            self.id.end = true;
-        } else {
+        if !later.is_empty() {
             self.payload = Some(later);
         }
-        let frame = CanFrame::data(self.id.to_id(), data.get(..len)?);
-        self.id.begin = false;
-        self.id.fragment = (self.id.fragment + 1) & 7;
-        frame
+        let (id, next) = self.id.step(later.is_empty());
+        self.id = next;
+        CanFrame::data(id, data.get(..first.len + now.len())?)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left(), Some(self.left()))
+        let left = self.payload.map_or(0, |payload| {
+            let room = 8 - self.first.len;
+            1 + payload.len().saturating_sub(room).div_ceil(8)
+        });
+        (left, Some(left))
     }
 }
 
@@ -133,22 +258,25 @@ mod tests {
         Header::new((address(4), port(33)), (address(9), port(10)))
     }
 
+    /// How many frames there were said to be, and their identifiers.
+    fn train(version: Version, len: usize) -> (usize, Vec<ExtendedId>) {
+        let payload = vec![7; len];
+        let mut fragmenter = Fragmenter::new(version, header().source);
+        let fragments = fragmenter.fragments(&header(), None, &payload).unwrap();
+        let said = fragments.len();
+        let ids = fragments.map(|frame| match frame.id() {
+            can_link::Id::Extended(id) => id,
+            can_link::Id::Standard(id) => panic!("{id:?}"),
+        });
+        (said, ids.collect())
+    }
+
     #[test]
     fn every_length_has_as_many_frames_as_it_says_and_the_last_one_ends_it() {
         for len in 0..100 {
-            let payload = vec![7; len];
-            let mut fragmenter = Fragmenter::new(header().source);
-            let fragments = fragmenter.fragments(&header(), &payload).unwrap();
-            let said = fragments.len();
-            let frames: Vec<_> = fragments.collect();
-            assert_eq!(frames.len(), said, "{len}");
-            let ids: Vec<_> = frames
-                .iter()
-                .map(|frame| match frame.id() {
-                    can_link::Id::Extended(id) => CfpId::from_id(id),
-                    can_link::Id::Standard(id) => panic!("{id:?}"),
-                })
-                .collect();
+            let (said, ids) = train(Version::V2, len);
+            let ids: Vec<_> = ids.into_iter().map(Cfp2Id::from_id).collect();
+            assert_eq!(ids.len(), said, "{len}");
             assert!(ids.iter().enumerate().all(|(at, id)| id.begin == (at == 0)));
             assert!(ids.iter().enumerate().all(|(at, id)| id.end == (at + 1 == said)));
             assert!(
@@ -160,19 +288,39 @@ mod tests {
     }
 
     #[test]
+    fn cfp_1_counts_the_frames_down_to_zero() {
+        for len in (0..100).chain([MAX_CFP1_PAYLOAD]) {
+            let (said, ids) = train(Version::V1, len);
+            let ids: Vec<_> = ids.into_iter().map(Cfp1Id::from_id).collect();
+            assert_eq!(ids.len(), said, "{len}");
+            assert!(ids.iter().enumerate().all(|(at, id)| id.more == (at != 0)));
+            assert!(
+                ids.iter()
+                    .rev()
+                    .enumerate()
+                    .all(|(left, id)| usize::from(id.remaining) == left)
+            );
+        }
+    }
+
+    #[test]
+    fn a_packet_too_long_for_cfp_1_is_refused_with_the_limit() {
+        let payload = vec![0; 2043];
+        let refused = Fragmenter::new(Version::V1, header().source).fragments(&header(), None, &payload);
+        assert_eq!(
+            refused.unwrap_err(),
+            FragmentError::TooLong { len: 2043, max: 2042 }
+        );
+    }
+
+    #[test]
     fn a_header_without_a_form_costs_no_packet_counter() {
-        let mut fragmenter = Fragmenter::new(header().source);
+        let mut fragmenter = Fragmenter::new(Version::V2, header().source);
         let mut wrong = header();
         wrong.flags = Flags::from_bits(0x40);
-        assert!(fragmenter.fragments(&wrong, &[]).is_err());
-        let frame = fragmenter.fragments(&header(), &[]).unwrap().next().unwrap();
-        assert_eq!(
-            frame,
-            Fragmenter::new(header().source)
-                .fragments(&header(), &[])
-                .unwrap()
-                .next()
-                .unwrap()
-        );
+        assert!(fragmenter.fragments(&wrong, None, &[]).is_err());
+        let mut fresh = Fragmenter::new(Version::V2, header().source);
+        let frame = |fragmenter: &mut Fragmenter| fragmenter.fragments(&header(), None, &[]).unwrap().next();
+        assert_eq!(frame(&mut fragmenter), frame(&mut fresh));
     }
 }

@@ -11,7 +11,7 @@ use can_link::link::LinkChange;
 use can_link::{CanLink, Event, Filter, FilterSet, LinkError, RecordStream};
 use csp_core::rt::Incoming;
 use csp_core::{
-    Address, DropReason, InterfaceConfig, LinkState, Priority, Subnet, SubnetError, Switch, Transmit, Version,
+    Address, DropReason, InterfaceConfig, LinkState, Subnet, SubnetError, Switch, Transmit, Version,
 };
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -19,23 +19,33 @@ use thiserror::Error;
 use tokio::time::Sleep;
 use tokio_util::codec::Framed;
 
-use crate::{CfpCodec, CfpId, Reassembled, ReassemblyConfig, Received, Sender};
+use crate::{CfpCodec, IdOrder, Reassembled, ReassemblyConfig, Received};
 
 /// How a CAN link serves a node.
 #[derive(Clone, Copy, Debug)]
 pub struct CanConfig {
     promiscuous: Switch,
+    id_order: IdOrder,
     reassembly: ReassemblyConfig,
 }
 
 impl CanConfig {
     /// Whether frames for other addresses are taken too.
     ///
-    /// A router between networks needs that, because CFP 2 does not carry the next hop (CAN-9). Default off:
-    /// the link filters by the interface's addresses.
+    /// A router between networks needs that with CFP 2, which does not carry the next hop (CAN-9). Default
+    /// off: the link filters by the interface's addresses.
     #[must_use]
     pub const fn promiscuous(mut self, promiscuous: Switch) -> Self {
         self.promiscuous = promiscuous;
+        self
+    }
+
+    /// Where source and destination stand in CFP 1 identifiers; CFP 2 is not affected.
+    ///
+    /// Default: as libcsp. Nodes of csp-py have them the other way round.
+    #[must_use]
+    pub const fn id_order(mut self, order: IdOrder) -> Self {
+        self.id_order = order;
         self
     }
 
@@ -51,6 +61,7 @@ impl Default for CanConfig {
     fn default() -> Self {
         Self {
             promiscuous: Switch::Off,
+            id_order: IdOrder::default(),
             reassembly: ReassemblyConfig::default(),
         }
     }
@@ -65,6 +76,7 @@ impl Default for CanConfig {
 #[derive(Debug)]
 pub struct CanInterface<L> {
     framed: Framed<RecordStream<L>, CfpCodec>,
+    version: Version,
     sleep: Option<Pin<Box<Sleep>>>,
     told: VecDeque<Incoming>,
 }
@@ -82,19 +94,16 @@ impl<L: CanLink> CanInterface<L> {
         config: CanConfig,
     ) -> Result<Self, CanInterfaceError> {
         let subnet = interface.subnet()?;
-        if subnet.version() != Version::V2 {
-            return Err(CanInterfaceError::Version {
-                version: subnet.version(),
-            });
-        }
         let filters = match config.promiscuous {
-            Switch::On => FilterSet::any([every_cfp_frame()]),
-            Switch::Off => address_filters(subnet, interface.aliases()),
+            Switch::On => FilterSet::any([extended(0, 0)]),
+            Switch::Off => address_filters(subnet, interface.aliases(), config.id_order),
         };
         link.set_filters(&filters.with_errors(ErrorClasses::NONE))?;
-        let codec = CfpCodec::new(subnet.address(), config.reassembly);
+        let codec = CfpCodec::new(subnet.version(), subnet.address(), config.reassembly)
+            .with_id_order(config.id_order);
         Ok(Self {
             framed: Framed::new(RecordStream::new(link), codec),
+            version: subnet.version(),
             sleep: None,
             told: VecDeque::new(),
         })
@@ -177,13 +186,14 @@ impl<L: CanLink> Stream for CanInterface<L> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let version = this.version;
         if let Some(told) = this.told.pop_front() {
             return Poll::Ready(Some(Ok(told)));
         }
         let next = Pin::new(&mut this.framed).poll_next(cx);
         this.take_events();
         match next {
-            Poll::Ready(Some(Ok(received))) => return Poll::Ready(Some(Ok(incoming(received)))),
+            Poll::Ready(Some(Ok(received))) => return Poll::Ready(Some(Ok(incoming(version, received)))),
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
             Poll::Ready(None) if this.told.is_empty() => return Poll::Ready(None),
             Poll::Ready(None) | Poll::Pending => {}
@@ -191,7 +201,8 @@ impl<L: CanLink> Stream for CanInterface<L> {
         if let Some(told) = this.told.pop_front() {
             return Poll::Ready(Some(Ok(told)));
         }
-        this.poll_stale(cx).map(|received| Some(Ok(incoming(received))))
+        this.poll_stale(cx)
+            .map(|received| Some(Ok(incoming(version, received))))
     }
 }
 
@@ -223,26 +234,20 @@ pub enum CanInterfaceError {
     /// The address or the netmask does not fit the header version.
     #[error(transparent)]
     Subnet(#[from] SubnetError),
-    /// The header version has no fragmentation protocol here.
-    #[error("CAN interfaces speak header version 2 (CFP 2), not {version:?}")]
-    Version {
-        /// The version asked for.
-        version: Version,
-    },
     /// The link refuses the filters.
     #[error(transparent)]
     Link(#[from] LinkError),
 }
 
 /// A node takes its own view of broadcasts, so the destination is put back.
-fn incoming(received: Received) -> Incoming {
+fn incoming(version: Version, received: Received) -> Incoming {
     match received {
         Received::Packet(Reassembled {
             mut packet,
             broadcast,
         }) => {
             if broadcast {
-                packet.header.destination = Address::BROADCAST;
+                packet.header.destination = version.broadcast();
             }
             Incoming::Packet(packet)
         }
@@ -254,37 +259,24 @@ fn incoming(received: Received) -> Incoming {
 }
 
 /// Frames for own address, aliases, subnet and global broadcast (CAN-8).
-fn address_filters(subnet: Subnet, aliases: &[Address]) -> FilterSet {
-    let own = [subnet.address(), subnet.broadcast(), Address::BROADCAST];
+fn address_filters(subnet: Subnet, aliases: &[Address], order: IdOrder) -> FilterSet {
+    let own = [subnet.address(), subnet.broadcast(), subnet.version().broadcast()];
     let mut addresses: std::vec::Vec<_> = own.iter().chain(aliases).copied().collect();
     addresses.sort_unstable();
     addresses.dedup();
-    FilterSet::any(
-        addresses
-            .into_iter()
-            .map(|address| Filter::masked(to(address).into(), DESTINATION_MASK)),
-    )
-}
-
-/// The destination's bits of an identifier.
-const DESTINATION_MASK: u32 = 0x3FFF << 13;
-
-/// Extended data frames, whatever their identifier.
-fn every_cfp_frame() -> Filter {
-    Filter::masked(to(Address::LOOPBACK).into(), 0)
-}
-
-fn to(destination: Address) -> can_link::ExtendedId {
-    let id = CfpId {
-        priority: Priority::Critical,
-        destination,
-        sender: Sender::of(Address::LOOPBACK),
-        packet: 0,
-        fragment: 0,
-        begin: false,
-        end: false,
+    let shift = match (subnet.version(), order) {
+        (Version::V1, IdOrder::SourceFirst) => 19,
+        (Version::V1, IdOrder::DestinationFirst) => 24,
+        (Version::V2, _) => 13,
     };
-    id.to_id()
+    let mask = u32::from(subnet.version().broadcast().to_bits()) << shift;
+    let filter = |address: Address| extended(u32::from(address.to_bits()) << shift, mask);
+    FilterSet::any(addresses.into_iter().map(filter))
+}
+
+/// Extended data frames that agree with `bits` under `mask`.
+fn extended(bits: u32, mask: u32) -> Filter {
+    Filter::masked(can_link::id::extended(bits).into(), mask)
 }
 
 #[cfg(test)]

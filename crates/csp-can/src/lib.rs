@@ -24,8 +24,8 @@ mod received;
 pub use codec::CfpCodec;
 #[cfg(feature = "alloc")]
 pub use config::ReassemblyConfig;
-pub use fragment::{Fragmenter, Fragments};
-pub use id::{CfpId, Sender};
+pub use fragment::{FragmentError, Fragmenter, Fragments, IdOrder, MAX_CFP1_PAYLOAD};
+pub use id::{Cfp1Id, Cfp2Id, Sender};
 #[cfg(feature = "tokio")]
 pub use iface::{CanConfig, CanInterface, CanInterfaceError};
 #[cfg(feature = "alloc")]

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use can_link::{CanFrame, Id};
-use csp_core::{Address, Header, Packet, Version};
+use can_link::{CanFrame, ExtendedId, Id};
+use csp_core::{Header, Packet, Version};
 use tinwire_time::Instant;
 
-use crate::{CfpId, DiscardReason, Reassembled, ReassemblyConfig, Received, Sender};
+use crate::{Cfp1Id, Cfp2Id, DiscardReason, Reassembled, ReassemblyConfig, Received, Sender};
 
 /// Counters of a [`Reassembler`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +32,17 @@ struct Pending {
     sender: Sender,
     header: Header,
     payload: BytesMut,
-    /// The frame counter that goes on.
-    next: u8,
+    progress: Progress,
     last: Instant,
+}
+
+/// What goes on with a packet in the making.
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    /// The length announced, and how many frames are to come.
+    Cfp1 { length: usize, remaining: u8 },
+    /// The next frame counter.
+    Cfp2 { next: u8 },
 }
 
 /// Puts packets together from frames of any number of senders, interleaved.
@@ -47,6 +55,7 @@ struct Pending {
 /// exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
 #[derive(Debug)]
 pub struct Reassembler {
+    version: Version,
     config: ReassemblyConfig,
     pending: Vec<Pending>,
     bytes: usize,
@@ -57,10 +66,11 @@ pub struct Reassembler {
 }
 
 impl Reassembler {
-    /// With nothing in the making.
+    /// With nothing in the making: CFP 1 with version 1 headers, CFP 2 with version 2.
     #[must_use]
-    pub const fn new(config: ReassemblyConfig) -> Self {
+    pub const fn new(version: Version, config: ReassemblyConfig) -> Self {
         Self {
+            version,
             config,
             pending: Vec::new(),
             bytes: 0,
@@ -96,15 +106,10 @@ impl Reassembler {
             return self.ignore();
         }
         self.stats.frames = self.stats.frames.wrapping_add(1);
-        let key = CfpId::key(id.as_raw());
-        let id = CfpId::from_id(id);
         let data = frame.payload();
-        if data.len() > 8 {
-            self.discard(id.sender, DiscardReason::LongFrame { got: data.len() });
-        } else if id.begin {
-            self.begin(now, key, id, data);
-        } else {
-            self.go_on(now, key, id, data);
+        match self.version {
+            Version::V1 => self.handle_cfp1(now, id, data),
+            Version::V2 => self.handle_cfp2(now, id, data),
         }
     }
 
@@ -137,87 +142,169 @@ impl Reassembler {
         self.expiry = self.pending.iter().map(|pending| expiry(pending, age)).min();
     }
 
-    fn begin(&mut self, now: Instant, key: u32, id: CfpId, data: &[u8]) {
-        let Some((header, data)) = data.split_first_chunk::<4>() else {
-            return self.discard(id.sender, DiscardReason::ShortBegin { got: data.len() });
-        };
-        self.handle_timeout(now);
-        if let Some(at) = self.find(key) {
-            self.drop_pending(at, DiscardReason::Replaced);
+    fn handle_cfp1(&mut self, now: Instant, id: ExtendedId, data: &[u8]) {
+        let (key, id) = (Cfp1Id::key(id.as_raw()), Cfp1Id::from_id(id));
+        let sender = Sender::of(Version::V1, id.source);
+        if data.len() > 8 {
+            return self.discard(sender, DiscardReason::LongFrame { got: data.len() });
         }
-        let header = header_of(id, *header);
-        if data.len() > self.config.max_payload {
+        if id.more {
+            return self.go_on(now, key, sender, data, |progress| match *progress {
+                Progress::Cfp1 { remaining, length } if id.remaining.checked_add(1) == Some(remaining) => {
+                    *progress = Progress::Cfp1 {
+                        remaining: id.remaining,
+                        length,
+                    };
+                    Ok(Last::ByLength(length))
+                }
+                Progress::Cfp1 {
+                    remaining: expected, ..
+                }
+                | Progress::Cfp2 { next: expected } => {
+                    let expected = expected.saturating_sub(1);
+                    Err(DiscardReason::WrongCounter {
+                        expected,
+                        got: id.remaining,
+                    })
+                }
+            });
+        }
+        let short = DiscardReason::ShortBegin {
+            need: 6,
+            got: data.len(),
+        };
+        let Some((&[a, b, c, d, high, low], data)) = data.split_first_chunk::<6>() else {
+            return self.discard(sender, short);
+        };
+        let Ok((header, _)) = Header::decode(Version::V1, &[a, b, c, d]) else {
+            return self.discard(sender, short);
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let progress = Progress::Cfp1 {
+            length,
+            remaining: id.remaining,
+        };
+        let payload = BytesMut::from(data);
+        self.begin(
+            Pending {
+                key,
+                sender,
+                header,
+                payload,
+                progress,
+                last: now,
+            },
+            Last::ByLength(length),
+        );
+    }
+
+    fn handle_cfp2(&mut self, now: Instant, id: ExtendedId, data: &[u8]) {
+        let (key, id) = (Cfp2Id::key(id.as_raw()), Cfp2Id::from_id(id));
+        let last = if id.end { Last::Yes } else { Last::No };
+        if data.len() > 8 {
+            return self.discard(id.sender, DiscardReason::LongFrame { got: data.len() });
+        }
+        if !id.begin {
+            return self.go_on(now, key, id.sender, data, |progress| match *progress {
+                Progress::Cfp2 { next } if next == id.fragment => {
+                    *progress = Progress::Cfp2 { next: (next + 1) & 7 };
+                    Ok(last)
+                }
+                Progress::Cfp2 { next: expected }
+                | Progress::Cfp1 {
+                    remaining: expected, ..
+                } => Err(DiscardReason::WrongCounter {
+                    expected,
+                    got: id.fragment,
+                }),
+            });
+        }
+        let Some((header, data)) = data.split_first_chunk::<4>() else {
             return self.discard(
                 id.sender,
-                DiscardReason::TooLong {
-                    max: self.config.max_payload,
+                DiscardReason::ShortBegin {
+                    need: 4,
+                    got: data.len(),
                 },
             );
-        }
-        let pending = Pending {
-            key,
-            sender: id.sender,
-            header,
-            payload: BytesMut::from(data),
-            next: 1,
-            last: now,
         };
-        if id.end {
-            return self.complete(pending);
+        let header = header_of_cfp2(id, *header);
+        let (payload, progress) = (BytesMut::from(data), Progress::Cfp2 { next: 1 });
+        self.begin(
+            Pending {
+                key,
+                sender: id.sender,
+                header,
+                payload,
+                progress,
+                last: now,
+            },
+            last,
+        );
+    }
+
+    /// Takes a packet's first frame, in place of whatever is pending under its key.
+    fn begin(&mut self, pending: Pending, last: Last) {
+        self.handle_timeout(pending.last);
+        if let Some(at) = self.find(pending.key) {
+            self.drop_pending(at, DiscardReason::Replaced);
+        }
+        let sender = pending.sender;
+        match last.check(pending.payload.len(), self.config.max_payload) {
+            Err(reason) => return self.discard(sender, reason),
+            Ok(End::Reached) => return self.complete(pending),
+            Ok(End::Ahead) => {}
         }
         let of_sender = self
             .pending
             .iter()
-            .filter(|pending| pending.sender == id.sender)
-            .count();
-        if of_sender >= self.config.max_per_sender {
-            let oldest = self
-                .pending
-                .iter()
-                .enumerate()
-                .filter(|(_, pending)| pending.sender == id.sender);
-            if let Some((at, _)) = oldest.min_by_key(|(_, pending)| pending.last) {
-                self.drop_pending(at, DiscardReason::Full);
-            }
+            .enumerate()
+            .filter(|(_, pending)| pending.sender == sender);
+        if of_sender.clone().count() >= self.config.max_per_sender
+            && let Some((oldest, _)) = of_sender.min_by_key(|(_, pending)| pending.last)
+        {
+            self.drop_pending(oldest, DiscardReason::Full);
         }
-        if self.pending.len() >= self.config.max_pending || self.bytes + data.len() > self.config.max_bytes {
-            return self.discard(id.sender, DiscardReason::Full);
+        let bytes = self.bytes + pending.payload.len();
+        if self.pending.len() >= self.config.max_pending || bytes > self.config.max_bytes {
+            return self.discard(sender, DiscardReason::Full);
         }
-        self.bytes += data.len();
+        self.bytes = bytes;
         let expiry = expiry(&pending, self.config.max_age);
         self.expiry = Some(self.expiry.map_or(expiry, |first| first.min(expiry)));
         self.pending.push(pending);
     }
 
-    fn go_on(&mut self, now: Instant, key: u32, id: CfpId, data: &[u8]) {
+    /// Takes a packet's later frame, if `step` finds that it is the one to come.
+    fn go_on(
+        &mut self,
+        now: Instant,
+        key: u32,
+        sender: Sender,
+        data: &[u8],
+        step: impl FnOnce(&mut Progress) -> Result<Last, DiscardReason>,
+    ) {
         let Some(at) = self.find(key) else {
-            return self.discard(id.sender, DiscardReason::NoBegin);
+            return self.discard(sender, DiscardReason::NoBegin);
         };
-        let max = self.config.max_payload;
-        let full = self.bytes + data.len() > self.config.max_bytes;
+        let bytes = self.bytes + data.len();
         let Some(pending) = self.pending.get_mut(at) else {
             return;
         };
-        if id.fragment != pending.next {
-            let reason = DiscardReason::WrongCounter {
-                expected: pending.next,
-                got: id.fragment,
-            };
-            return self.drop_pending(at, reason);
-        }
-        if pending.payload.len() + data.len() > max {
-            return self.drop_pending(at, DiscardReason::TooLong { max });
-        }
-        if full {
-            return self.drop_pending(at, DiscardReason::Full);
-        }
-        pending.payload.put_slice(data);
-        pending.next = (pending.next + 1) & 7;
-        pending.last = now;
-        self.bytes += data.len();
-        if id.end {
-            let complete = self.take(at);
-            self.complete(complete);
+        let end = step(&mut pending.progress)
+            .and_then(|last| last.check(pending.payload.len() + data.len(), self.config.max_payload));
+        match end {
+            Err(reason) => self.drop_pending(at, reason),
+            Ok(_) if bytes > self.config.max_bytes => self.drop_pending(at, DiscardReason::Full),
+            Ok(end) => {
+                pending.payload.put_slice(data);
+                pending.last = now;
+                self.bytes = bytes;
+                if end == End::Reached {
+                    let complete = self.take(at);
+                    self.complete(complete);
+                }
+            }
         }
     }
 
@@ -225,7 +312,7 @@ impl Reassembler {
         let Pending {
             mut header, payload, ..
         } = pending;
-        let broadcast = header.destination == Address::BROADCAST;
+        let broadcast = header.destination == self.version.broadcast();
         if broadcast && let Some(address) = self.config.address {
             header.destination = address;
         }
@@ -261,13 +348,43 @@ impl Reassembler {
     }
 }
 
+/// How a frame says whether it is its packet's last.
+#[derive(Clone, Copy, Debug)]
+enum Last {
+    Yes,
+    No,
+    /// When this many bytes are there, whatever the counter says (CFP1-5).
+    ByLength(usize),
+}
+
+/// Whether a packet is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Reached,
+    Ahead,
+}
+
+impl Last {
+    /// Whether a payload of `len` bytes is complete, or why it never will be.
+    const fn check(self, len: usize, max: usize) -> Result<End, DiscardReason> {
+        match self {
+            Self::ByLength(length) if length > max => Err(DiscardReason::TooLong { max }),
+            Self::ByLength(length) if len > length => Err(DiscardReason::BeyondLength { length }),
+            Self::ByLength(length) if len == length => Ok(End::Reached),
+            Self::Yes | Self::No if len > max => Err(DiscardReason::TooLong { max }),
+            Self::Yes => Ok(End::Reached),
+            Self::ByLength(_) | Self::No => Ok(End::Ahead),
+        }
+    }
+}
+
 /// When a packet will have been idle for *more* than `age` (CAN-6).
 fn expiry(pending: &Pending, age: Duration) -> Instant {
     pending.last + age + Duration::from_micros(1)
 }
 
 /// The header whose upper 16 bits are in the identifier.
-fn header_of(id: CfpId, low: [u8; 4]) -> Header {
+fn header_of_cfp2(id: Cfp2Id, low: [u8; 4]) -> Header {
     let high = u16::from(id.priority.to_bits()) << 14 | id.destination.to_bits();
     let [a, b] = high.to_be_bytes();
     let [c, d, e, f] = low;

@@ -34,16 +34,20 @@ pub enum Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DiscardReason {
-    /// A first frame without room for its part of the header (CFP2-2).
-    #[error("a first frame of {got} bytes, which needs 4")]
+    /// A first frame without room for what it must begin with (CFP1-3, CFP2-2).
+    #[error("a first frame of {got} bytes, which needs {need}")]
     ShortBegin {
+        /// Bytes it needs.
+        need: usize,
         /// Bytes in the frame.
         got: usize,
     },
     /// A later frame of a packet whose first was lost or discarded (CFP2-3).
     #[error("a frame without a first one")]
     NoBegin,
-    /// A frame is missing, doubled or out of order; the packet is discarded (CFP2-3).
+    /// A frame is missing, doubled or out of order; the packet is discarded.
+    ///
+    /// The counter of CFP 1 goes down (CFP1-4), that of CFP 2 up, modulo 8 (CFP2-3).
     #[error("frame counter {got} in place of {expected}")]
     WrongCounter {
         /// The counter that would go on.
@@ -57,7 +61,13 @@ pub enum DiscardReason {
         /// Bytes in the frame.
         got: usize,
     },
-    /// The packet grew too long (CFP2-4).
+    /// More bytes than a CFP 1 packet announced (CFP1-5).
+    #[error("more than the {length} bytes announced")]
+    BeyondLength {
+        /// The length announced.
+        length: usize,
+    },
+    /// The packet grew too long (CFP2-4), or announced that it will be (CFP1-3).
     #[error("the packet is longer than {max} bytes")]
     TooLong {
         /// The configured maximum.
@@ -79,9 +89,11 @@ impl DiscardReason {
     #[must_use]
     pub const fn drop_reason(self) -> DropReason {
         match self {
-            Self::ShortBegin { .. } | Self::NoBegin | Self::WrongCounter { .. } | Self::LongFrame { .. } => {
-                DropReason::LinkFrame
-            }
+            Self::ShortBegin { .. }
+            | Self::BeyondLength { .. }
+            | Self::NoBegin
+            | Self::WrongCounter { .. }
+            | Self::LongFrame { .. } => DropReason::LinkFrame,
             Self::TooLong { .. } => DropReason::LinkTooLong,
             Self::Replaced | Self::Stale => DropReason::LinkStale,
             Self::Full => DropReason::LinkFull,

@@ -9,7 +9,9 @@ use can_link::linux::{RawOptions, RawSocket};
 use can_link::{CanFrame, CanTxExt, StandardId};
 use csp_can::{CanConfig, CanInterface, Fragmenter};
 use csp_core::rt::{Node, Notice, PingConfig};
-use csp_core::{Address, Config, Event, Header, InterfaceConfig, InterfaceName, LinkState, Netmask, Port};
+use csp_core::{
+    Address, Config, Event, Header, InterfaceConfig, InterfaceName, LinkState, Netmask, Port, Version,
+};
 
 /// The interface that `cargo xtask vcan` has made for this variable.
 fn interface(variable: &str) -> String {
@@ -79,8 +81,8 @@ async fn the_kernel_keeps_frames_for_others_from_a_node() {
     for destination in [3, 64, 2] {
         let to = (address(destination), Port::new(10).unwrap());
         let header = Header::new((address(1), Port::new(33).unwrap()), to);
-        for frame in Fragmenter::new(address(1))
-            .fragments(&header, b"some payload")
+        for frame in Fragmenter::new(Version::V2, address(1))
+            .fragments(&header, None, b"some payload")
             .unwrap()
         {
             sender.send(frame).await.unwrap();

@@ -2,7 +2,7 @@ use std::vec::Vec;
 
 use bytes::Bytes;
 use can_link::{CanFrame, CanTxExt, RecordStream, StandardId, VirtualBus};
-use csp_core::Port;
+use csp_core::{Header, Port};
 use futures::{FutureExt, SinkExt, StreamExt};
 use proptest::prelude::*;
 use tokio_util::codec::Framed;
@@ -20,7 +20,11 @@ fn packet(source: u16, payload: impl Into<Bytes>) -> Packet {
 }
 
 fn codec(address: u16) -> CfpCodec {
-    CfpCodec::new(Address::new(address).unwrap(), ReassemblyConfig::default())
+    CfpCodec::new(
+        Version::V2,
+        Address::new(address).unwrap(),
+        ReassemblyConfig::default(),
+    )
 }
 
 fn complete(packet: Packet) -> Received {
@@ -57,15 +61,15 @@ async fn a_broken_packet_is_an_item_and_the_next_one_comes_through() {
     let mut two = Framed::new(RecordStream::new(bus.join()), codec(9));
     let mut sender = bus.join();
     let header = packet(4, "").header;
-    let mut fragmenter = Fragmenter::new(header.source);
-    let broken: Vec<_> = fragmenter.fragments(&header, &[7; 20]).unwrap().collect();
+    let mut fragmenter = Fragmenter::new(Version::V2, header.source);
+    let broken: Vec<_> = fragmenter.fragments(&header, None, &[7; 20]).unwrap().collect();
     sender.send(broken[0].clone()).await.unwrap();
     sender.send(broken[2].clone()).await.unwrap();
-    for frame in fragmenter.fragments(&header, b"good").unwrap() {
+    for frame in fragmenter.fragments(&header, None, b"good").unwrap() {
         sender.send(frame).await.unwrap();
     }
     let reason = DiscardReason::WrongCounter { expected: 1, got: 2 };
-    let source = crate::Sender::of(header.source);
+    let source = crate::Sender::of(Version::V2, header.source);
     assert_eq!(
         two.next().await.unwrap().unwrap(),
         Received::Discarded { source, reason }

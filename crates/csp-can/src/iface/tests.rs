@@ -79,7 +79,10 @@ async fn a_node_takes_its_addresses_and_broadcasts_and_nothing_else() {
     for destination in [2, 300, 63, 16383, 3, 127, 0] {
         let port = |bits| Port::new(bits).unwrap();
         let header = csp_core::Header::new((address(1), port(33)), (address(destination), port(10)));
-        for frame in Fragmenter::new(address(1)).fragments(&header, b"x").unwrap() {
+        for frame in Fragmenter::new(Version::V2, address(1))
+            .fragments(&header, None, b"x")
+            .unwrap()
+        {
             sender.send(frame).await.unwrap();
         }
         tokio::time::sleep(SHORT).await;
@@ -165,8 +168,8 @@ async fn a_packet_that_is_never_completed_is_counted_without_further_traffic() {
     let mut sender = bus.join();
     let port = |bits| Port::new(bits).unwrap();
     let header = csp_core::Header::new((address(1), port(33)), (address(2), port(10)));
-    let first = Fragmenter::new(address(1))
-        .fragments(&header, &[0; 20])
+    let first = Fragmenter::new(Version::V2, address(1))
+        .fragments(&header, None, &[0; 20])
         .unwrap()
         .next()
         .unwrap();
@@ -210,9 +213,9 @@ async fn frames_lost_by_a_slow_node_are_counted() {
     let mut sender = bus.join();
     let port = |bits| Port::new(bits).unwrap();
     let header = csp_core::Header::new((address(1), port(33)), (address(2), port(10)));
-    let mut fragmenter = Fragmenter::new(address(1));
+    let mut fragmenter = Fragmenter::new(Version::V2, address(1));
     for _ in 0..10 {
-        for frame in fragmenter.fragments(&header, b"x").unwrap() {
+        for frame in fragmenter.fragments(&header, None, b"x").unwrap() {
             sender.send(frame).await.unwrap();
         }
     }
@@ -231,23 +234,72 @@ async fn frames_lost_by_a_slow_node_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_or_version_that_cfp_2_cannot_serve_is_refused() {
+async fn an_address_that_does_not_fit_is_refused() {
     let bus = VirtualBus::new();
-    let v1 = InterfaceConfig::new(
-        InterfaceName::new("CAN").unwrap(),
-        address(9),
-        Netmask::new(2).unwrap(),
-    )
-    .version(Version::V1);
-    let refused = CanInterface::new(bus.join(), &v1, CanConfig::default()).unwrap_err();
-    assert!(matches!(
-        refused,
-        CanInterfaceError::Version { version: Version::V1 }
-    ));
-    let wide = InterfaceConfig::new(InterfaceName::new("CAN").unwrap(), address(40), Netmask::NONE)
-        .version(Version::V1);
+    let name = InterfaceName::new("CAN").unwrap();
+    let wide = InterfaceConfig::new(name, address(40), Netmask::NONE).version(Version::V1);
     let refused = CanInterface::new(bus.join(), &wide, CanConfig::default()).unwrap_err();
     assert!(matches!(refused, CanInterfaceError::Subnet(_)));
+}
+
+/// A node that speaks version 1.
+async fn v1_node(bus: &VirtualBus, own: u16, can: CanConfig) -> Node {
+    let name = InterfaceName::new("CAN").unwrap();
+    let config = InterfaceConfig::new(name, address(own), Netmask::new(2).unwrap());
+    let config = config.version(Version::V1).default_route();
+    let node = Node::spawn(Config::default());
+    let link = CanInterface::new(bus.join(), &config, can).unwrap();
+    node.attach(config, link).await.unwrap();
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_of_version_1_ping_each_other_if_their_identifiers_agree() {
+    let swapped = CanConfig::default().id_order(IdOrder::DestinationFirst);
+    for can in [CanConfig::default(), swapped] {
+        let bus = VirtualBus::new();
+        let (one, _two) = (v1_node(&bus, 1, can).await, v1_node(&bus, 2, can).await);
+        assert!(one.ping(address(2), PingConfig::default()).await.is_ok());
+        assert!(
+            one.ping(address(7), PingConfig::default()).await.is_ok(),
+            "the subnet broadcast"
+        );
+    }
+    let bus = VirtualBus::new();
+    let one = v1_node(&bus, 1, CanConfig::default()).await;
+    let _two = v1_node(&bus, 2, swapped).await;
+    assert!(
+        one.ping(address(2), PingConfig::default().timeout(SHORT))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn cfp_1_reaches_a_router_by_its_address() {
+    let (left, right) = (VirtualBus::new(), VirtualBus::new());
+    let router = Node::spawn(Config::default());
+    for (name, bus, own) in [("L", &left, 1), ("R", &right, 9)] {
+        let name = InterfaceName::new(name).unwrap();
+        let config = InterfaceConfig::new(name, address(own), Netmask::new(2).unwrap()).version(Version::V1);
+        let link = CanInterface::new(bus.join(), &config, CanConfig::default()).unwrap();
+        router.attach(config, link).await.unwrap();
+    }
+    let one = v1_node(&left, 2, CanConfig::default()).await;
+    let two = v1_node(&right, 10, CanConfig::default()).await;
+    for (node, network, via) in [(&one, 8, 1), (&two, 0, 9)] {
+        let subnet = Subnet::new(Version::V1, address(network), Netmask::new(2).unwrap()).unwrap();
+        let interface = node.status().await.unwrap().interfaces[1].id;
+        node.add_route(csp_core::Route {
+            subnet,
+            interface,
+            via: Some(address(via)),
+        })
+        .await
+        .unwrap();
+    }
+    assert!(one.ping(address(10), PingConfig::default()).await.is_ok());
+    assert_eq!(router.status().await.unwrap().stats.forwarded, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,7 +345,7 @@ async fn the_frames_on_the_bus_are_those_of_the_peers() {
     one.attach(own, link).await.unwrap();
     let local = ConnectConfig::default()
         .local_port(Port::new(63).unwrap())
-        .priority(Priority::Critical);
+        .priority(csp_core::Priority::Critical);
     let client = one
         .connect(address(3085), Port::new(46).unwrap(), local)
         .await

@@ -2,7 +2,7 @@ extern crate std;
 
 use std::vec;
 
-use csp_core::{Flags, Port, Priority};
+use csp_core::{Address, Flags, Port, Priority};
 use proptest::prelude::*;
 
 use super::*;
@@ -22,8 +22,8 @@ fn header(source: u16, destination: u16) -> Header {
 fn train(source: u16, counter: u8, len: usize) -> Vec<CanFrame> {
     let header = header(source, 9);
     let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
-    let mut fragmenter = Fragmenter::new(header.source).with_packet_counter(counter);
-    fragmenter.fragments(&header, &payload).unwrap().collect()
+    let mut fragmenter = Fragmenter::new(Version::V2, header.source).with_packet_counter(counter.into());
+    fragmenter.fragments(&header, None, &payload).unwrap().collect()
 }
 
 fn received(reassembler: &mut Reassembler) -> Vec<Received> {
@@ -32,7 +32,7 @@ fn received(reassembler: &mut Reassembler) -> Vec<Received> {
 
 /// What comes of frames that arrive together: lengths of packets, and reasons.
 fn take(config: ReassemblyConfig, frames: &[CanFrame]) -> (Vec<usize>, Vec<DiscardReason>) {
-    let mut reassembler = Reassembler::new(config);
+    let mut reassembler = Reassembler::new(Version::V2, config);
     for frame in frames {
         reassembler.handle_frame(at(0), frame);
     }
@@ -56,7 +56,7 @@ fn a_lost_frame_discards_its_packet_and_the_rest_of_it() {
     let mut frames = train(4, 0, 20);
     frames.remove(1);
     let (packets, reasons) = take(ReassemblyConfig::default(), &frames);
-    assert_eq!(packets, []);
+    assert!(packets.is_empty());
     assert_eq!(reasons, [DiscardReason::WrongCounter { expected: 1, got: 2 }]);
     frames.remove(0);
     assert_eq!(
@@ -75,8 +75,8 @@ fn a_new_first_frame_takes_the_place_of_a_packet_that_was_not_completed() {
 #[test]
 fn standard_and_remote_frames_are_somebody_elses() {
     let standard = CanFrame::data(can_link::StandardId::MAX, &[0; 8]).unwrap();
-    let remote = CanFrame::remote(can_link::ExtendedId::MAX, 8).unwrap();
-    let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+    let remote = CanFrame::remote(ExtendedId::MAX, 8).unwrap();
+    let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
     reassembler.handle_frame(at(0), &standard);
     reassembler.handle_frame(at(0), &remote);
     assert_eq!(
@@ -99,7 +99,7 @@ fn more_than_eight_bytes_are_a_frame_error() {
 fn a_packet_idle_for_a_second_is_kept_and_after_that_discarded() {
     let frames = train(4, 0, 20);
     for (gap, expected) in [(1_000_000, vec![20]), (1_000_001, vec![])] {
-        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
         reassembler.handle_frame(at(0), &frames[0]);
         assert_eq!(reassembler.poll_timeout(), Some(Instant::from_micros(1_000_001)));
         reassembler.handle_timeout(Instant::from_micros(gap));
@@ -114,7 +114,7 @@ fn a_packet_idle_for_a_second_is_kept_and_after_that_discarded() {
 fn without_a_timer_an_old_packet_is_discarded_when_another_begins() {
     let frames = train(4, 0, 20);
     for (other, expected) in [(None, vec![20]), (Some(train(5, 0, 0)), vec![0])] {
-        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
         reassembler.handle_frame(at(0), &frames[0]);
         for frame in other.iter().flatten().chain(&frames[1..]) {
             reassembler.handle_frame(at(5_000), frame);
@@ -125,13 +125,13 @@ fn without_a_timer_an_old_packet_is_discarded_when_another_begins() {
 
 #[test]
 fn a_timeout_without_traffic_discards_and_stops() {
-    let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+    let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
     reassembler.handle_frame(at(0), &train(4, 0, 20)[0]);
     reassembler.handle_frame(at(900), &train(5, 0, 20)[0]);
     reassembler.handle_timeout(at(1_000));
     assert_eq!(reassembler.pending(), 2);
     reassembler.handle_timeout(at(1_001));
-    let source = Sender::of(Address::new(4).unwrap());
+    let source = Sender::of(Version::V2, Address::new(4).unwrap());
     let stale = Received::Discarded {
         source,
         reason: DiscardReason::Stale,
@@ -152,7 +152,7 @@ fn a_timeout_without_traffic_discards_and_stops() {
 #[test]
 fn one_sender_cannot_take_all_the_room() {
     let config = ReassemblyConfig::default().max_per_sender(2).max_pending(3);
-    let mut reassembler = Reassembler::new(config);
+    let mut reassembler = Reassembler::new(Version::V2, config);
     for (source, counter) in [(4, 0), (4, 1), (4, 2), (5, 0), (6, 0)] {
         reassembler.handle_frame(at(u64::from(counter)), &train(source, counter, 20)[0]);
     }
@@ -183,7 +183,7 @@ fn one_sender_cannot_take_all_the_room() {
 #[test]
 fn bytes_in_the_making_are_bounded() {
     let config = ReassemblyConfig::default().max_bytes(24);
-    let mut reassembler = Reassembler::new(config);
+    let mut reassembler = Reassembler::new(Version::V2, config);
     let (one, two) = (train(4, 0, 20), train(5, 0, 20));
     for (a, b) in one.iter().zip(&two) {
         reassembler.handle_frame(at(0), a);
@@ -202,8 +202,8 @@ fn bytes_in_the_making_are_bounded() {
 #[test]
 fn a_broadcast_is_marked_and_takes_the_own_address_if_there_is_one() {
     let header = header(4, Address::BROADCAST.to_bits());
-    let frames: Vec<_> = Fragmenter::new(header.source)
-        .fragments(&header, b"abc")
+    let frames: Vec<_> = Fragmenter::new(Version::V2, header.source)
+        .fragments(&header, None, b"abc")
         .unwrap()
         .collect();
     let own = Address::new(9).unwrap();
@@ -211,7 +211,7 @@ fn a_broadcast_is_marked_and_takes_the_own_address_if_there_is_one() {
         (ReassemblyConfig::default(), Address::BROADCAST),
         (ReassemblyConfig::default().address(own), own),
     ] {
-        let mut reassembler = Reassembler::new(config);
+        let mut reassembler = Reassembler::new(Version::V2, config);
         reassembler.handle_frame(at(0), &frames[0]);
         match reassembler.poll_received() {
             Some(Received::Packet(complete)) => {
@@ -249,7 +249,7 @@ fn any_packet() -> impl Strategy<Value = (Header, Vec<u8>)> {
 fn any_frame() -> impl Strategy<Value = (CanFrame, u64)> {
     let data = proptest::collection::vec(any::<u8>(), 0..9);
     (0..0x300_u32, data, 0..400u64).prop_map(|(id, data, gap)| {
-        let id = can_link::ExtendedId::new(id).unwrap();
+        let id = ExtendedId::new(id).unwrap();
         (CanFrame::data(id, &data).unwrap(), gap)
     })
 }
@@ -266,12 +266,70 @@ fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![8 => Just(Fate::Arrives), 1 => Just(Fate::Lost), 1 => Just(Fate::Doubled)]
 }
 
+/// A packet from node 4 to node 9 with a version 1 header, as frames.
+fn cfp1_train(payload: &[u8]) -> Vec<CanFrame> {
+    let header = header(4, 9);
+    Fragmenter::new(Version::V1, header.source)
+        .fragments(&header, None, payload)
+        .unwrap()
+        .collect()
+}
+
+#[test]
+fn cfp_1_packets_of_every_length_come_out_as_they_went_in() {
+    let mut reassembler = Reassembler::new(Version::V1, ReassemblyConfig::default());
+    for len in (0..40).chain([crate::MAX_CFP1_PAYLOAD]) {
+        let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+        for frame in cfp1_train(&payload) {
+            assert_eq!(reassembler.poll_received(), None);
+            reassembler.handle_frame(at(0), &frame);
+        }
+        let packet = Packet::new(header(4, 9), payload.into());
+        let complete = Reassembled {
+            packet,
+            broadcast: false,
+        };
+        assert_eq!(received(&mut reassembler), [Received::Packet(complete)]);
+    }
+}
+
+#[test]
+fn cfp_1_notices_any_number_of_lost_frames() {
+    let frames = cfp1_train(&[7; 200]);
+    for lost in 1..frames.len() - 2 {
+        let mut reassembler = Reassembler::new(Version::V1, ReassemblyConfig::default());
+        for frame in frames.iter().take(1).chain(frames.iter().skip(1 + lost)) {
+            reassembler.handle_frame(at(0), frame);
+        }
+        let (packets, reasons) = split(received(&mut reassembler));
+        assert!(packets.is_empty());
+        assert!(
+            matches!(reasons[0], DiscardReason::WrongCounter { .. }),
+            "{lost}: {reasons:?}"
+        );
+    }
+}
+
+#[test]
+fn a_length_announced_costs_no_memory_before_its_bytes_come() {
+    let config = ReassemblyConfig::default().max_bytes(16).max_payload(2042);
+    let mut reassembler = Reassembler::new(Version::V1, config);
+    reassembler.handle_frame(at(0), &cfp1_train(&[7; 2042])[0]);
+    assert_eq!((reassembler.pending(), reassembler.bytes), (1, 2));
+    let mut small = Reassembler::new(Version::V1, ReassemblyConfig::default().max_payload(2041));
+    small.handle_frame(at(0), &cfp1_train(&[7; 2042])[0]);
+    assert_eq!(
+        split(received(&mut small)).1,
+        [DiscardReason::TooLong { max: 2041 }]
+    );
+}
+
 proptest! {
     #[test]
     fn a_packet_comes_out_as_it_went_in((header, payload) in any_packet(), counter in 0..4u8) {
-        let mut fragmenter = Fragmenter::new(header.source).with_packet_counter(counter);
-        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
-        for frame in fragmenter.fragments(&header, &payload).unwrap() {
+        let mut fragmenter = Fragmenter::new(Version::V2, header.source).with_packet_counter(counter.into());
+        let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
+        for frame in fragmenter.fragments(&header, None, &payload).unwrap() {
             prop_assert_eq!(reassembler.poll_received(), None);
             reassembler.handle_frame(at(0), &frame);
         }
@@ -287,7 +345,7 @@ proptest! {
     ) {
         let trains: Vec<_> = (0..).zip(&lengths).map(|(source, len)| train(source, 0, *len)).collect();
         let mut queues: Vec<_> = trains.iter().map(|train| train.iter()).collect();
-        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
         for pick in order {
             let at_queue = usize::from(pick) % queues.len();
             if let Some(frame) = queues[at_queue].next() {
@@ -310,14 +368,14 @@ proptest! {
     fn lost_and_doubled_frames_never_make_a_wrong_packet(
         trains in proptest::collection::vec((0..60usize, proptest::collection::vec(fate(), 8)), 1..=4),
     ) {
-        let mut reassembler = Reassembler::new(ReassemblyConfig::default());
+        let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
         let header = header(4, 9);
-        let mut fragmenter = Fragmenter::new(header.source);
+        let mut fragmenter = Fragmenter::new(Version::V2, header.source);
         let mut sent = vec![];
         for (number, (len, fates)) in (0_u8..).zip(&trains) {
             let bytes = (0..=u8::MAX).map(|byte| byte.wrapping_mul(5) ^ number);
             let payload: Vec<u8> = bytes.take(*len).collect();
-            for (frame, fate) in fragmenter.fragments(&header, &payload).unwrap().zip(fates) {
+            for (frame, fate) in fragmenter.fragments(&header, None, &payload).unwrap().zip(fates) {
                 let times = match fate { Fate::Lost => 0, Fate::Arrives => 1, Fate::Doubled => 2 };
                 for _ in 0..times {
                     reassembler.handle_frame(at(0), &frame);
@@ -334,11 +392,12 @@ proptest! {
 
     #[test]
     fn no_frames_exceed_the_bounds(
-        frames in proptest::collection::vec(any_frame(), 0..300),
+        frames in proptest::collection::vec(any_frame(), 0..300), cfp1: bool,
     ) {
         let config = ReassemblyConfig::default().max_pending(5).max_per_sender(2);
         let config = config.max_bytes(64).max_payload(40);
-        let mut reassembler = Reassembler::new(config);
+        let version = if cfp1 { Version::V1 } else { Version::V2 };
+        let mut reassembler = Reassembler::new(version, config);
         let mut now = 0;
         for (frame, gap) in frames {
             now += gap;

@@ -1,8 +1,8 @@
 //! The texts of candump: frames, log lines, screen lines and filters.
 //!
-//! Everything written is what candump (can-utils v2025.01) writes, byte for byte. Reading takes what canplayer takes,
-//! except that by default it refuses what canplayer would silently change: surplus data bytes, a standard identifier
-//! above 7FF, a remote length of 9 ([`Reading`]).
+//! Everything written is what candump (can-utils v2025.01) writes, byte for byte. Reading takes what
+//! canplayer takes, except that by default it refuses what canplayer would silently change: surplus data
+//! bytes, a standard identifier above 7FF, a remote length of 9 ([`Reading`]).
 //!
 //! | text | module |
 //! |---|---|
@@ -13,20 +13,20 @@
 //! | error reports for people | [`error_details`] |
 //! | filters, `123:7FF`, `#1FFFFFFF`, `j` | [`parse_filters`], [`FilterText`] |
 
-mod error_text;
-mod filter_text;
-mod frame_text;
+mod errors;
+mod filter;
+mod frame;
 mod hex;
 mod log;
 mod reader;
 mod screen;
 mod time;
 
-pub use error_text::error_details;
+pub use errors::error_details;
 #[cfg(feature = "tokio")]
-pub(crate) use filter_text::parse_filter;
-pub use filter_text::{FilterText, FilterTextError, parse_filters};
-pub use frame_text::{FrameText, FrameTextError, Message, Reading, parse_frame};
+pub(crate) use filter::parse_filter;
+pub use filter::{FilterText, FilterTextError, parse_filters};
+pub use frame::{FrameText, FrameTextError, Message, Reading, parse_frame};
 pub use log::{Direction, LineError, LogLine, LogText};
 #[cfg(feature = "std")]
 pub use reader::LogReader;

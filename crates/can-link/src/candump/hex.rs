@@ -60,8 +60,8 @@ impl<'a> Digits<'a> {
         Ok(self.nibble()? << 4 | self.nibble()?)
     }
 
-    /// Pairs of digits with an optional dot before each, up to the end or to `_`. At most `max` are kept; how many there
-    /// were is returned beside them.
+    /// Pairs of digits with an optional dot before each, up to the end or to `_`. At most `max` are kept; how
+    /// many there were is returned beside them.
     pub(super) fn data(&mut self, max: usize) -> Result<(Vec<u8>, usize), FrameTextError> {
         let mut data = Vec::new();
         let mut count = 0;

@@ -77,7 +77,8 @@ impl<'a> LogLine<'a> {
 
     /// Reads one line that begins with `(`.
     ///
-    /// Fields are separated by any blanks. A fourth field that is neither `R` nor `T` is ignored, as canplayer does.
+    /// Fields are separated by any blanks. A fourth field that is neither `R` nor `T` is ignored, as
+    /// canplayer does.
     ///
     /// # Errors
     /// [`LineError`] tells what is wrong.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use embedded_can::Id;
 
-use super::frame_text::IdText;
+use super::frame::IdText;
 use super::{Direction, Message, error_details};
 use crate::frame::{CanFrame, Dlc, MAX_CLASSIC_LEN, MAX_FD_LEN, XlFrame};
 use crate::id;
@@ -24,8 +24,8 @@ pub struct ScreenLine<'a> {
 
 /// Writes candump's lines for people.
 ///
-/// Interface names are padded to the longest one seen, and standard identifiers are indented from the first extended
-/// frame on, as candump does.
+/// Interface names are padded to the longest one seen, and standard identifiers are indented from the first
+/// extended frame on, as candump does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScreenText {
     width: usize,

@@ -17,8 +17,8 @@ pub enum Precision {
 
 /// A time stamp of a log: seconds since 1970 and nanoseconds.
 ///
-/// The fraction counts away from zero, as in the text: `-1.5` is minus one second and a half. Its `Display` is
-/// candump's text with six digits; `{:#}` prints nine.
+/// The fraction counts away from zero, as in the text: `-1.5` is minus one second and a half. Its `Display`
+/// is candump's text with six digits; `{:#}` prints nine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LogTime {
     seconds: i64,

@@ -1,17 +1,21 @@
 //! One frame as text.
 
+mod write;
+
 use alloc::string::{String, ToString};
-use core::fmt;
 
 use embedded_can::Id;
 use thiserror::Error;
 
-use super::hex::{Digits, Hex};
+use super::hex::Digits;
 use crate::error_frame::{ErrorClasses, ErrorFrame};
 use crate::frame::{
     CanFrame, DataFrame, Dlc, FdFlags, FdFrame, MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN, RemoteFrame, XlFrame,
 };
 use crate::id;
+
+pub use write::FrameText;
+pub(super) use write::IdText;
 
 /// What a frame's text stands for: traffic, or a report of bus errors.
 ///
@@ -42,8 +46,8 @@ pub enum Reading {
     /// Refuse it.
     #[default]
     Strict,
-    /// Change it as canplayer does: cut surplus data bytes and identifier bits, take a remote length of 9 as 0, ignore
-    /// what follows a complete frame.
+    /// Change it as canplayer does: cut surplus data bytes and identifier bits, take a remote length of 9 as
+    /// 0, ignore what follows a complete frame.
     Lenient,
 }
 
@@ -128,8 +132,8 @@ pub enum FrameTextError {
 
 /// Reads one frame's text.
 ///
-/// Three identifier digits are a standard frame, eight an extended one or (bit 29 set) an error report, five a CAN XL
-/// frame. CAN FD lengths are kept as they are, also those without a DLC.
+/// Three identifier digits are a standard frame, eight an extended one or (bit 29 set) an error report, five
+/// a CAN XL frame. CAN FD lengths are kept as they are, also those without a DLC.
 ///
 /// # Errors
 /// [`FrameTextError`] tells what is wrong and where.
@@ -159,7 +163,8 @@ fn subject(head: &str, reading: Reading) -> Result<Subject, FrameTextError> {
         return Ok(Subject::Traffic(Id::Standard(id::standard(got))));
     }
     let max = id::EXTENDED_MASK | id::ERR_FLAG;
-    // canplayer lets bit 31 through; bit 30 would turn data into a remote frame, so it is refused in any case.
+    // canplayer lets bit 31 through; bit 30 would turn data into a remote frame, so it is refused in any
+    // case.
     if got & id::RTR_FLAG != 0 || (got > max && reading == Reading::Strict) {
         return Err(FrameTextError::IdRange { got, max });
     }
@@ -292,87 +297,6 @@ fn separator(body: &mut Digits<'_>, byte: u8) -> Result<(), FrameTextError> {
     body.take(byte)
         .then_some(())
         .ok_or(FrameTextError::XlHeader { at })
-}
-
-/// Prints a frame as candump does, without making a [`Message`] of it.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameText<'a>(pub &'a CanFrame);
-
-impl fmt::Display for FrameText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            CanFrame::Data(frame) => {
-                write!(
-                    f,
-                    "{}#{}{}",
-                    IdText(frame.id()),
-                    Hex(frame.data()),
-                    RawDlc(frame.dlc())
-                )
-            }
-            CanFrame::Remote(frame) if frame.is_empty() => write!(f, "{}#R", IdText(frame.id())),
-            CanFrame::Remote(frame) => {
-                write!(
-                    f,
-                    "{}#R{}{}",
-                    IdText(frame.id()),
-                    frame.len(),
-                    RawDlc(frame.dlc())
-                )
-            }
-            CanFrame::Fd(frame) => {
-                // Bit 2 is FDF, which the kernel sets in each CAN FD frame.
-                let flags = 0x4 | frame.flags().to_bits();
-                write!(f, "{}##{flags:X}{}", IdText(frame.id()), Hex(frame.data()))
-            }
-            CanFrame::Xl(frame) => {
-                let flags = 0x80 | frame.flags();
-                let (vcid, priority) = (frame.vcid(), frame.priority().as_raw());
-                let (sdu_type, acceptance) = (frame.sdu_type(), frame.acceptance());
-                write!(
-                    f,
-                    "{vcid:02X}{priority:03X}#{flags:02X}:{sdu_type:02X}:{acceptance:08X}#"
-                )?;
-                write!(f, "{}", Hex(frame.data()))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Frame(frame) => FrameText(frame).fmt(f),
-            Self::Error(report) => {
-                let word = report.classes().to_bits() | id::ERR_FLAG;
-                write!(f, "{word:08X}#{}", Hex(report.data()))
-            }
-        }
-    }
-}
-
-/// Prints an identifier with 3 or 8 digits.
-pub(super) struct IdText(pub(super) Id);
-
-impl fmt::Display for IdText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Id::Standard(id) => write!(f, "{:03X}", id.as_raw()),
-            Id::Extended(id) => write!(f, "{:08X}", id.as_raw()),
-        }
-    }
-}
-
-/// Prints `_9` to `_F`, and nothing for the usual codes.
-struct RawDlc(Dlc);
-
-impl fmt::Display for RawDlc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.raw() {
-            0..=8 => Ok(()),
-            raw => write!(f, "_{raw:X}"),
-        }
-    }
 }
 
 /// A strict reading; use [`parse_frame`] to choose.

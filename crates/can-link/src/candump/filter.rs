@@ -18,11 +18,12 @@ pub struct FilterTextError {
     pub part: String,
 }
 
-/// Reads filters separated by commas: `id:mask`, `id~mask` (inverted), `#errormask`, `j` or `J` (join: all must accept).
+/// Reads filters separated by commas: `id:mask`, `id~mask` (inverted), `#errormask`, `j` or `J` (join: all
+/// must accept).
 ///
-/// As for candump, an identifier of eight digits is extended, one with fewer digits leaves the format open, and error
-/// reports come only with an error mask. Without a data filter all traffic passes; to see error reports alone, write
-/// `0~0,#FFFFFFFF`.
+/// As for candump, an identifier of eight digits is extended, one with fewer digits leaves the format open,
+/// and error reports come only with an error mask. Without a data filter all traffic passes; to see error
+/// reports alone, write `0~0,#FFFFFFFF`.
 ///
 /// # Errors
 /// [`FilterTextError`] names the part that is no filter.

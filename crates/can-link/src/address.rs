@@ -4,8 +4,9 @@
 //! address = [ scheme ":" ] body [ "?" key "=" value *( "&" key "=" value ) ]
 //! ```
 //!
-//! Without a scheme the body is the name of a CAN interface: `can0` is `socketcan:can0`. Values are percent-encoded.
-//! Unknown schemes and keys, keys given twice and empty values are errors that name the part and what would be right.
+//! Without a scheme the body is the name of a CAN interface: `can0` is `socketcan:can0`. Values are
+//! percent-encoded. Unknown schemes and keys, keys given twice and empty values are errors that name the part
+//! and what would be right.
 //!
 //! | example | type |
 //! |---|---|

@@ -1,34 +1,39 @@
 //! A CAN bus between the processes of one machine: `bus:NAME`.
 //!
 //! No kernel CAN and no privileges are needed: the bus is a UNIX socket in the user's runtime directory
-//! (`$XDG_RUNTIME_DIR/tinwire`, else a directory of the user's own under the temporary one, mode 0700). Whoever comes
-//! first hosts the bus in a task of its process; the others join. Nobody needs to know who hosts.
+//! (`$XDG_RUNTIME_DIR/tinwire`, else a directory of the user's own under the temporary one, mode 0700).
+//! Whoever comes first hosts the bus in a task of its process; the others join. Nobody needs to know who
+//! hosts.
 //!
-//! - **Order.** The host puts all frames into one order, the same for every member, and stamps them with its wall clock.
-//! - **Full.** Each member has a queue at the host (8192 frames by default). A member that does not keep up loses the
-//!   newest frames and learns how many ([`Event::Dropped`](crate::link::Event::Dropped)); it never slows the others. A
-//!   member's own send queue (256 frames) is back-pressure for that member.
+//! - **Order.** The host puts all frames into one order, the same for every member, and stamps them with its
+//!   wall clock.
+//! - **Full.** Each member has a queue at the host (8192 frames by default). A member that does not keep up
+//!   loses the newest frames and learns how many ([`Event::Dropped`](crate::link::Event::Dropped)); it never
+//!   slows the others. A member's own send queue (256 frames) is back-pressure for that member.
 //! - **Takeover.** When the host's process ends, in whatever way, another member becomes the host and all see
-//!   [`LinkChange::Reconnected`](crate::link::LinkChange::Reconnected). Frames that wait to be sent are sent to the new
-//!   host, which passes on the first ones after a quarter of a second, when the members are back. A host that leaves in good order hands over without loss, but waits for a member that does not read for one
-//!   second only; one that is killed takes with it the frames that it had read but not yet passed on.
+//!   [`LinkChange::Reconnected`](crate::link::LinkChange::Reconnected). Frames that wait to be sent are sent
+//!   to the new host, which passes on the first ones after a quarter of a second, when the members are back.
+//!   A host that leaves in good order hands over without loss, but waits for a member that does not read for
+//!   one second only; one that is killed takes with it the frames that it had read but not yet passed on.
 //! - **Malformed input** ends the membership of whoever sent it, and nobody else's.
 //!
 //! # Election
 //!
-//! Beside the socket `NAME.bus` lies `NAME.lock`. Only the holder of an exclusive lock on that file may remove a stale
-//! socket and bind a new one, and it holds the lock as long as it hosts; the system releases the lock when the process
-//! dies. A member that finds nobody at the socket tries the lock, and joins whoever got it.
+//! Beside the socket `NAME.bus` lies `NAME.lock`. Only the holder of an exclusive lock on that file may
+//! remove a stale socket and bind a new one, and it holds the lock as long as it hosts; the system releases
+//! the lock when the process dies. A member that finds nobody at the socket tries the lock, and joins whoever
+//! got it.
 //!
 //! # Wire
 //!
-//! Numbers have the machine's byte order. Each message is a header of 16 bytes and a body whose length follows from
-//! the kind; a header that tells another length is malformed, so that a reader never trusts a length.
+//! Numbers have the machine's byte order. Each message is a header of 16 bytes and a body whose length
+//! follows from the kind; a header that tells another length is malformed, so that a reader never trusts a
+//! length.
 //!
 //! ```text
 //! 0  kind    1 hello   member to host, first    flags bit 0: wants its own frames; value: queue length
 //!            2 welcome host to member, first
-//!            3 frame   both ways, body: the 72-byte record   flags bit 0: the member's own; value: ns since 1970
+//!            3 frame   both ways, body: 72-byte record   flags bit 0: the member's own; value: ns since 1970
 //!            4 XL      the same for CAN XL, body: the kernel's structure, 13 to 2060 bytes
 //!            5 lost    host to member            value: frames lost at this place
 //!            6 leave   host to member: send no more, close your sending side, read on until the end
@@ -72,8 +77,8 @@ pub use shared::Stats;
 ///
 /// # Errors
 /// [`LinkError::Permission`] when the runtime directory belongs to somebody else or is open to others,
-/// [`LinkError::Protocol`] when something else answers at the socket, [`LinkError::Unsupported`] where there are no UNIX
-/// sockets, [`LinkError::Io`] for the rest.
+/// [`LinkError::Protocol`] when something else answers at the socket, [`LinkError::Unsupported`] where there
+/// are no UNIX sockets, [`LinkError::Io`] for the rest.
 ///
 /// # Cancel safety
 /// When the future is dropped the bus is not joined; a host that was started for it leaves in good order.

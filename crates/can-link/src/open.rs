@@ -19,8 +19,8 @@ use crate::{local_bus, replay};
 /// ```
 ///
 /// # Errors
-/// [`LinkError::NotFound`] and its likes from the link itself; [`LinkError::Unsupported`] when this build or system does
-/// not carry such links, with what would help.
+/// [`LinkError::NotFound`] and its likes from the link itself; [`LinkError::Unsupported`] when this build or
+/// system does not carry such links, with what would help.
 ///
 /// # Cancel safety
 /// When the future is dropped the link is not opened.
@@ -39,7 +39,8 @@ pub async fn open(address: &LinkAddress) -> Result<Link, LinkError> {
         LinkAddress::Bus(address) => local_bus::open(address).await,
         LinkAddress::Log(address) => replay::open(address),
         LinkAddress::Sim(_) => Err(LinkError::unsupported(
-            "sim: the simulated devices are part of the tinwire command (crate tinwire-sim); a plain link here is virtual:NAME",
+            "sim: the simulated devices are part of the tinwire command (crate tinwire-sim); \
+             for a plain bus use virtual:NAME",
         )),
         LinkAddress::IsotpServer(_) => Err(LinkError::unsupported(
             "isotpserver: carries ISO-TP messages, not frames; give it to the isotp commands",

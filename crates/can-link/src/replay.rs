@@ -1,11 +1,12 @@
 //! A log as a receive-only link.
 //!
-//! Frames come with the log's time stamps and, by default, at the pace they were recorded at: whoever polls waits on
-//! tokio's clock. Error reports become bus errors with the states they imply, `DROPCOUNT` lines become drops, and lines
-//! that are no frames become bad input with their number. The end of the log is the end of the link.
+//! Frames come with the log's time stamps and, by default, at the pace they were recorded at: whoever polls
+//! waits on tokio's clock. Error reports become bus errors with the states they imply, `DROPCOUNT` lines
+//! become drops, and lines that are no frames become bad input with their number. The end of the log is the
+//! end of the link.
 //!
-//! The log is read by a thread of its own, so that a pipe that delivers nothing holds up nobody; it reads at most
-//! [`AHEAD`] lines ahead and ends with the link (standard input: with the process).
+//! The log is read by a thread of its own, so that a pipe that delivers nothing holds up nobody; it reads at
+//! most [`AHEAD`] lines ahead and ends with the link (standard input: with the process).
 
 use alloc::boxed::Box;
 use alloc::string::String;

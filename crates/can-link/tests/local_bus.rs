@@ -29,7 +29,8 @@ async fn next(link: &mut Link) -> Event {
     event.expect("the link fails").expect("the link has ended")
 }
 
-/// Not a test of its own: the process that [`a_killed_host_is_replaced`] starts. It echoes each frame plus one.
+/// Not a test of its own: the process that [`a_killed_host_is_replaced`] starts. It echoes each frame plus
+/// one.
 #[tokio::test]
 async fn child() -> Result<(), Box<dyn core::error::Error>> {
     let Some(directory) = std::env::var_os(DIRECTORY) else {

@@ -1,6 +1,7 @@
 //! Every vector captured from CAN peers that this crate has a feature for.
 //!
-//! The folder is `TINWIRE_VECTORS`, or the copy beside this file. Files may come and go; a kind that is unknown fails.
+//! The folder is `TINWIRE_VECTORS`, or the copy beside this file. Files may come and go; a kind that is
+//! unknown fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,7 +22,8 @@ use can_link::record::{Datagram, decode};
 use can_link::{Filter, FilterSet, Id};
 use serde_json::Value;
 
-/// Kinds whose feature does not exist yet or that this crate's own tests cannot replay, by file stem and key, and why.
+/// Kinds whose feature does not exist yet or that this crate's own tests cannot replay, by file stem and key,
+/// and why.
 const NOT_CHECKED: &[(&str, &str, &str)] = &[
     ("slcan", "*", "not built yet: slcan"),
     ("socketcand", "*", "not built yet: socketcand"),

@@ -19,7 +19,8 @@ pub enum AddressError {
     },
     /// A scheme's name without a colon, which would be an interface of that name.
     #[error(
-        "\"{scheme}\" alone is the name of a scheme; write {scheme}:, or socketcan:{scheme} for an interface of that name"
+        "\"{scheme}\" alone is the name of a scheme; write {scheme}:, or socketcan:{scheme} \
+         for an interface of that name"
     )]
     SchemeAlone {
         /// The scheme.

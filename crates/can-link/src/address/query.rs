@@ -221,7 +221,8 @@ impl<'f, 'b> QueryText<'f, 'b> {
     }
 }
 
-/// The word of `known` that `word` was most likely meant to be: at most two slips away, and fewer than it has letters.
+/// The word of `known` that `word` was most likely meant to be: at most two slips away, and fewer than it has
+/// letters.
 pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
     let distances = known.iter().map(|known| (distance(word, known), *known));
     let (slips, nearest) = distances.min_by_key(|(slips, _)| *slips)?;

@@ -25,8 +25,8 @@ const READS_PER_TURN: usize = 4;
 /// How long a leaving host waits for members to close their side and take what is left.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a host that takes over only lets members back in, so that the first frames reach all of them. Longer than
-/// any pause between a member's attempts.
+/// How long a host that takes over only lets members back in, so that the first frames reach all of them.
+/// Longer than any pause between a member's attempts.
 const GATHER_TIME: Duration = Duration::from_millis(250);
 
 /// Whether a host is the first one of its bus or follows another.

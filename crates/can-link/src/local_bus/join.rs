@@ -27,12 +27,13 @@ pub(super) struct Joined {
     pub(super) hosting: Option<Hosting>,
 }
 
-/// Joins the bus at `place`, becoming its host when there is none; `start` tells whether there was one before.
+/// Joins the bus at `place`, becoming its host when there is none; `start` tells whether there was one
+/// before.
 pub(super) async fn join(place: &Place, hello: &Message, start: Start) -> Result<Joined, LinkError> {
     let context = || format!("joining bus:{}", place.name);
     let attempt = timeout(JOIN_TIMEOUT, attempts(place, hello, start)).await;
     attempt.unwrap_or_else(|_| {
-        let nobody = "another process holds the bus's lock but does not answer";
+        let nobody = "the process that hosts it does not answer";
         Err(LinkError::io(
             context(),
             io::Error::new(io::ErrorKind::TimedOut, nobody),

@@ -23,7 +23,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The files of bus `name` in `directory`, or in the user's runtime directory, which is made when it is not there.
+    /// The files of bus `name` in `directory`, or in the user's runtime directory, which is made when it is
+    /// not there.
     pub(super) fn new(name: &str, directory: Option<&Path>) -> Result<Self, LinkError> {
         let io = |error| LinkError::io(format!("bus:{name}: preparing its directory"), error);
         let directory = match directory {
@@ -51,7 +52,8 @@ impl Place {
         &self.socket
     }
 
-    /// Becomes the host, unless another process is: binds the socket after removing what a dead host left behind.
+    /// Becomes the host, unless another process is: binds the socket after removing what a dead host left
+    /// behind.
     pub(super) fn try_claim(&self) -> io::Result<Option<(Claim, UnixListener)>> {
         let lock = OpenOptions::new()
             .create(true)

@@ -44,8 +44,9 @@ impl BusConfig {
         Self { echo, ..self }
     }
 
-    /// Frames that wait for this member at the host before it loses some, 1 to 1048576 (others count as the nearest).
-    /// Default: 8192. Beside them the member's socket holds what the system gives it, some hundreds.
+    /// Frames that wait for this member at the host before it loses some, 1 to 1048576 (others count as the
+    /// nearest). Default: 8192. Beside them the member's socket holds what the system gives it, some
+    /// hundreds.
     #[must_use]
     pub fn queue(self, frames: usize) -> Self {
         Self {

@@ -8,7 +8,8 @@ use crate::filter::FilterSet;
 use crate::frame::CanFrame;
 use crate::link::{DropReason, Event, EventBuf, LinkChange, LinkError, SendError};
 
-/// Events that wait for the receiving half; beyond that the driver reads no further and the queue at the host fills.
+/// Events that wait for the receiving half; beyond that the driver reads no further and the queue at the host
+/// fills.
 const INBOX: usize = 256;
 /// Frames that wait to be sent; beyond that sending waits.
 const OUTBOX: usize = 256;

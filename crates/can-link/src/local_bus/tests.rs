@@ -164,7 +164,8 @@ async fn a_slow_member_loses_frames_with_a_count_and_slows_nobody() {
     assert_eq!(quick.stats().lost, 0);
 }
 
-/// The clock is paused, so that the members' pauses and the host's patience are in order on a slow machine too.
+/// The clock is paused, so that the members' pauses and the host's patience are in order on a slow machine
+/// too.
 #[tokio::test(start_paused = true)]
 async fn another_member_takes_over_when_the_host_leaves_and_nothing_is_lost() {
     let directory = private();
@@ -300,7 +301,7 @@ async fn a_lock_without_a_host_is_an_error_in_the_end() {
     let text = error.to_string();
     assert_eq!(
         text,
-        "joining bus:test: another process holds the bus's lock but does not answer"
+        "joining bus:test: the process that hosts it does not answer"
     );
 }
 

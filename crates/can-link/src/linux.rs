@@ -8,6 +8,8 @@
 //! tells about interfaces. Frame layouts are [`crate::record`]'s alone.
 
 mod control;
+#[cfg(feature = "socketcan")]
+mod interop;
 mod isotp;
 mod isotp_options;
 mod netlink;
@@ -18,6 +20,8 @@ mod rx;
 mod sys;
 mod tx;
 
+#[cfg(feature = "socketcan")]
+pub use interop::ForeignFrame;
 pub use isotp::{IsoTpError, IsoTpSocket};
 pub use isotp_options::{Broadcast, FlowControl, IsoTpOptions, LinkLayer, PaddingCheck, TxDl};
 pub use options::{FdMode, OnBusOff, RawOptions, Reconnect, XlMode};

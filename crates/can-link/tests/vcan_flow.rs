@@ -325,27 +325,31 @@ async fn sending_waits_for_the_restart_when_told_to() {
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn a_flood_leaves_other_tasks_their_turn() {
     let vcan = Vcan::new(16);
-    let mut tx = vcan.open();
-    let flood = tokio::spawn(async move {
-        let batch: Vec<_> = (0..64).map(|number| numbered(1, number)).collect();
-        loop {
-            tx.send_all(&batch).await.unwrap();
+    let (mut tx, mut rx) = (vcan.open(), vcan.open());
+    let sent: Vec<_> = (0..2000).map(|number| numbered(1, number)).collect();
+    // On this one thread the others get a turn only when a task gives way, though it need never wait.
+    let turns = async |task: tokio::task::JoinHandle<()>| {
+        let mut turns = 0;
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        turns
+    };
+    let sender = tokio::spawn(async move {
+        for frame in &sent {
+            tx.send(frame.clone()).await.unwrap();
         }
     });
-    let mut rx = vcan.open();
-    let reader = tokio::spawn(async move {
-        let mut out = EventBuf::new();
-        loop {
-            rx.recv_many(&mut out, 64).await.unwrap();
-            out.clear();
+    let while_sending = turns(sender).await;
+    let receiver = tokio::spawn(async move {
+        for _ in 0..2000 {
+            rx.recv().await.unwrap();
         }
     });
-    // A current-thread runtime: this only returns when both give way.
-    for _ in 0..5 {
-        soon(tokio::time::sleep(Duration::from_millis(1))).await;
-    }
-    flood.abort();
-    reader.abort();
+    let while_receiving = turns(receiver).await;
+    assert!(while_sending > 10, "{while_sending} turns");
+    assert!(while_receiving > 10, "{while_receiving} turns");
 }
 
 #[tokio::test]

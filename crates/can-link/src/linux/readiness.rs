@@ -66,6 +66,9 @@ impl Readiness {
         &self,
         op: impl FnOnce(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> io::Result<Option<T>> {
+        if self.is_asleep() {
+            return Ok(None);
+        }
         let ready = pin!(self.fd.ready(self.interest));
         let Poll::Ready(guard) = ready.poll(&mut Context::from_waker(Waker::noop())) else {
             return Ok(None);
@@ -89,6 +92,19 @@ impl Readiness {
                 Err(error)
             }
         }
+    }
+
+    /// Whether no event is known, by a glance that takes no lock.
+    fn is_asleep(&self) -> bool {
+        let direction = if self.interest.is_readable() {
+            Interest::READABLE
+        } else {
+            Interest::WRITABLE
+        };
+        // This tokio call takes one interest at a time.
+        [direction, Interest::ERROR]
+            .into_iter()
+            .all(|interest| self.fd.try_io(interest, |_fd| Ok(())).is_err())
     }
 
     /// Waits until an attempt is worth while.

@@ -229,6 +229,9 @@ impl SendBatch {
     ///
     /// An error is about the first datagram.
     pub(super) fn send(&mut self, fd: BorrowedFd<'_>, to: Option<u32>) -> io::Result<usize> {
+        if self.lens.len() == 1 {
+            return self.send_one(fd, to);
+        }
         let mut address = address(to.unwrap_or_default());
         let mut parts = [libc::iovec {
             iov_base: ptr::null_mut(),
@@ -256,5 +259,29 @@ impl SendBatch {
         // SAFETY: each of the `count` headers points to its own part and all to one address, which live until after the
         // call and are described by their true lengths; the kernel only reads them, except for `msg_len`.
         check(unsafe { libc::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, libc::MSG_DONTWAIT) })
+    }
+
+    /// One datagram needs none of the headers.
+    fn send_one(&self, fd: BorrowedFd<'_>, to: Option<u32>) -> io::Result<usize> {
+        let address = to.map(address);
+        let (pointer, len) = address.as_ref().map_or((ptr::null(), 0), |address| {
+            (ptr::from_ref(address), size_of_val(address))
+        });
+        // SAFETY: pointers and lengths describe `data` and `address`, which the kernel only reads; no address may be
+        // null with length 0.
+        let sent = unsafe {
+            libc::sendto(
+                fd.as_raw_fd(),
+                self.data.as_ptr().cast(),
+                self.data.len(),
+                libc::MSG_DONTWAIT,
+                pointer.cast(),
+                socklen(len),
+            )
+        };
+        if sent < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(1)
     }
 }

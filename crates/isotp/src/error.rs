@@ -1,5 +1,7 @@
 //! Why a message was not accepted, not sent, or not received.
 
+use core::fmt;
+
 use thiserror::Error;
 
 use crate::pci::{DecodeError, FlowStatus, SequenceNumber};
@@ -55,6 +57,9 @@ pub enum TransferError {
     /// A timer expired.
     #[error("{}: {}", self.n_result(), timeout_text(*.0))]
     Timeout(Timeout),
+    /// A backend that tells no details reports this outcome.
+    #[error("{0}")]
+    Reported(NResult),
     /// A consecutive frame was lost, doubled or reordered.
     #[error("N_WRONG_SN: consecutive frame {} arrived, {} expected", .got.value(), .expected.value())]
     WrongSequence {
@@ -87,20 +92,69 @@ pub enum TransferError {
 }
 
 impl TransferError {
-    /// The standard's name.
+    /// The standard's name for it.
     #[must_use]
-    pub const fn n_result(&self) -> &'static str {
+    pub const fn n_result(&self) -> NResult {
         match self {
-            Self::Timeout(Timeout::NAs | Timeout::NAr) => "N_TIMEOUT_A",
-            Self::Timeout(Timeout::NBs) => "N_TIMEOUT_Bs",
-            Self::Timeout(Timeout::NCr) => "N_TIMEOUT_Cr",
-            Self::WrongSequence { .. } => "N_WRONG_SN",
-            Self::InvalidFlowStatus(_) => "N_INVALID_FS",
-            Self::UnexpectedPdu => "N_UNEXP_PDU",
-            Self::TooManyWaits { .. } => "N_WFT_OVRN",
-            Self::Overflow => "N_BUFFER_OVFLW",
-            Self::Link | Self::Aborted => "N_ERROR",
+            Self::Timeout(Timeout::NAs | Timeout::NAr) => NResult::TimeoutA,
+            Self::Timeout(Timeout::NBs) => NResult::TimeoutBs,
+            Self::Timeout(Timeout::NCr) => NResult::TimeoutCr,
+            Self::Reported(result) => *result,
+            Self::WrongSequence { .. } => NResult::WrongSn,
+            Self::InvalidFlowStatus(_) => NResult::InvalidFs,
+            Self::UnexpectedPdu => NResult::UnexpPdu,
+            Self::TooManyWaits { .. } => NResult::WftOvrn,
+            Self::Overflow => NResult::BufferOvflw,
+            Self::Link | Self::Aborted => NResult::Error,
         }
+    }
+}
+
+/// The outcomes that ISO 15765-2 names (N_Result), apart from N_OK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NResult {
+    /// N_TIMEOUT_A: a frame was not confirmed in time.
+    TimeoutA,
+    /// N_TIMEOUT_Bs: no flow control in time.
+    TimeoutBs,
+    /// N_TIMEOUT_Cr: no consecutive frame in time.
+    TimeoutCr,
+    /// N_WRONG_SN: a consecutive frame was lost, doubled or reordered.
+    WrongSn,
+    /// N_INVALID_FS: a flow control with a reserved status.
+    InvalidFs,
+    /// N_UNEXP_PDU: another message began before this one was complete.
+    UnexpPdu,
+    /// N_WFT_OVRN: too many flow controls asked to wait.
+    WftOvrn,
+    /// N_BUFFER_OVFLW: the message is longer than the receiver takes.
+    BufferOvflw,
+    /// N_ERROR: anything else.
+    Error,
+}
+
+impl NResult {
+    /// The name as the standard writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimeoutA => "N_TIMEOUT_A",
+            Self::TimeoutBs => "N_TIMEOUT_Bs",
+            Self::TimeoutCr => "N_TIMEOUT_Cr",
+            Self::WrongSn => "N_WRONG_SN",
+            Self::InvalidFs => "N_INVALID_FS",
+            Self::UnexpPdu => "N_UNEXP_PDU",
+            Self::WftOvrn => "N_WFT_OVRN",
+            Self::BufferOvflw => "N_BUFFER_OVFLW",
+            Self::Error => "N_ERROR",
+        }
+    }
+}
+
+impl fmt::Display for NResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -172,7 +226,7 @@ mod tests {
         ];
         for (error, text) in errors {
             assert_eq!(error.to_string(), text);
-            assert!(text.starts_with(error.n_result()));
+            assert!(text.starts_with(error.n_result().name()));
         }
     }
 

@@ -16,6 +16,8 @@ pub mod config;
 pub mod data_link;
 mod error;
 mod event;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod kernel;
 pub mod pci;
 mod rx;
 pub mod stmin;
@@ -32,8 +34,10 @@ pub use channel::Channel;
 pub use codec::PciCodec;
 pub use config::{Config, Role};
 pub use data_link::{DataLink, Padding, TxDl};
-pub use error::{IgnoreReason, SendError, Timeout, TransferError};
+pub use error::{IgnoreReason, NResult, SendError, Timeout, TransferError};
 pub use event::{Event, Stats, TransferId};
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use kernel::KernelIsoTp;
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use stmin::{BlockSize, StMin};
 #[cfg(feature = "tokio")]

@@ -18,7 +18,7 @@ use std::boxed::Box;
 use bytes::Bytes;
 use can_link::link::{CanLink, EventBuf, Origin as FrameOrigin, OwnEcho};
 use can_link::{CanFrame, Event as LinkEvent, Filter, FilterSet, LinkError};
-pub use error::StreamError;
+pub use error::{Progress, StreamError};
 use futures_core::Stream;
 use futures_sink::Sink;
 use tinwire_time::{Instant, Origin};
@@ -338,14 +338,15 @@ impl<L: CanLink> IsoTpStream<L> {
                 self.failure = Some(StreamError::SendFailed {
                     id,
                     error,
-                    sent,
+                    sent: Some(sent),
                     len,
                     cause,
                 });
                 None
             }
             Event::ReceiveFailed { error, received, len } => {
-                Some(StreamError::ReceiveFailed { error, received, len })
+                let progress = Some(Progress { done: received, len });
+                Some(StreamError::ReceiveFailed { error, progress })
             }
             Event::Refused { len, max } => Some(StreamError::Refused { len, max }),
             _ => None,

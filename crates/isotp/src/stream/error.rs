@@ -1,12 +1,32 @@
 //! What a stream of messages reports.
 
-use std::io;
+use std::string::String;
+use std::{format, io};
 
 use can_link::LinkError;
 use thiserror::Error;
 
-use crate::error::{SendError, TransferError};
+use crate::error::{NResult, SendError, TransferError};
 use crate::event::TransferId;
+
+/// How far a message got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that arrived.
+    pub done: u32,
+    /// Bytes announced.
+    pub len: u32,
+}
+
+fn after_sending(sent: Option<u32>, len: u32) -> String {
+    after(sent.map(|done| Progress { done, len }))
+}
+
+fn after(progress: Option<Progress>) -> String {
+    progress.map_or_else(String::new, |Progress { done, len }| {
+        format!(" after {done} of {len} bytes")
+    })
+}
 
 /// What went wrong with one message, or with the link as a whole.
 ///
@@ -18,14 +38,14 @@ pub enum StreamError {
     #[error("not sent: {0}")]
     NotSent(#[from] SendError),
     /// A message was not sent as a whole.
-    #[error("sending failed after {sent} of {len} bytes: {error}")]
+    #[error("sending failed{}: {error}", after_sending(*.sent, *.len))]
     SendFailed {
         /// Which message, where the stream numbers them.
         id: TransferId,
         /// Why not.
         error: TransferError,
-        /// How many of its bytes were handed to the link.
-        sent: u32,
+        /// How many of its bytes were handed to the link, where that is known.
+        sent: Option<u32>,
         /// Its length.
         len: u32,
         /// What the link said, where it refused a frame.
@@ -33,15 +53,12 @@ pub enum StreamError {
         cause: Option<can_link::SendError>,
     },
     /// A message that had begun to arrive will not be complete.
-    #[error("receiving failed after {received} of {len} bytes: {error}")]
+    #[error("receiving failed{}: {error}", after(*.progress))]
     ReceiveFailed {
         /// Why not.
-        #[source]
         error: TransferError,
-        /// How many of its bytes had arrived.
-        received: u32,
-        /// Its announced length.
-        len: u32,
+        /// How far it got, where that is known.
+        progress: Option<Progress>,
     },
     /// A message was refused because it is too long, or because its predecessors were not taken in time.
     #[error("a message of {len} bytes was refused; at most {max} are accepted")]
@@ -59,10 +76,10 @@ pub enum StreamError {
 impl StreamError {
     /// The standard's name of the outcome, where it has one.
     #[must_use]
-    pub const fn n_result(&self) -> Option<&'static str> {
+    pub const fn n_result(&self) -> Option<NResult> {
         match self {
             Self::SendFailed { error, .. } | Self::ReceiveFailed { error, .. } => Some(error.n_result()),
-            Self::Refused { .. } => Some("N_BUFFER_OVFLW"),
+            Self::Refused { .. } => Some(NResult::BufferOvflw),
             Self::NotSent(_) | Self::Link(_) => None,
         }
     }
@@ -72,15 +89,17 @@ impl From<StreamError> for io::Error {
     fn from(error: StreamError) -> Self {
         let kind = match &error {
             StreamError::NotSent(_) => io::ErrorKind::InvalidInput,
-            StreamError::SendFailed { error, .. } | StreamError::ReceiveFailed { error, .. } => match error {
-                TransferError::Timeout(_) | TransferError::TooManyWaits { .. } => io::ErrorKind::TimedOut,
-                TransferError::Overflow => io::ErrorKind::StorageFull,
-                TransferError::WrongSequence { .. }
-                | TransferError::InvalidFlowStatus(_)
-                | TransferError::UnexpectedPdu => io::ErrorKind::InvalidData,
-                TransferError::Link => io::ErrorKind::NotConnected,
-                TransferError::Aborted => io::ErrorKind::Interrupted,
-            },
+            StreamError::SendFailed { error, .. } | StreamError::ReceiveFailed { error, .. } => {
+                match error.n_result() {
+                    NResult::TimeoutA | NResult::TimeoutBs | NResult::TimeoutCr | NResult::WftOvrn => {
+                        io::ErrorKind::TimedOut
+                    }
+                    NResult::BufferOvflw => io::ErrorKind::StorageFull,
+                    NResult::WrongSn | NResult::InvalidFs | NResult::UnexpPdu => io::ErrorKind::InvalidData,
+                    NResult::Error if *error == TransferError::Aborted => io::ErrorKind::Interrupted,
+                    NResult::Error => io::ErrorKind::NotConnected,
+                }
+            }
             StreamError::Refused { .. } => io::ErrorKind::StorageFull,
             StreamError::Link(_) => io::ErrorKind::NotConnected,
         };
@@ -100,7 +119,7 @@ mod tests {
         let error = StreamError::SendFailed {
             id: TransferId::default(),
             error: TransferError::Timeout(Timeout::NBs),
-            sent: 6,
+            sent: Some(6),
             len: 20,
             cause: None,
         };
@@ -108,7 +127,7 @@ mod tests {
             error.to_string(),
             "sending failed after 6 of 20 bytes: N_TIMEOUT_Bs: no flow control in time"
         );
-        assert_eq!(error.n_result(), Some("N_TIMEOUT_Bs"));
+        assert_eq!(error.n_result(), Some(NResult::TimeoutBs));
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::TimedOut);
     }
 }

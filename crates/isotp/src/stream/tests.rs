@@ -10,7 +10,7 @@ use can_link::virtual_bus::{Echo, PortConfig, VirtualBus, VirtualPort};
 use futures::{FutureExt, SinkExt, StreamExt};
 
 use super::*;
-use crate::error::Timeout;
+use crate::error::{NResult, Timeout};
 use crate::stmin::{BlockSize, StMin};
 
 fn address() -> Address {
@@ -67,7 +67,7 @@ async fn a_failed_message_is_reported_once_and_the_next_one_arrives() {
         error,
         StreamError::SendFailed {
             error: TransferError::Timeout(Timeout::NBs),
-            sent: 6,
+            sent: Some(6),
             len: 20,
             ..
         }
@@ -75,7 +75,7 @@ async fn a_failed_message_is_reported_once_and_the_next_one_arrives() {
     assert_eq!(start.elapsed(), Duration::from_secs(1));
     // The receiver was not polled; now it finds the first frame of a message that nobody goes on with.
     let lost = b.recv().await.unwrap().unwrap_err();
-    assert_eq!(lost.n_result(), Some("N_TIMEOUT_Cr"));
+    assert_eq!(lost.n_result(), Some(NResult::TimeoutCr));
     let (sent, received) = tokio::join!(a.send(payload(20)), b.recv());
     sent.unwrap();
     assert_eq!(received.unwrap().unwrap(), payload(20));
@@ -192,7 +192,7 @@ async fn an_aborted_message_leaves_nothing_behind() {
     assert!(a.send(payload(500)).now_or_never().is_none());
     a.abort_send();
     let error = a.flush().await.unwrap_err();
-    assert_eq!(error.n_result(), Some("N_ERROR"));
+    assert_eq!(error.n_result(), Some(NResult::Error));
     let (sent, received) = tokio::join!(a.send(payload(3)), async {
         loop {
             if let Ok(message) = b.recv().await.unwrap() {

@@ -98,7 +98,7 @@ fn failure(event: &Event) -> Option<&'static str> {
         TransferError::UnexpectedPdu => "ReceptionInterrupted",
         TransferError::Overflow => "OverflowError",
         TransferError::TooManyWaits { .. } => "MaximumWaitFrameReachedError",
-        other => other.n_result(),
+        other => other.n_result().name(),
     })
 }
 
@@ -194,7 +194,7 @@ pub(crate) fn check(entry: &Value, tally: &mut Tally) {
         Rule::Trace => as_traced(entry, &ours),
         Rule::Ignore => ignores(entry, address, config, &ours, tally),
         Rule::SendFails(result) => {
-            let is_result = |event: &Event| matches!(event, Event::SendFailed { error, .. } if error.n_result() == result);
+            let is_result = |event: &Event| matches!(event, Event::SendFailed { error, .. } if error.n_result().name() == result);
             assert!(ours.reports(is_result), "{entry}: {ours:#?}");
             let kept: Vec<_> = traced(entry, "out").take(ours.out.len()).collect();
             assert_eq!(ours.frames(), kept, "{entry}");

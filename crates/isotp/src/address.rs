@@ -103,7 +103,8 @@ impl TxAddress {
         }
     }
 
-    /// Replaces the identifier of functional messages, which is the physical one in the modes without a fixed layout.
+    /// Replaces the identifier of functional messages, which is the physical one in the modes without a fixed
+    /// layout.
     #[must_use]
     pub fn with_functional_id(self, id: impl Into<Id>) -> Self {
         Self {
@@ -112,8 +113,8 @@ impl TxAddress {
         }
     }
 
-    /// Replaces bits 28..16 (priority and format) of both identifiers of a fixed mode; the rest of each base is not
-    /// looked at.
+    /// Replaces bits 28..16 (priority and format) of both identifiers of a fixed mode; the rest of each base
+    /// is not looked at.
     #[must_use]
     pub fn with_bases(self, physical: ExtendedId, functional: ExtendedId) -> Self {
         Self {
@@ -199,7 +200,8 @@ impl RxAddress {
         Self::fixed(PHYSICAL, FUNCTIONAL, target, source, None)
     }
 
-    /// Mixed addressing with 29 bits: what node `target` sends to this node, `source`, or to all; any priority.
+    /// Mixed addressing with 29 bits: what node `target` sends to this node, `source`, or to all; any
+    /// priority.
     #[must_use]
     pub fn mixed_fixed(target: u8, source: u8, extension: u8) -> Self {
         Self::fixed(MIXED_PHYSICAL, MIXED_FUNCTIONAL, target, source, Some(extension))
@@ -224,7 +226,8 @@ impl RxAddress {
         }
     }
 
-    /// Replaces bits 28..16 of both identifiers of a fixed mode; then these bits must agree, priority included.
+    /// Replaces bits 28..16 of both identifiers of a fixed mode; then these bits must agree, priority
+    /// included.
     #[must_use]
     pub fn with_bases(self, physical: ExtendedId, functional: ExtendedId) -> Self {
         Self {
@@ -289,8 +292,8 @@ impl Address {
     /// Two halves, of any modes.
     ///
     /// # Errors
-    /// When both directions have the same identifier in the same format: a node would take its own frames for the
-    /// other's.
+    /// When both directions have the same identifier in the same format: a node would take its own frames for
+    /// the other's.
     pub fn asymmetric(tx: TxAddress, rx: RxAddress) -> Result<Self, AddressError> {
         if tx.physical == rx.physical {
             return Err(AddressError::SameId(tx.physical));
@@ -391,8 +394,8 @@ impl Address {
 
     /// The same connection seen from the other node, of the modes with a pair of identifiers.
     ///
-    /// The other node of a fixed mode has the addresses swapped: `Address::normal_fixed(source, target)`. What this
-    /// node accepts as functional, the other one sends as functional.
+    /// The other node of a fixed mode has the addresses swapped: `Address::normal_fixed(source, target)`.
+    /// What this node accepts as functional, the other one sends as functional.
     #[must_use]
     pub fn reversed(&self) -> Self {
         Self {

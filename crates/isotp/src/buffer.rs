@@ -2,7 +2,8 @@
 
 /// Memory for one incoming message.
 ///
-/// With `alloc`, `BytesMut` is one that grows with the data; [`SliceBuffer`] is one for callers without an allocator.
+/// With `alloc`, `BytesMut` is one that grows with the data; [`SliceBuffer`] is one for callers without an
+/// allocator.
 pub trait Buffer {
     /// The longest message it can ever hold.
     fn capacity(&self) -> usize;

@@ -20,11 +20,12 @@ use crate::tx::Tx;
 #[cfg(feature = "alloc")]
 pub type BytesChannel = Channel<Bytes, BytesMut>;
 
-/// One ISO-TP endpoint without any I/O: frames, times and messages go in; frames, events and deadlines come out.
+/// One ISO-TP endpoint without any I/O: frames, times and messages go in; frames, events and deadlines come
+/// out.
 ///
-/// It sends and receives at the same time, one message each. `T` is a message to send, kept until its transfer ends
-/// (`Bytes`, `Vec<u8>`, or a borrowed slice). `R` is the [`Buffer`] that an incoming message is put together in. A
-/// channel has no other memory than these two, a few hundred bytes, and 8 events.
+/// It sends and receives at the same time, one message each. `T` is a message to send, kept until its
+/// transfer ends (`Bytes`, `Vec<u8>`, or a borrowed slice). `R` is the [`Buffer`] that an incoming message is
+/// put together in. A channel has no other memory than these two, a few hundred bytes, and 8 events.
 ///
 /// # The loop around it
 /// ```text
@@ -35,10 +36,11 @@ pub type BytesChannel = Channel<Bytes, BytesMut>;
 /// then, until None             poll_transmit(now) -> frame to the link
 /// then sleep until             poll_timeout()     -> handle_timeout(now)
 /// ```
-/// `now` never goes back. The answers of `poll_*` change after any of the calls that take `now`. One such call causes at
-/// most three events; 8 are kept, more are lost and counted.
+/// `now` never goes back. The answers of `poll_*` change after any of the calls that take `now`. One such
+/// call causes at most three events; 8 are kept, more are lost and counted.
 ///
-/// A frame that is handled before the timeout it was late for counts as in time, so a busy caller handles frames first.
+/// A frame that is handled before the timeout it was late for counts as in time, so a busy caller handles
+/// frames first.
 ///
 /// # Examples
 /// ```
@@ -182,8 +184,8 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
 
     /// The link has sent `frame`, which came from [`poll_transmit`](Self::poll_transmit).
     ///
-    /// Call it with the echo where the link reports own frames once they are on the wire, and else when the link has
-    /// taken the frame.
+    /// Call it with the echo where the link reports own frames once they are on the wire, and else when the
+    /// link has taken the frame.
     pub fn handle_transmitted(&mut self, now: Instant, frame: &CanFrame) {
         self.check_time(now);
         match self.own_pci(frame) {
@@ -195,7 +197,8 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         }
     }
 
-    /// The link will not send `frame`, which came from [`poll_transmit`](Self::poll_transmit): its message fails.
+    /// The link will not send `frame`, which came from [`poll_transmit`](Self::poll_transmit): its message
+    /// fails.
     pub fn handle_not_transmitted(&mut self, now: Instant, frame: &CanFrame) {
         self.check_time(now);
         match self.own_pci(frame) {
@@ -247,8 +250,9 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
 
     /// The received message, from [`Event::Received`] until it is released, and to whom it was sent.
     ///
-    /// One physical and one functional message are held, the functional one is shown first. Until the physical one is
-    /// released, another long message is made to wait; a short one that finds no room is lost and counted.
+    /// One physical and one functional message are held, the functional one is shown first. Until the
+    /// physical one is released, another long message is made to wait; a short one that finds no room is lost
+    /// and counted.
     #[must_use]
     pub fn received(&self) -> Option<(Target, &[u8])> {
         self.rx.held()

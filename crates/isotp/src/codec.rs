@@ -1,7 +1,7 @@
 //! Single frames of a conversation, for those who watch or forge it: sniffers and tests.
 //!
-//! [`PciCodec`] fits `tokio_util::codec::Framed` over a [`can_link::RecordStream`]. It keeps no state and answers
-//! nothing; who wants messages uses [`IsoTpStream`](crate::IsoTpStream).
+//! [`PciCodec`] fits `tokio_util::codec::Framed` over a [`can_link::RecordStream`]. It keeps no state and
+//! answers nothing; who wants messages uses [`IsoTpStream`](crate::IsoTpStream).
 
 use std::io;
 
@@ -50,7 +50,8 @@ pub struct PciCodec {
 }
 
 impl PciCodec {
-    /// A codec for conversations with or without an address byte, which encodes classic frames padded to 8 bytes.
+    /// A codec for conversations with or without an address byte, which encodes classic frames padded to 8
+    /// bytes.
     #[must_use]
     pub fn new(prefix: Prefix) -> Self {
         Self {

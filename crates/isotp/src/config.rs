@@ -119,14 +119,15 @@ impl Config {
 
     /// The longest message to receive, in bytes. A longer one is answered with OVFLW.
     ///
-    /// Memory grows with the data that arrived, never with what was announced; a fixed buffer limits further. Default:
-    /// 4095, as python-can-isotp; Linux has 8300 or 66000.
+    /// Memory grows with the data that arrived, never with what was announced; a fixed buffer limits further.
+    /// Default: 4095, as python-can-isotp; Linux has 8300 or 66000.
     #[must_use]
     pub const fn max_rx_len(self, max_rx_len: u32) -> Self {
         Self { max_rx_len, ..self }
     }
 
-    /// How many WAITs in a row to send while the user has not taken the previous message (WFTmax); then OVFLW.
+    /// How many WAITs in a row to send while the user has not taken the previous message (WFTmax); then
+    /// OVFLW.
     ///
     /// 0: OVFLW at once. Default: 10. No peer sends WAIT.
     #[must_use]
@@ -177,7 +178,8 @@ impl Config {
 
     /// N_Bs: how long a sender waits for a flow control after a first frame, a block, or a WAIT.
     ///
-    /// Default: 1000 ms, as ISO 15765-2, Linux and python-can-isotp (`rx_flowcontrol_timeout`); aioisotp waits for ever.
+    /// Default: 1000 ms, as ISO 15765-2, Linux and python-can-isotp (`rx_flowcontrol_timeout`); aioisotp
+    /// waits for ever.
     #[must_use]
     pub const fn n_bs(self, timeout: Duration) -> Self {
         Self {
@@ -188,7 +190,8 @@ impl Config {
 
     /// N_Br: how long this receiver lets a sender wait before each WAIT.
     ///
-    /// Must leave the sender's N_Bs some room: N_Br plus the time to send a frame below 0.9 N_Bs. Default: 400 ms.
+    /// Must leave the sender's N_Bs some room: N_Br plus the time to send a frame below 0.9 N_Bs. Default:
+    /// 400 ms.
     #[must_use]
     pub const fn n_br(self, interval: Duration) -> Self {
         Self {

@@ -125,8 +125,8 @@ impl DataLink {
 
 /// How frames with room to spare are filled.
 ///
-/// CAN FD frames above 8 bytes are always filled to the next length that CAN FD has. The content is never looked at when
-/// receiving.
+/// CAN FD frames above 8 bytes are always filled to the next length that CAN FD has. The content is never
+/// looked at when receiving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Padding {
     min: Dlc,
@@ -148,7 +148,8 @@ impl Padding {
 
     /// Frames of at least the length of `min`, or TX_DL where that is shorter, filled with `fill`.
     ///
-    /// Above 8 bytes this network's single frames may be longer than their message needs, so they are accepted too.
+    /// Above 8 bytes this network's single frames may be longer than their message needs, so they are
+    /// accepted too.
     #[must_use]
     pub const fn at_least(min: Dlc, fill: u8) -> Self {
         Self { min, fill }

@@ -27,10 +27,10 @@ use crate::stream::StreamError;
 ///
 /// - N_Bs and N_Cr are 1 s and N_As is 2 s, fixed. It never sends WAIT. Its limits of length are
 ///   [`max_send`](Self::max_send), and 8 to 66 kB for receiving.
-/// - It ignores malformed frames silently, and reports neither how far a failed message got, nor why a sequence number
-///   was wrong, nor messages that it refused or that another one interrupted.
-/// - One socket is one pair of identifiers: functional messages are neither sent nor received, and in the fixed
-///   addressing modes the priority must be 6.
+/// - It ignores malformed frames silently, and reports neither how far a failed message got, nor why a
+///   sequence number was wrong, nor messages that it refused or that another one interrupted.
+/// - One socket is one pair of identifiers: functional messages are neither sent nor received, and in the
+///   fixed addressing modes the priority must be 6.
 /// - With CAN FD it takes CAN FD frames only, else classic ones only.
 #[derive(Debug)]
 pub struct KernelIsoTp {
@@ -47,8 +47,8 @@ pub struct KernelIsoTp {
 impl KernelIsoTp {
     /// Opens a socket on `interface`.
     ///
-    /// The kernel's extra gap before each consecutive frame (`frame_txtime`) is zero, and block size and separation time
-    /// are taken from every flow control where the kernel can do that.
+    /// The kernel's extra gap before each consecutive frame (`frame_txtime`) is zero, and block size and
+    /// separation time are taken from every flow control where the kernel can do that.
     ///
     /// # Errors
     /// [`LinkError::Unsupported`] when the kernel cannot do what `address` or `config` asks for; otherwise as
@@ -96,8 +96,8 @@ impl KernelIsoTp {
     /// Sends a message and waits until its last frame is out.
     ///
     /// # Errors
-    /// When it cannot be sent, or failed on the way; or when a message given before had failed unnoticed, and then this
-    /// one was not sent.
+    /// When it cannot be sent, or failed on the way; or when a message given before had failed unnoticed, and
+    /// then this one was not sent.
     ///
     /// # Cancel safety
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.

@@ -1,7 +1,7 @@
 //! Protocol control information (N_PCI): the one to six bytes that say what a frame is.
 //!
-//! Pure functions over bytes; nothing else in the crate looks at a raw PCI byte. Bytes are counted behind the address
-//! byte, where there is one; numbers are big-endian; the high nibble of byte 0 is the type.
+//! Pure functions over bytes; nothing else in the crate looks at a raw PCI byte. Bytes are counted behind the
+//! address byte, where there is one; numbers are big-endian; the high nibble of byte 0 is the type.
 //!
 //! ```text
 //!                  byte 0   1    2    3    4    5
@@ -222,16 +222,16 @@ impl Pci {
     /// The rest is cut to the message length for a single frame; for the other kinds it may end with padding.
     ///
     /// # Errors
-    /// When the frame is one that a receiver ignores (ISO-TP spec ch. 2, 5 and 9). A reserved flow status and a
-    /// reserved STmin byte are values, not errors: they have a meaning to the sender.
+    /// When the frame is one that a receiver ignores (ISO-TP spec ch. 2, 5 and 9). A reserved flow status and
+    /// a reserved STmin byte are values, not errors: they have a meaning to the sender.
     pub fn decode(data: &[u8], prefix: Prefix) -> Result<(Self, &[u8]), DecodeError> {
         Self::decode_padded(data, prefix, 0)
     }
 
     /// As [`decode`](Self::decode), on a network that pads all frames to `min_can_dl` bytes.
     ///
-    /// Above 8 bytes a single frame must be as short as its message allows; a frame of up to `min_can_dl` bytes may be
-    /// longer than that.
+    /// Above 8 bytes a single frame must be as short as its message allows; a frame of up to `min_can_dl`
+    /// bytes may be longer than that.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).

@@ -48,8 +48,8 @@ impl FrameData {
 ///    │   └───────────────────────────────────────────────────────────────┘ WFTmax reached: OVFLW
 ///    └─► Idle: message taken
 /// ```
-/// N_Ar runs while a flow control is not confirmed, N_Cr in `Receiving` from that confirmation or the last frame. A wrong
-/// sequence number, either timer, another first or single frame, or the user end a reception.
+/// N_Ar runs while a flow control is not confirmed, N_Cr in `Receiving` from that confirmation or the last
+/// frame. A wrong sequence number, either timer, another first or single frame, or the user end a reception.
 #[derive(Clone, Copy)]
 enum State {
     /// Nothing is being received and nothing is held.
@@ -105,8 +105,8 @@ pub(crate) struct Pdu<'a> {
 pub(crate) struct Rx<R> {
     state: State,
     buffer: R,
-    /// A functional message that waits for the user. It is another conversation than the physical one, and so common
-    /// beside a long physical transfer (TesterPresent) that it must neither end that nor wait for it.
+    /// A functional message that waits for the user. It is another conversation than the physical one, and so
+    /// common beside a long physical transfer (TesterPresent) that it must neither end that nor wait for it.
     functional: Option<FrameData>,
     /// The flow control that waits to be polled.
     answer: Option<FlowStatus>,
@@ -336,7 +336,8 @@ impl<R: Buffer> Rx<R> {
         }
         self.unconfirmed = self.unconfirmed.saturating_add(1);
         self.timers.start(Kind::NAr, now + config.n_ar);
-        // WAIT and OVFLW carry the real values too: some senders take them from the first flow control (ch. 3).
+        // WAIT and OVFLW carry the real values too: some senders take them from the first flow control (ch.
+        // 3).
         let control = FlowControl::new(status, config.block_size, config.st_min);
         let (frame, _) = config.data_link.frame(
             address.id(Target::Physical),

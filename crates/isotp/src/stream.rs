@@ -1,8 +1,8 @@
 //! Whole messages over any CAN link.
 //!
-//! [`IsoTpStream`] drives a [`Channel`](crate::Channel): it moves frames, keeps the clock, and makes no protocol
-//! decision. It needs no task of its own; whoever polls it drives both directions, so poll the receiving side to be
-//! answered while you send, and to answer.
+//! [`IsoTpStream`] drives a [`Channel`](crate::Channel): it moves frames, keeps the clock, and makes no
+//! protocol decision. It needs no task of its own; whoever polls it drives both directions, so poll the
+//! receiving side to be answered while you send, and to answer.
 
 mod error;
 mod wakers;
@@ -53,14 +53,14 @@ enum Confirmation {
 
 /// A stream and sink of whole messages between two nodes.
 ///
-/// - As a [`Stream`] it yields received messages. A message that fails is an `Err` item and the stream goes on; only
-///   [`StreamError::Link`] ends it.
-/// - As a [`Sink`] it sends one message at a time: `poll_ready` waits for the one before, `poll_flush` until the last
-///   one is on the bus as a whole. Each failure is reported once, by whichever of them comes first; the message given
-///   next is not affected by it.
+/// - As a [`Stream`] it yields received messages. A message that fails is an `Err` item and the stream goes
+///   on; only [`StreamError::Link`] ends it.
+/// - As a [`Sink`] it sends one message at a time: `poll_ready` waits for the one before, `poll_flush` until
+///   the last one is on the bus as a whole. Each failure is reported once, by whichever of them comes first;
+///   the message given next is not affected by it.
 ///
-/// On links that give own frames back once they were on the wire, that is what counts as sent; on others it is that the
-/// link took the frame. Reading and writing may happen in two tasks (`StreamExt::split`).
+/// On links that give own frames back once they were on the wire, that is what counts as sent; on others it
+/// is that the link took the frame. Reading and writing may happen in two tasks (`StreamExt::split`).
 #[derive(Debug)]
 pub struct IsoTpStream<L> {
     link: L,
@@ -151,8 +151,8 @@ impl<L: CanLink> IsoTpStream<L> {
     /// Sends a message to one node and waits until it is on the bus as a whole.
     ///
     /// # Errors
-    /// When it cannot be sent, or failed on the way; or when a message given before had failed unnoticed, and then this
-    /// one was not sent.
+    /// When it cannot be sent, or failed on the way; or when a message given before had failed unnoticed, and
+    /// then this one was not sent.
     ///
     /// # Cancel safety
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
@@ -204,8 +204,8 @@ impl<L: CanLink> IsoTpStream<L> {
         self.events.pop_front()
     }
 
-    /// The oldest event of the link that was not looked at and is not a frame: bus errors, losses, link changes. At most
-    /// [`MAX_EVENTS`] are kept.
+    /// The oldest event of the link that was not looked at and is not a frame: bus errors, losses, link
+    /// changes. At most [`MAX_EVENTS`] are kept.
     pub fn next_link_event(&mut self) -> Option<LinkEvent> {
         self.link_events.pop_front()
     }

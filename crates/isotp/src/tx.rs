@@ -27,8 +27,9 @@ const MAX_UNCONFIRMED: u8 = 32;
 ///       confirmed            poll: last consecutive frame   │ ▲ poll: consecutive frame,
 ///                                                           └─┘ then the gap
 /// ```
-/// N_As runs while a frame is not confirmed, N_Bs in `WaitFlow` from the last confirmation or WAIT. Either one expiring,
-/// OVFLW, a reserved status, too many WAITs, a link error or the user end the transfer from any state.
+/// N_As runs while a frame is not confirmed, N_Bs in `WaitFlow` from the last confirmation or WAIT. Either
+/// one expiring, OVFLW, a reserved status, too many WAITs, a link error or the user end the transfer from any
+/// state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The single or first frame waits to be polled.
@@ -264,7 +265,8 @@ impl<T: AsRef<[u8]>> Tx<T> {
         let Phase::WaitFlow { waits } = transfer.phase else {
             return report.ignored(IgnoreReason::UnexpectedFlowControl);
         };
-        // The receiver has seen what it answers, so a confirmation that is still under way is not needed any more.
+        // The receiver has seen what it answers, so a confirmation that is still under way is not needed any
+        // more.
         if core::mem::take(&mut transfer.head_unconfirmed) {
             report.event(Event::FirstFrameSent { id: transfer.id });
         }

@@ -1,5 +1,5 @@
-//! Our ISO-TP against the kernel's: can-utils' `isotpsend` and `isotprecv`, and kernel sockets of our own, on a virtual
-//! interface. Each test has identifiers of its own, so they share the interface.
+//! Our ISO-TP against the kernel's: can-utils' `isotpsend` and `isotprecv`, and kernel sockets of our own, on
+//! a virtual interface. Each test has identifiers of its own, so they share the interface.
 #![cfg(all(feature = "linux", target_os = "linux"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -18,8 +18,8 @@ use isotp::{
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-/// The lengths that matter: one byte, the last and first of each frame kind, FD's longest single frame, the longest with
-/// a 12-bit length.
+/// The lengths that matter: one byte, the last and first of each frame kind, FD's longest single frame, the
+/// longest with a 12-bit length.
 const LENGTHS: [usize; 5] = [1, 7, 8, 62, 4095];
 
 fn interface() -> String {

@@ -1,7 +1,8 @@
 //! Files captured from real peers.
 //!
-//! A file is one JSON object with `schema` and a list `vectors`. Files are found in the folder that `TINWIRE_VECTORS`
-//! names, or in the copy that the crate under test keeps; both have one sub-folder for each protocol.
+//! A file is one JSON object with `schema` and a list `vectors`. Files are found in the folder that
+//! `TINWIRE_VECTORS` names, or in the copy that the crate under test keeps; both have one sub-folder for each
+//! protocol.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,8 @@ pub(super) enum Side {
     Writer,
 }
 
-/// Wakes the reader and the writer: either one drives both directions, so what the link has to say concerns both.
+/// Wakes the reader and the writer: either one drives both directions, so what the link has to say concerns
+/// both.
 #[derive(Debug, Default)]
 pub(super) struct Wakers {
     reader: Mutex<Option<Waker>>,

@@ -55,7 +55,8 @@ pub(crate) fn check(entry: &Value, tally: &mut Tally) {
             .map(|step| payload(&step["payload"]))
             .collect();
         assert_eq!(to.received, messages, "{entry}: messages from {who}");
-        // How a side's flow controls interleave with its own message is not defined, so they are compared apart.
+        // How a side's flow controls interleave with its own message is not defined, so they are compared
+        // apart.
         let prefix = from.channel.address().tx().prefix();
         for kind in [Kind::FlowControl, Kind::Message] {
             let frames: Vec<_> = from.sent.iter().map(|(_, frame)| text(frame)).collect();

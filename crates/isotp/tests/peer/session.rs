@@ -1,7 +1,7 @@
 //! One peer and a script of frames, right and wrong ones.
 //!
-//! The trace is what python-can-isotp does. Where the standard asks for something else, `iso` says in words what that
-//! is, and [`Rule`] says what we check for these words.
+//! The trace is what python-can-isotp does. Where the standard asks for something else, `iso` says in words
+//! what that is, and [`Rule`] says what we check for these words.
 
 use bytes::Bytes;
 use can_link::CanFrame;
@@ -194,7 +194,10 @@ pub(crate) fn check(entry: &Value, tally: &mut Tally) {
         Rule::Trace => as_traced(entry, &ours),
         Rule::Ignore => ignores(entry, address, config, &ours, tally),
         Rule::SendFails(result) => {
-            let is_result = |event: &Event| matches!(event, Event::SendFailed { error, .. } if error.n_result().name() == result);
+            let is_result = |event: &Event| match event {
+                Event::SendFailed { error, .. } => error.n_result().name() == result,
+                _ => false,
+            };
             assert!(ours.reports(is_result), "{entry}: {ours:#?}");
             let kept: Vec<_> = traced(entry, "out").take(ours.out.len()).collect();
             assert_eq!(ours.frames(), kept, "{entry}");

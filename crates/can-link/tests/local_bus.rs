@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use can_link::link::{Event, LinkChange};
@@ -12,14 +12,15 @@ use tokio::time::timeout;
 
 /// Far beyond what any step takes; reached only when something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-const DIRECTORY: &str = "CAN_LINK_TEST_BUS_DIRECTORY";
+/// Set in processes that [`start_child`] starts.
+const CHILD: &str = "CAN_LINK_TEST_CHILD";
 
 fn frame(number: u8) -> CanFrame {
     CanFrame::data(StandardId::ZERO, &[number]).expect("one byte fits")
 }
 
 async fn join(directory: &Path) -> Link {
-    let config = can_link::local_bus::BusConfig::default().directory(directory.join("bus"));
+    let config = can_link::local_bus::BusConfig::default().directory(directory);
     let port = timeout(PATIENCE, can_link::local_bus::join("processes", config)).await;
     port.expect("joining hangs").expect("joining fails").into_link()
 }
@@ -29,14 +30,13 @@ async fn next(link: &mut Link) -> Event {
     event.expect("the link fails").expect("the link has ended")
 }
 
-/// Not a test of its own: the process that [`a_killed_host_is_replaced`] starts. It echoes each frame plus
-/// one.
+/// Not a test of its own: the process that [`start_child`] starts. It echoes each frame plus one.
 #[tokio::test]
 async fn child() -> Result<(), Box<dyn core::error::Error>> {
-    let Some(directory) = std::env::var_os(DIRECTORY) else {
+    if std::env::var_os(CHILD).is_none() {
         return Ok(());
-    };
-    let mut link = join(Path::new(&directory)).await;
+    }
+    let mut link = can_link::open(&"bus:processes".parse()?).await?;
     eprintln!("joined");
     while let Some(received) = link.recv_frame().await? {
         let number = received.frame.payload().first().copied().unwrap_or_default();
@@ -55,21 +55,30 @@ impl Drop for Killed {
     }
 }
 
+/// Starts a process that joins the bus in the runtime directory that `directory` stands for.
 fn start_child(directory: &Path) -> Killed {
-    let mut child = Command::new(std::env::current_exe().expect("a test knows its own file"))
+    start(Command::new(test_file()).env("XDG_RUNTIME_DIR", directory))
+}
+
+fn test_file() -> PathBuf {
+    std::env::current_exe().expect("a test knows its own file")
+}
+
+fn start(command: &mut Command) -> Killed {
+    let mut child = command
         .args(["--exact", "child", "--nocapture"])
-        .env(DIRECTORY, directory)
+        .env(CHILD, "1")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the test starts again");
     let output = child.stderr.take().expect("standard error is piped");
-    let joined = BufReader::new(output)
-        .lines()
-        .map_while(Result::ok)
-        .any(|line| line == "joined");
     let child = Killed(child);
-    assert!(joined, "the child ended before it joined");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    assert!(
+        lines.any(|line| line == "joined"),
+        "the child ended before it joined"
+    );
     child
 }
 
@@ -77,7 +86,7 @@ fn start_child(directory: &Path) -> Killed {
 async fn a_killed_host_is_replaced() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let host = start_child(directory.path());
-    let mut link = join(directory.path()).await;
+    let mut link = join(&directory.path().join("tinwire")).await;
     link.send(frame(1)).await.expect("the host is there");
     let Event::Frame(answer) = next(&mut link).await else {
         panic!("no answer")
@@ -108,7 +117,7 @@ async fn members_of_a_killed_host_find_each_other() {
     let host = start_child(directory.path());
     let mut members = Vec::new();
     for _ in 0..8 {
-        members.push(join(directory.path()).await);
+        members.push(join(&directory.path().join("tinwire")).await);
     }
     drop(host);
     for link in &mut members {
@@ -122,4 +131,26 @@ async fn members_of_a_killed_host_find_each_other() {
         };
         assert_eq!(received.frame, frame(7));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_runtime_directory_the_temporary_one_holds_the_users_own() {
+    use std::os::unix::fs::MetadataExt;
+
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let _host = start(
+        Command::new(test_file())
+            .env_remove("XDG_RUNTIME_DIR")
+            .env("TMPDIR", temporary.path()),
+    );
+    let uid = temporary.path().metadata().expect("it was just made").uid();
+    let directory = temporary.path().join(format!("tinwire-{uid}"));
+    let mode = directory.metadata().expect("the child made it").mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut link = join(&directory).await;
+    link.send(frame(1)).await.expect("the host is there");
+    let Event::Frame(answer) = next(&mut link).await else {
+        panic!("no answer")
+    };
+    assert_eq!(answer.frame, frame(2));
 }

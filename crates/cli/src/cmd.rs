@@ -1,0 +1,39 @@
+//! What each verb does, one file per verb.
+
+mod completions;
+mod config;
+mod doctor;
+mod version;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, ConfigVerb, Verb};
+use crate::failure::Result;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// What a verb works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) output: Output,
+    pub(crate) stop: Stop,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<ExitCode> {
+    let mut session = Session {
+        settings,
+        output,
+        stop: Stop::listen(cli.global.deadline),
+    };
+    let result = match cli.verb {
+        Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
+        Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),
+        Verb::Completions { shell } => completions::run(&mut session, shell),
+        Verb::Version => version::run(&mut session),
+    };
+    session.output.flush()?;
+    result.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,40 @@
+//! `doctor`: what this machine can do, and the command that closes each gap.
+//!
+//! [`machine`] looks, [`diagnosis`] judges what was seen, this file prints.
+
+mod diagnosis;
+mod machine;
+
+use clap::builder::styling::{AnsiColor, Style};
+
+use self::diagnosis::{Finding, State};
+use super::Session;
+use crate::failure::Result;
+
+#[expect(
+    clippy::unused_async,
+    reason = "verbs that can be cut short are futures; probing sockets waits"
+)]
+pub(super) async fn run(session: &mut Session) -> Result {
+    let machine = machine::look();
+    for finding in diagnosis::judge(&machine) {
+        session.output.either(&finding, text)?;
+    }
+    Ok(())
+}
+
+/// `ok   kernel CAN    what was found`, and below it the fix.
+fn text(finding: &Finding) -> String {
+    let (word, color) = match finding.state {
+        State::Ok => ("ok", AnsiColor::Green),
+        State::Gap => ("gap", AnsiColor::Yellow),
+        State::None => ("-", AnsiColor::BrightBlack),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    let mut text = format!("{style}{word:<4}{style:#} {:<18} {}", finding.what, finding.found);
+    if let Some(fix) = &finding.fix {
+        text.push_str("\n     fix: ");
+        text.push_str(fix);
+    }
+    text
+}

@@ -3,6 +3,8 @@
 //! Each verb's flags are one struct in a file named after its noun. The structs hold typed values; what they mean
 //! together is decided in [`crate::cmd`].
 
+pub(crate) mod can;
+pub(crate) mod modes;
 
 use core::time::Duration;
 
@@ -75,6 +77,9 @@ impl Global {
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// CAN traffic: dump, send, gen
+    #[command(subcommand)]
+    Can(can::CanVerb),
     /// What this machine can do, and the command that fixes each gap
     #[command(after_help = "Examples:\n  tinwire doctor\n  tinwire doctor --json")]
     Doctor,

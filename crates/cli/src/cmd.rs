@@ -1,5 +1,6 @@
 //! What each verb does, one file per verb.
 
+mod can;
 mod completions;
 mod config;
 mod doctor;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         stop: Stop::listen(cli.global.deadline),
     };
     let result = match cli.verb {
+        Verb::Can(verb) => can::run(&mut session, verb).await,
         Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),
         Verb::Completions { shell } => completions::run(&mut session, shell),

@@ -3,6 +3,7 @@
 mod args;
 mod cmd;
 mod failure;
+mod links;
 mod multicall;
 mod output;
 mod settings;

@@ -7,9 +7,9 @@ use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
 const NAMES: [(&str, &[&str]); 11] = [
-    ("candump", &[]),
-    ("cansend", &[]),
-    ("cangen", &[]),
+    ("candump", &["can", "dump"]),
+    ("cansend", &["can", "send"]),
+    ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
     ("isotpsend", &[]),
     ("isotprecv", &[]),
@@ -58,6 +58,12 @@ mod tests {
         let words = expanded(&["/usr/bin/tinwire", "can", "dump"]).unwrap();
         assert_eq!(words, ["/usr/bin/tinwire", "can", "dump"]);
         assert!(expanded(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_known_name_becomes_its_verb() {
+        let words = expanded(&["/usr/local/bin/candump", "-L", "can0"]).unwrap();
+        assert_eq!(words, ["tinwire", "can", "dump", "-L", "can0"]);
     }
 
     #[test]

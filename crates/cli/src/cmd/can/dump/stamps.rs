@@ -1,0 +1,107 @@
+//! Time stamps in candump's four forms.
+
+use can_link::candump::{Elapsed, LogTime, Precision};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::args::can::TimeStamps;
+
+/// Prints times in one form; two of the forms depend on the time before.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    form: Option<TimeStamps>,
+    precision: Precision,
+    since: Option<LogTime>,
+    zone: TimeZone,
+}
+
+impl Stamps {
+    pub(super) fn new(form: Option<TimeStamps>, precision: Precision) -> Self {
+        Self {
+            form,
+            precision,
+            since: None,
+            zone: TimeZone::system(),
+        }
+    }
+
+    /// The text that stands between parentheses; empty when no time is wanted.
+    pub(super) fn text(&mut self, time: LogTime) -> String {
+        match self.form {
+            None => String::new(),
+            Some(TimeStamps::Absolute) => match self.precision {
+                Precision::Micro => format!("{time}"),
+                Precision::Nano => format!("{time:#}"),
+            },
+            Some(TimeStamps::Zero) => {
+                let start = *self.since.get_or_insert(time);
+                self.elapsed(time, start)
+            }
+            Some(TimeStamps::Delta) => {
+                let before = self.since.replace(time).unwrap_or(time);
+                self.elapsed(time, before)
+            }
+            Some(TimeStamps::Date) => self.date(time),
+        }
+    }
+
+    fn elapsed(&self, time: LogTime, start: LogTime) -> String {
+        let elapsed = Elapsed(time.since(start));
+        match self.precision {
+            Precision::Micro => format!("{elapsed}"),
+            Precision::Nano => format!("{elapsed:#}"),
+        }
+    }
+
+    fn date(&self, time: LogTime) -> String {
+        let seconds = Timestamp::from_second(time.seconds()).unwrap_or_default();
+        let date = seconds.to_zoned(self.zone.clone());
+        let date = date.strftime("%Y-%m-%d %H:%M:%S");
+        match self.precision {
+            Precision::Micro => format!("{date}.{:06}", time.nanos() / 1000),
+            Precision::Nano => format!("{date}.{:09}", time.nanos()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(form: TimeStamps, precision: Precision) -> [String; 3] {
+        let mut stamps = Stamps::new(Some(form), precision);
+        stamps.zone = TimeZone::UTC;
+        [(100, 500_000_000), (101, 0), (103, 250_000)]
+            .map(|(seconds, nanos)| stamps.text(LogTime::new(seconds, nanos).unwrap()))
+    }
+
+    #[test]
+    fn each_form_is_candumps() {
+        assert_eq!(
+            texts(TimeStamps::Absolute, Precision::Micro),
+            ["0000000100.500000", "0000000101.000000", "0000000103.000250"]
+        );
+        assert_eq!(
+            texts(TimeStamps::Zero, Precision::Micro),
+            ["000.000000", "000.500000", "002.500250"]
+        );
+        assert_eq!(
+            texts(TimeStamps::Delta, Precision::Nano),
+            ["000.000000000", "000.500000000", "002.000250000"]
+        );
+        assert_eq!(
+            texts(TimeStamps::Date, Precision::Micro),
+            [
+                "1970-01-01 00:01:40.500000",
+                "1970-01-01 00:01:41.000000",
+                "1970-01-01 00:01:43.000250"
+            ]
+        );
+    }
+
+    #[test]
+    fn no_form_is_no_text() {
+        let mut stamps = Stamps::new(None, Precision::Micro);
+        assert_eq!(stamps.text(LogTime::default()), "");
+    }
+}

@@ -1,0 +1,246 @@
+//! From the text of a link to an open one, and from its errors to sentences.
+
+use can_link::FilterSet;
+use can_link::address::LinkAddress;
+use can_link::link::{CanLink, CanRx as _, ChannelId, Event, LinkError, SendError};
+use tinwire_sim::{World, WorldConfig};
+
+use crate::cmd::Session;
+use crate::failure::{Code, Failure, Result};
+use crate::settings::Origin;
+
+/// Any link.
+pub(crate) type AnyLink = Box<dyn CanLink>;
+
+/// An open link and how its frames are labelled.
+pub(crate) struct Opened {
+    pub(crate) link: AnyLink,
+    /// The interface or bus, as log lines name it.
+    pub(crate) name: String,
+    labels: Labels,
+    /// The simulated devices, which live as long as the link.
+    pub(crate) world: Option<World>,
+}
+
+/// How the interface of a frame is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Labels {
+    /// The link is one interface.
+    One,
+    /// The frame tells its interface.
+    ByChannel,
+}
+
+impl Opened {
+    /// The name of the interface that an event came from.
+    pub(crate) fn label(&self, event: &Event) -> String {
+        let channel = match (self.labels, event) {
+            (Labels::ByChannel, Event::Frame(received)) => received.channel,
+            (Labels::ByChannel, Event::BusError(error)) => error.channel,
+            _ => return self.name.clone(),
+        };
+        interface_name(channel).unwrap_or_else(|| self.name.clone())
+    }
+}
+
+/// The kernel's name of an interface index.
+fn interface_name(ChannelId(index): ChannelId) -> Option<String> {
+    let entries = std::fs::read_dir("/sys/class/net").ok()?;
+    entries
+        .flatten()
+        .find(|entry| {
+            std::fs::read_to_string(entry.path().join("ifindex"))
+                .is_ok_and(|text| text.trim().parse() == Ok(index))
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+}
+
+/// Understands the text of a link.
+pub(crate) fn parse(text: &str) -> Result<LinkAddress> {
+    text.parse().map_err(|error| {
+        Failure::caused(Code::BadAddress, anyhow::Error::new(error)).context(format_args!("link {text}"))
+    })
+}
+
+/// The link that is named, or else the configured one; a notice says so when that is the simulation.
+pub(crate) fn named_or_configured(session: &Session, named: Option<&str>) -> Result<LinkAddress> {
+    let Some(text) = named else {
+        let configured = &session.settings.link;
+        if configured.origin == Origin::BuiltIn {
+            session
+                .output
+                .notice("no link configured: using the built-in simulated devices (sim:)");
+        }
+        return parse(&configured.value);
+    };
+    parse(text)
+}
+
+/// Asks for a receive buffer of the kernel.
+pub(crate) fn with_receive_buffer(mut address: LinkAddress, bytes: Option<u32>) -> Result<LinkAddress> {
+    let Some(bytes) = bytes else {
+        return Ok(address);
+    };
+    match &mut address {
+        LinkAddress::SocketCan(socket) => socket.receive_buffer = usize::try_from(bytes).ok(),
+        other => return Err(kernel_only("-r", other)),
+    }
+    Ok(address)
+}
+
+/// Hides sent frames from other programs of this host.
+pub(crate) fn without_loopback(mut address: LinkAddress) -> Result<LinkAddress> {
+    match &mut address {
+        LinkAddress::SocketCan(socket) => socket.loopback = false,
+        other => return Err(kernel_only("-x", other)),
+    }
+    Ok(address)
+}
+
+fn kernel_only(flag: &str, address: &LinkAddress) -> Failure {
+    let message = format!("{flag} is for interfaces of the kernel, and {address} is none");
+    Failure::new(Code::Usage, message)
+}
+
+/// Opens a link.
+pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
+    if let LinkAddress::Sim(sim) = address {
+        let config = WorldConfig::seeded(sim.seed)
+            .loss(sim.loss)
+            .delay(sim.delay)
+            .duplicate(sim.duplicate)
+            .corrupt(sim.corrupt);
+        let world = World::start(config)
+            .await
+            .map_err(|error| Failure::caused(Code::CannotOpen, error))?;
+        return Ok(Opened {
+            link: Box::new(world.join()),
+            name: "sim".into(),
+            labels: Labels::One,
+            world: Some(world),
+        });
+    }
+    let link = can_link::open(address)
+        .await
+        .map_err(|error| trouble(error, &address.to_string()))?;
+    let (name, labels) = match address {
+        LinkAddress::SocketCan(socket) if socket.interface == "any" => ("any".into(), Labels::ByChannel),
+        LinkAddress::SocketCan(socket) => (socket.interface.clone(), Labels::One),
+        LinkAddress::Virtual(address) => (address.name.clone(), Labels::One),
+        LinkAddress::Bus(address) => (address.name.clone(), Labels::One),
+        other => (other.to_string(), Labels::One),
+    };
+    Ok(Opened {
+        link: Box::new(link),
+        name,
+        labels,
+        world: None,
+    })
+}
+
+/// Opens a link that shall deliver only what the filters accept.
+pub(crate) async fn open_filtered(mut address: LinkAddress, filters: Option<&FilterSet>) -> Result<Opened> {
+    let Some(filters) = filters else {
+        return open(&address).await;
+    };
+    // A kernel socket queues from the moment it is bound, so its filters have to be there before.
+    if let LinkAddress::SocketCan(socket) = &mut address {
+        socket.filters = filters.filters().to_vec();
+        socket.join = filters.join();
+        socket.errors = filters.errors();
+        return open(&address).await;
+    }
+    let mut opened = open(&address).await?;
+    opened
+        .link
+        .set_filters(filters)
+        .map_err(|error| trouble(error, &opened.name))?;
+    Ok(opened)
+}
+
+/// A link that cannot be opened or is of no further use, with what would help.
+pub(crate) fn trouble(error: LinkError, link: &str) -> Failure {
+    let code = match &error {
+        LinkError::Gone { .. } | LinkError::Closed => Code::Lost,
+        LinkError::Protocol { .. } => Code::Protocol,
+        _ => Code::CannotOpen,
+    };
+    let hint = match &error {
+        LinkError::NotFound { .. } | LinkError::Unsupported { .. } => {
+            Some("tinwire doctor tells what this machine has; bus:NAME and sim: work on every one")
+        }
+        LinkError::Permission { .. } => Some("tinwire doctor tells which rights are missing"),
+        _ => None,
+    };
+    let is_named = error.to_string().contains(link);
+    let mut failure = Failure::caused(code, anyhow::Error::new(error));
+    if !is_named {
+        failure = failure.context(link);
+    }
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A frame that the link did not take.
+pub(crate) fn not_sent(error: SendError, link: &str) -> Failure {
+    let code = match &error {
+        SendError::Gone | SendError::Closed => Code::Lost,
+        _ => Code::NotSent,
+    };
+    let hint = match &error {
+        SendError::Down => Some(format!("sudo ip link set {link} up")),
+        SendError::BusOff => Some(format!("sudo ip link set {link} type can restart")),
+        _ => None,
+    };
+    let failure = Failure::caused(code, anyhow::Error::new(error)).context(link);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_scheme_is_told_with_what_was_meant() {
+        let failure = parse("socketcam:can0").unwrap_err();
+        assert_eq!(
+            failure.text(),
+            "error: link socketcam:can0: unknown scheme \"socketcam\" (did you mean \"socketcan\"?)"
+        );
+        assert_eq!(failure.code().exit(), 2);
+    }
+
+    #[test]
+    fn flags_of_the_kernel_are_refused_elsewhere() {
+        let bus = || parse("bus:lab").unwrap();
+        assert_eq!(
+            without_loopback(bus()).unwrap_err().text(),
+            "error: -x is for interfaces of the kernel, and bus:lab is none"
+        );
+        assert!(with_receive_buffer(bus(), Some(1)).is_err());
+        assert!(with_receive_buffer(bus(), None).is_ok());
+        assert!(without_loopback(parse("can0").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn what_went_wrong_with_a_link_names_it_once() {
+        let error = LinkError::NotFound {
+            link: "can7".into(),
+            fix: None,
+        };
+        let text = trouble(error, "can7").text();
+        assert!(
+            text.starts_with("error: can7: no such CAN interface\nhint: "),
+            "{text}"
+        );
+        assert_eq!(
+            not_sent(SendError::Down, "can0").text(),
+            "error: can0: the interface is down\nhint: sudo ip link set can0 up"
+        );
+    }
+}

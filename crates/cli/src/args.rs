@@ -4,6 +4,7 @@
 //! together is decided in [`crate::cmd`].
 
 pub(crate) mod can;
+pub(crate) mod isotp;
 pub(crate) mod modes;
 
 use core::time::Duration;
@@ -80,6 +81,9 @@ pub(crate) enum Verb {
     /// CAN traffic: dump, send, gen
     #[command(subcommand)]
     Can(can::CanVerb),
+    /// ISO 15765-2 transfers: send, recv
+    #[command(subcommand)]
+    Isotp(isotp::IsotpVerb),
     /// What this machine can do, and the command that fixes each gap
     #[command(after_help = "Examples:\n  tinwire doctor\n  tinwire doctor --json")]
     Doctor,

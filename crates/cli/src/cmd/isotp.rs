@@ -1,0 +1,146 @@
+//! `isotp ...`
+
+mod recv;
+mod send;
+
+use can_link::Id;
+use can_link::frame::FdFlags;
+use isotp::stream::StreamError;
+use isotp::{Address, Config, DataLink, IsoTpStream, Padding, TxDl};
+use serde::Serialize;
+use tinwire_sim::World;
+use tinwire_sim::ecu::{REQUEST_ID, RESPONSE_ID};
+
+use super::Session;
+use crate::args::isotp::{Endpoint, Filler, IsotpVerb, LinkLayer};
+use crate::failure::{Code, Failure, Result};
+use crate::links::{self, AnyLink, Opened};
+use crate::units;
+
+pub(super) async fn run(session: &mut Session, verb: IsotpVerb) -> Result {
+    match verb {
+        IsotpVerb::Send(args) => send::run(session, args).await,
+        IsotpVerb::Recv(args) => recv::run(session, args).await,
+    }
+}
+
+/// Which end of the usual pair of identifiers we are where none are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Tester,
+    Controller,
+}
+
+/// A stream of messages on an open link.
+struct Opening {
+    stream: IsoTpStream<AnyLink>,
+    name: String,
+    /// The simulated devices, which live as long as the stream.
+    _world: Option<World>,
+}
+
+async fn open(
+    session: &Session,
+    endpoint: &Endpoint,
+    named: Option<&str>,
+    side: Side,
+    config: Config,
+) -> Result<Opening> {
+    let (address, config) = (address(endpoint, side)?, understand(endpoint, config)?);
+    let link = links::named_or_configured(session, endpoint.link.as_deref().or(named))?;
+    let Opened {
+        link, name, world, ..
+    } = session.stop.cut(links::open(&link)).await?;
+    let stream = IsoTpStream::new(link, address, config).map_err(|error| links::trouble(error, &name))?;
+    Ok(Opening {
+        stream,
+        name,
+        _world: world,
+    })
+}
+
+fn address(endpoint: &Endpoint, side: Side) -> Result<Address> {
+    let standard = |raw| can_link::id::standard(u32::from(raw)).into();
+    let (request, response): (Id, Id) = (standard(REQUEST_ID), standard(RESPONSE_ID));
+    let (ours, theirs) = match side {
+        Side::Tester => (request, response),
+        Side::Controller => (response, request),
+    };
+    let (tx, rx) = match (endpoint.source, endpoint.destination) {
+        (None, None) => (ours, theirs),
+        (Some(tx), Some(rx)) => (tx, rx),
+        _ => {
+            let message = "-s and -d belong together: our identifier and the other's";
+            return Err(Failure::new(Code::Usage, message));
+        }
+    };
+    let address = match endpoint.extended {
+        Some((target, source)) => Address::extended(tx, rx, target, source),
+        None => Address::normal(tx, rx),
+    };
+    address.map_err(|_| {
+        let message = format!("both directions have the identifier {}", units::id_text(tx));
+        Failure::new(Code::Usage, message).hint("-s is our identifier, -d the other's")
+    })
+}
+
+/// Flags that both verbs have, on top of what one verb has set.
+fn understand(endpoint: &Endpoint, mut config: Config) -> Result<Config> {
+    if endpoint.check_padding.is_some() || endpoint.padding == Some(Filler::Checked) {
+        return Err(later(
+            "-P and a second byte of -p",
+            "checking how received frames are filled",
+        ));
+    }
+    match endpoint.padding {
+        Some(Filler::None) => config = config.padding(Padding::none()),
+        Some(Filler::Byte(byte)) => config = config.padding(Padding::filled(byte)),
+        Some(Filler::Checked) | None => {}
+    }
+    if let Some(LinkLayer::Fd { length, flags }) = endpoint.link_layer {
+        let tx_dl = TxDl::new(length)
+            .ok_or_else(|| Failure::new(Code::Usage, format!("-L: frames of {length} bytes do not exist")))?;
+        config = config.data_link(DataLink::Fd {
+            tx_dl,
+            flags: FdFlags::from_bits(flags),
+        });
+    }
+    Ok(config.forced_gap(endpoint.forced_gap))
+}
+
+/// A flag of the kernel's tools that is not built.
+fn later(flag: &str, what: &str) -> Failure {
+    Failure::new(
+        Code::NotInThisVersion,
+        format!("{flag}: {what} is not in this version"),
+    )
+}
+
+/// A message that was received.
+#[derive(Serialize)]
+struct Received {
+    r#type: &'static str,
+    ts: String,
+    link: String,
+    len: usize,
+    data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negative: Option<String>,
+}
+
+/// A transfer that failed, or a link that did.
+fn trouble(error: StreamError, link: &str) -> Failure {
+    match error {
+        StreamError::Link(error) => links::trouble(error, link),
+        StreamError::NotSent(_) => Failure::caused(Code::Usage, error),
+        StreamError::SendFailed {
+            cause: Some(cause), ..
+        } => links::not_sent(cause, link),
+        StreamError::SendFailed { .. } if error.n_result() == Some("N_TIMEOUT_Bs") => {
+            Failure::caused(Code::Protocol, error).context(link).hint(
+                "the other side did not answer the first frame: is it there, and are -s and -d the right way round?",
+            )
+        }
+        _ => Failure::caused(Code::Protocol, error).context(link),
+    }
+}

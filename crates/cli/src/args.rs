@@ -4,6 +4,7 @@
 //! together is decided in [`crate::cmd`].
 
 pub(crate) mod can;
+pub(crate) mod csp;
 pub(crate) mod isotp;
 pub(crate) mod modes;
 
@@ -84,6 +85,9 @@ pub(crate) enum Verb {
     /// ISO 15765-2 transfers: send, recv
     #[command(subcommand)]
     Isotp(isotp::IsotpVerb),
+    /// CubeSat Space Protocol: ping, node
+    #[command(subcommand)]
+    Csp(csp::CspVerb),
     /// What this machine can do, and the command that fixes each gap
     #[command(after_help = "Examples:\n  tinwire doctor\n  tinwire doctor --json")]
     Doctor,

@@ -3,6 +3,7 @@
 mod can;
 mod completions;
 mod config;
+mod csp;
 mod doctor;
 mod isotp;
 mod version;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
     let result = match cli.verb {
         Verb::Can(verb) => can::run(&mut session, verb).await,
         Verb::Isotp(verb) => isotp::run(&mut session, verb).await,
+        Verb::Csp(verb) => csp::run(&mut session, verb).await,
         Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),
         Verb::Completions { shell } => completions::run(&mut session, shell),

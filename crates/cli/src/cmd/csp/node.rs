@@ -1,0 +1,104 @@
+//! `csp node`: a node that answers pings until it is interrupted.
+
+use csp_core::Event;
+use csp_core::rt::Notice;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{attach, understand};
+use crate::args::csp::Node;
+use crate::cmd::Session;
+use crate::failure::{Code, Failure, Result};
+
+/// Printed once the node answers, so that scripts know when.
+#[derive(Serialize)]
+struct Ready {
+    r#type: &'static str,
+    address: u16,
+    netmask: u8,
+    link: String,
+}
+
+/// The closing line.
+#[derive(Serialize)]
+struct Summary {
+    r#type: &'static str,
+    served: u64,
+    received: u64,
+    sent: u64,
+    dropped: u64,
+}
+
+pub(super) async fn run(session: &mut Session, args: Node) -> Result {
+    let (iface, link) = understand(session, &args.interface)?;
+    let address = iface.address.ok_or_else(|| {
+        Failure::new(Code::Usage, "a node needs an address of its own")
+            .hint("--addr ADDR/BITS, for example --addr 2/8")
+    })?;
+    let attached = session.stop.cut(attach(&iface, &link, address)).await?;
+    let mut notices = attached.node.notices();
+    let ready = Ready {
+        r#type: "ready",
+        address: address.address.to_bits(),
+        netmask: address.netmask.to_bits(),
+        link: attached.name.clone(),
+    };
+    session
+        .output
+        .either(&ready, |ready| format!("node {address} is on {}", ready.link))?;
+    session.output.flush()?;
+    let ended = loop {
+        let notice = tokio::select! {
+            _ = session.stop.wait() => break Ok(()),
+            notice = notices.recv() => notice,
+        };
+        match notice {
+            Ok(Notice::Ended { error, .. }) => break Err(ended(&attached.name, error.as_deref())),
+            Ok(Notice::Event(event)) => tell(session, &attached.name, event),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => break Err(Failure::new(Code::Lost, "the node has stopped")),
+        }
+    };
+    if let Some(status) = attached.node.status().await {
+        let sum = |count: fn(&csp_core::InterfaceStats) -> u64| {
+            status
+                .interfaces
+                .iter()
+                .map(|interface| count(&interface.stats))
+                .sum()
+        };
+        let summary = Summary {
+            r#type: "summary",
+            served: status.stats.served,
+            received: sum(|stats| stats.rx),
+            sent: sum(|stats| stats.tx),
+            dropped: status.stats.dropped,
+        };
+        session.output.summary(&summary, |summary| {
+            let Summary {
+                served,
+                received,
+                sent,
+                dropped,
+                ..
+            } = summary;
+            format!("{served} requests answered, {received} packets received, {sent} sent, {dropped} dropped")
+        });
+    }
+    ended
+}
+
+fn ended(link: &str, error: Option<&std::io::Error>) -> Failure {
+    let why = error.map_or_else(|| "it ended".to_owned(), ToString::to_string);
+    Failure::new(Code::Lost, format!("{link}: {why}"))
+}
+
+fn tell(session: &Session, link: &str, event: Event) {
+    match event {
+        Event::Dropped(dropped) => session
+            .output
+            .notice(format_args!("{link}: a packet was dropped: {:?}", dropped.reason)),
+        Event::Link { state, .. } => session.output.notice(format_args!("{link}: link is {state:?}")),
+        _ => {}
+    }
+}

@@ -5,6 +5,7 @@
 
 pub(crate) mod can;
 pub(crate) mod csp;
+pub(crate) mod fstrm;
 pub(crate) mod isotp;
 pub(crate) mod modes;
 
@@ -88,6 +89,9 @@ pub(crate) enum Verb {
     /// CubeSat Space Protocol: ping, node
     #[command(subcommand)]
     Csp(csp::CspVerb),
+    /// Frame Streams files: cat, info
+    #[command(subcommand)]
+    Fstrm(fstrm::FstrmVerb),
     /// What this machine can do, and the command that fixes each gap
     #[command(after_help = "Examples:\n  tinwire doctor\n  tinwire doctor --json")]
     Doctor,

@@ -19,6 +19,7 @@ use crate::units;
 
 const EXAMPLES: &str = "\
 Examples:
+  tinwire demo                        no hardware: a satellite, a car's controller, a DNS tap
   tinwire doctor                      what this machine can do, and how to close each gap
   tinwire version --json
 
@@ -80,6 +81,13 @@ impl Global {
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// A walk through every protocol on simulated devices; needs no hardware
+    #[command(after_help = "Examples:\n  tinwire demo\n  tinwire demo --json\n  tinwire demo --seed 7")]
+    Demo {
+        /// Decides what is left to chance
+        #[arg(long, value_name = "NUMBER", default_value = "1")]
+        seed: u64,
+    },
     /// CAN traffic: dump, send, gen
     #[command(subcommand)]
     Can(can::CanVerb),

@@ -4,6 +4,7 @@ mod can;
 mod completions;
 mod config;
 mod csp;
+mod demo;
 mod doctor;
 mod fstrm;
 mod isotp;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         stop: Stop::listen(cli.global.deadline),
     };
     let result = match cli.verb {
+        Verb::Demo { seed } => session.stop.clone().cut(demo::run(&mut session, seed)).await,
         Verb::Can(verb) => can::run(&mut session, verb).await,
         Verb::Isotp(verb) => isotp::run(&mut session, verb).await,
         Verb::Csp(verb) => csp::run(&mut session, verb).await,

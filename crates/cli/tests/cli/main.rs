@@ -1,0 +1,16 @@
+//! Stories about the command, told by running it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
+
+mod can;
+mod csp;
+mod errors;
+mod fstrm;
+mod general;
+mod isotp;
+mod place;

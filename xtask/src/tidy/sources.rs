@@ -17,11 +17,12 @@ const WIDTH: usize = 110;
 /// Names that say nothing about what is in there, and so invite everything.
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "types", "misc"];
 /// Terms of the field that are two words; any other module is named with one.
-const TERMS: [&str; 5] = [
+const TERMS: [&str; 6] = [
     "content_type",
     "data_link",
     "error_frame",
     "flow_control",
+    "local_bus",
     "virtual_bus",
 ];
 

@@ -6,7 +6,7 @@ mod send;
 use can_link::Id;
 use can_link::frame::FdFlags;
 use isotp::stream::StreamError;
-use isotp::{Address, Config, DataLink, IsoTpStream, Padding, TxDl};
+use isotp::{Address, Config, DataLink, IsoTpStream, NResult, Padding, TxDl};
 use serde::Serialize;
 use tinwire_sim::World;
 use tinwire_sim::ecu::{REQUEST_ID, RESPONSE_ID};
@@ -136,11 +136,12 @@ fn trouble(error: StreamError, link: &str) -> Failure {
         StreamError::SendFailed {
             cause: Some(cause), ..
         } => links::not_sent(cause, link),
-        StreamError::SendFailed { .. } if error.n_result() == Some("N_TIMEOUT_Bs") => {
-            Failure::caused(Code::Protocol, error).context(link).hint(
-                "the other side did not answer the first frame: is it there, and are -s and -d the right way round?",
-            )
-        }
+        StreamError::SendFailed { .. } if error.n_result() == Some(NResult::TimeoutBs) => Failure::caused(
+            Code::Protocol,
+            error,
+        )
+        .context(link)
+        .hint("nobody answered the first frame: is the other side there, are -s and -d the right way round?"),
         _ => Failure::caused(Code::Protocol, error).context(link),
     }
 }

@@ -8,6 +8,7 @@ use tinwire_sim::{World, WorldConfig};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
 use crate::settings::Origin;
+use crate::units;
 
 /// Any link.
 pub(crate) type AnyLink = Box<dyn CanLink>;
@@ -18,8 +19,19 @@ pub(crate) struct Opened {
     /// The interface or bus, as log lines name it.
     pub(crate) name: String,
     labels: Labels,
+    /// What it means when the link ends.
+    pub(crate) end: End,
     /// The simulated devices, which live as long as the link.
     pub(crate) world: Option<World>,
+}
+
+/// What it means when a link ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All of it was read: a log.
+    Natural,
+    /// It was lost.
+    Lost,
 }
 
 /// How the interface of a frame is found.
@@ -57,9 +69,28 @@ fn interface_name(ChannelId(index): ChannelId) -> Option<String> {
 
 /// Understands the text of a link.
 pub(crate) fn parse(text: &str) -> Result<LinkAddress> {
-    text.parse().map_err(|error| {
+    let written = match text.strip_prefix("sim:?") {
+        Some(faults) => simulated(faults),
+        None => text.to_owned(),
+    };
+    written.parse().map_err(|error| {
         Failure::caused(Code::BadAddress, anyhow::Error::new(error)).context(format_args!("link {text}"))
     })
+}
+
+/// Faults as people write them, `loss=5%,delay=20ms`, in the grammar of addresses, `loss=0.05&delay=20ms`.
+fn simulated(faults: &str) -> String {
+    let faults: Vec<_> = faults
+        .split([',', '&'])
+        .map(|fault| match fault.split_once('=') {
+            Some((key, share)) if share.ends_with('%') => match units::percent(share) {
+                Ok(share) => format!("{key}={share}"),
+                Err(_) => fault.to_owned(),
+            },
+            _ => fault.to_owned(),
+        })
+        .collect();
+    format!("sim:?{}", faults.join("&"))
 }
 
 /// The link that is named, or else the configured one; a notice says so when that is the simulation.
@@ -117,6 +148,7 @@ pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
             link: Box::new(world.join()),
             name: "sim".into(),
             labels: Labels::One,
+            end: End::Lost,
             world: Some(world),
         });
     }
@@ -134,6 +166,10 @@ pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
         link: Box::new(link),
         name,
         labels,
+        end: match address {
+            LinkAddress::Log(_) => End::Natural,
+            _ => End::Lost,
+        },
         world: None,
     })
 }
@@ -213,6 +249,17 @@ mod tests {
             "error: link socketcam:can0: unknown scheme \"socketcam\" (did you mean \"socketcan\"?)"
         );
         assert_eq!(failure.code().exit(), 2);
+    }
+
+    #[test]
+    fn faults_of_the_simulation_may_be_percentages_behind_commas() {
+        let link = |text: &str| parse(text).unwrap();
+        assert_eq!(
+            link("sim:?loss=5%,delay=20ms,dup=1%,corrupt=0.1%,seed=4"),
+            link("sim:?loss=0.05&delay=20ms&dup=0.01&corrupt=0.001&seed=4")
+        );
+        assert!(parse("sim:?loss=500%").is_err());
+        assert!(parse("sim:?lss=5%").unwrap_err().text().contains("\"loss\""));
     }
 
     #[test]

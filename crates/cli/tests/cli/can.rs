@@ -130,6 +130,44 @@ fn frames_go_from_one_process_to_another_over_a_bus() {
 }
 
 #[test]
+fn a_log_is_a_link_that_ends() {
+    let place = Place::new();
+    let log = "(0000000001.000000) can0 123#11\n(0000000001.500000) can0 12345678#R\n";
+    place.write("car.log", log);
+    let ran = place
+        .run(&["can", "dump", "log:car.log?speed=0", "-t", "d"])
+        .status(0);
+    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert!(ran.stdout.contains("(000.500000)"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "2 frames, 0 dropped\n");
+}
+
+/// The dump's reader does not read: the pipe fills, then the dump's queue, and then frames are lost.
+#[cfg(unix)]
+#[test]
+fn what_a_dump_could_not_take_is_counted() {
+    const SENT: u64 = 20_000;
+    let place = Place::new();
+    let mut warm_up = place
+        .command(&["can", "send", "bus:lab", "001#", "--cycle", "5ms"])
+        .spawn()
+        .unwrap();
+    let dump = place.start(&["can", "dump", "bus:lab?queue=16", "-T", "1s", "--json"]);
+    warm_up.kill().unwrap();
+    warm_up.wait().unwrap();
+    let count = SENT.to_string();
+    place
+        .run(&["can", "gen", "bus:lab", "-g", "0", "-n", &count, "-I", "42A"])
+        .status(0);
+    let ran = dump.end().status(0);
+    let shown = ran.stdout.matches("\"id\":\"42A\"").count() as u64;
+    let summary = ran.json_errors().pop().unwrap();
+    let dropped = summary["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "{summary}");
+    assert_eq!(shown + dropped, SENT, "{summary}");
+}
+
+#[test]
 fn generated_frames_follow_their_modes_and_their_seed() {
     let words = [
         "can",

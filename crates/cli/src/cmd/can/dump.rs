@@ -17,6 +17,7 @@ use self::sources::{Sources, Tagged};
 use super::super::Session;
 use crate::args::can::Dump;
 use crate::failure::{Code, Failure, Result};
+use crate::links::End;
 
 pub(super) async fn run(session: &mut Session, args: Dump) -> Result {
     let mut sources = Sources::open(session, &args).await?;
@@ -52,8 +53,10 @@ async fn watch(
         tokio::select! {
             biased;
             _ = session.stop.wait() => return Ok(()),
-            alive = sources.recv(&mut batch) => if !alive? {
-                return Err(Failure::new(Code::Lost, "the last link has ended"));
+            ended = sources.recv(&mut batch) => match ended? {
+                None => {}
+                Some(End::Natural) => return Ok(()),
+                Some(End::Lost) => return Err(Failure::new(Code::Lost, "the last link has ended")),
             },
             () = &mut idle, if args.timeout.is_some() => return Ok(()),
         }

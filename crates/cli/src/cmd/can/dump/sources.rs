@@ -12,7 +12,7 @@ use futures::future::poll_fn;
 use super::super::super::Session;
 use crate::args::can::Dump;
 use crate::failure::{Code, Failure, Result};
-use crate::links::{self, Opened};
+use crate::links::{self, End, Opened};
 
 /// Events taken from one link before the next one has its turn.
 const BATCH: usize = 64;
@@ -29,6 +29,8 @@ pub(super) struct Tagged {
 pub(super) struct Sources {
     /// Links that have not ended.
     open: Vec<Opened>,
+    /// How the last link that ended did.
+    end: End,
     incoming: VecDeque<Event>,
 }
 
@@ -48,16 +50,18 @@ impl Sources {
         }
         Ok(Self {
             open,
+            end: End::Lost,
             incoming: VecDeque::new(),
         })
     }
 
-    /// Appends events of all links; false when the last link has ended. Nothing is lost when the future is dropped.
-    pub(super) async fn recv(&mut self, out: &mut Vec<Tagged>) -> Result<bool> {
+    /// Appends events of all links; tells how the last one ended when it has. Nothing is lost when the future
+    /// is dropped.
+    pub(super) async fn recv(&mut self, out: &mut Vec<Tagged>) -> Result<Option<End>> {
         poll_fn(|cx| self.poll_recv(cx, out)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>, out: &mut Vec<Tagged>) -> Poll<Result<bool>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, out: &mut Vec<Tagged>) -> Poll<Result<Option<End>>> {
         let mut at = 0;
         while let Some(source) = self.open.get_mut(at) {
             match source.link.poll_recv(cx, &mut self.incoming, BATCH) {
@@ -65,7 +69,7 @@ impl Sources {
                     at += 1;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(links::trouble(error, &source.name))),
-                Poll::Ready(Ok(0)) => drop(self.open.remove(at)),
+                Poll::Ready(Ok(0)) => self.end = self.open.remove(at).end,
                 Poll::Ready(Ok(_)) => {
                     out.extend(self.incoming.drain(..).map(|event| Tagged {
                         link: source.label(&event),
@@ -76,8 +80,8 @@ impl Sources {
             }
         }
         match (out.is_empty(), self.open.is_empty()) {
-            (false, _) => Poll::Ready(Ok(true)),
-            (true, true) => Poll::Ready(Ok(false)),
+            (false, _) => Poll::Ready(Ok(None)),
+            (true, true) => Poll::Ready(Ok(Some(self.end))),
             (true, false) => Poll::Pending,
         }
     }

@@ -109,8 +109,8 @@ impl Frames {
         }
     }
 
-    /// cangen's rules: half of the random classic lengths are 8, because half of the codes mean 8; counted data
-    /// needs at least one byte.
+    /// cangen's rules: half of the random classic lengths are 8, because half of the codes mean 8; counted
+    /// data needs at least one byte.
     fn next_length(&mut self, body: Body) -> usize {
         let code = match self.length {
             LengthMode::Random => self.next_random(),

@@ -16,9 +16,11 @@ struct Version {
 }
 
 #[cfg(target_os = "linux")]
-const LINKS: &[&str] = &["socketcan", "bus", "virtual", "sim"];
-#[cfg(not(target_os = "linux"))]
-const LINKS: &[&str] = &["bus", "virtual", "sim"];
+const LINKS: &[&str] = &["socketcan", "bus", "virtual", "log", "sim"];
+#[cfg(all(unix, not(target_os = "linux")))]
+const LINKS: &[&str] = &["bus", "virtual", "log", "sim"];
+#[cfg(not(unix))]
+const LINKS: &[&str] = &["virtual", "log", "sim"];
 
 pub(super) fn run(session: &mut Session) -> Result {
     let version = Version {

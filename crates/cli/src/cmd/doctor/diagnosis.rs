@@ -88,6 +88,12 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
 }
 
 fn runtime(machine: &Machine) -> Finding {
+    if !machine.has_buses {
+        return Finding::none(
+            "bus:NAME",
+            "buses between programs need Unix sockets; use virtual:NAME or sim:",
+        );
+    }
     let (folder, problem) = &machine.runtime;
     let folder = folder.display();
     match problem {
@@ -154,8 +160,8 @@ fn module(machine: &Machine, name: &str, what: &str, does: &str) -> Finding {
         Module::Missing => Finding::gap(
             what,
             format!("kernel {} has no module {shown}", machine.kernel),
-            "boot a distribution kernel (Debian: sudo apt install linux-image-amd64; Ubuntu: sudo apt install \
-             linux-modules-extra-$(uname -r)), or use bus:NAME or sim: without one",
+            "boot a distribution kernel (Debian: sudo apt install linux-image-amd64; Ubuntu: sudo apt \
+             install linux-modules-extra-$(uname -r)), or use bus:NAME or sim: without one",
         ),
     }
 }
@@ -230,6 +236,7 @@ mod tests {
     fn good() -> Machine {
         Machine {
             is_linux: true,
+            has_buses: true,
             kernel: "6.1.0-x".into(),
             modules: MODULES.map(|name| (name, Module::Ready)).to_vec(),
             interfaces: vec![Interface {

@@ -1,4 +1,4 @@
-//! What can be seen of this machine without changing anything.
+//! What can be seen of this machine. Nothing is changed; one empty file comes and goes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub(super) struct Interface {
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     pub(super) is_linux: bool,
+    /// Whether this build has links between processes.
+    pub(super) has_buses: bool,
     pub(super) kernel: String,
     pub(super) modules: Vec<(&'static str, Module)>,
     pub(super) interfaces: Vec<Interface>,
@@ -53,6 +55,7 @@ pub(super) fn look() -> Machine {
         .collect();
     Machine {
         is_linux: cfg!(target_os = "linux"),
+        has_buses: cfg!(unix),
         modules,
         interfaces: interfaces(),
         tools: TOOLS.iter().map(|&name| (name, in_path(name))).collect(),
@@ -82,7 +85,8 @@ fn module(name: &str, kernel: &str) -> Module {
     }
 }
 
-/// Whether a list such as `kernel/net/can/can-raw.ko.xz: ...` names the module; `-` and `_` are the same in names.
+/// Whether a list such as `kernel/net/can/can-raw.ko.xz: ...` names the module; `-` and `_` are the same in
+/// names.
 fn names_module(list: &str, name: &str) -> bool {
     list.lines()
         .filter_map(|line| line.split(':').next()?.rsplit('/').next()?.split('.').next())
@@ -124,13 +128,14 @@ fn in_path(program: &str) -> bool {
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(&program).is_file()))
 }
 
+/// Where `bus:` puts its sockets: a folder in the user's runtime directory, else in the temporary one.
 fn runtime() -> (PathBuf, Option<String>) {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    let problem = match fs::metadata(&folder) {
-        Ok(metadata) if metadata.is_dir() && !metadata.permissions().readonly() => None,
-        Ok(_) => Some("cannot be written".to_owned()),
-        Err(error) => Some(error.to_string()),
-    };
+    // Rights alone do not tell whether a folder can be written; a file does.
+    let probe = folder.join(format!(".tinwire-doctor-{}", std::process::id()));
+    let problem = fs::write(&probe, []).err().map(|error| error.to_string());
+    // It is gone when it was never there.
+    let _ = fs::remove_file(&probe);
     (folder, problem)
 }
 

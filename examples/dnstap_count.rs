@@ -1,7 +1,8 @@
-//! Receives dnstap from a DNS server and counts messages by kind: the collector's side of a Frame Streams connection.
+//! Receives dnstap from a DNS server and counts messages by kind: the collector's side of a Frame Streams
+//! connection.
 //!
-//! A task plays the server and sends a recorded capture; in its place could be a Unix socket that unbound, BIND or Knot
-//! connects to.
+//! A task plays the server and sends a recorded capture; in its place could be a Unix socket that unbound,
+//! BIND or Knot connects to.
 //!
 //! ```text
 //! cargo run -p tinwire-examples --bin dnstap_count

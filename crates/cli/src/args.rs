@@ -1,7 +1,7 @@
 //! What may be typed: the tree of verbs and flags.
 //!
-//! Each verb's flags are one struct in a file named after its noun. The structs hold typed values; what they mean
-//! together is decided in [`crate::cmd`].
+//! Each verb's flags are one struct in a file named after its noun. The structs hold typed values; what they
+//! mean together is decided in [`crate::cmd`].
 
 pub(crate) mod can;
 pub(crate) mod csp;

@@ -209,7 +209,10 @@ mod tests {
         );
         assert_eq!(
             failure.json(),
-            r#"{"v":1,"error":{"code":"cannot-open","message":"opening can0: no such device","hint":"sudo ip link set can0 up"}}"#
+            concat!(
+                r#"{"v":1,"error":{"code":"cannot-open","message":"opening can0: no such device","#,
+                r#""hint":"sudo ip link set can0 up"}}"#
+            )
         );
     }
 

@@ -1,4 +1,5 @@
-//! Settings and where each comes from: flag, then environment, then `./tinwire.toml`, then the user's file, then built in.
+//! Settings and where each comes from: flag, then environment, then `./tinwire.toml`, then the user's file,
+//! then built in.
 
 mod file;
 

@@ -27,7 +27,8 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Listens from now on. The first signal is for [`wait`](Self::wait); a second one ends the process at once.
+    /// Listens from now on. The first signal is for [`wait`](Self::wait); a second one ends the process at
+    /// once.
     pub(crate) fn listen(deadline: Option<Duration>) -> Self {
         let (tell, signalled) = watch::channel(false);
         tokio::spawn(async move {
@@ -57,7 +58,7 @@ impl Stop {
             done = work => done,
             ended = self.wait() => Err(match ended {
                 Ended::Signal => Failure::new(Code::Interrupted, "interrupted"),
-                Ended::Deadline => Failure::new(Code::Deadline, "the deadline passed before there was a result"),
+                Ended::Deadline => Failure::new(Code::Deadline, "the deadline passed without a result"),
             }),
         }
     }

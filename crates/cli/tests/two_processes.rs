@@ -63,7 +63,8 @@ fn a_node_killed_before_the_ping_is_loss_and_exit_1_within_the_timeout() {
     );
 }
 
-/// The node was first, so it is also the host of the bus: the ping has to take over, and to notice the silence.
+/// The node was first, so it is also the host of the bus: the ping has to take over, and to notice the
+/// silence.
 #[test]
 fn a_node_killed_in_the_middle_is_reported_as_loss_and_nothing_hangs() {
     let place = Place::new();

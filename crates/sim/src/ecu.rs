@@ -1,7 +1,7 @@
 //! A car's controller that answers diagnostic requests.
 //!
-//! [`Ecu`] is the pure part: a request goes in, a response comes out. It knows the few services of UDS (ISO 14229-1)
-//! that a first conversation needs:
+//! [`Ecu`] is the pure part: a request goes in, a response comes out. It knows the few services of UDS (ISO
+//! 14229-1) that a first conversation needs:
 //!
 //! | request | response |
 //! |---|---|

@@ -92,7 +92,8 @@ pub struct Satellite {
 }
 
 impl Satellite {
-    /// Starts every station on a link of its own, which `join` makes. The seed decides what the lossy hop loses.
+    /// Starts every station on a link of its own, which `join` makes. The seed decides what the lossy hop
+    /// loses.
     ///
     /// # Errors
     /// When the links do not serve CSP.

@@ -15,8 +15,8 @@ use crate::satellite::{Satellite, SatelliteError};
 
 /// How the devices' bus behaves.
 ///
-/// The faults strike on the way to each device and on the way to each [`World::join`]ed link, so a request and its
-/// response are at risk both.
+/// The faults strike on the way to each device and on the way to each [`World::join`]ed link, so a request
+/// and its response are at risk both.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WorldConfig {
     seed: u64,

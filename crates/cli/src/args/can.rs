@@ -60,7 +60,8 @@ pub(crate) struct Dump {
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// While logging: 0 shows the frames too, 2 shows nothing
-    #[arg(short = 's', long = "silent", value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(short = 's', long = "silent", value_name = "LEVEL")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     pub(crate) silent: Option<u8>,
     /// End after this many frames
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]

@@ -10,8 +10,8 @@ fn walk(command: &Command, path: &str, visit: &mut impl FnMut(&str, &Command)) {
     }
 }
 
-/// The commands in a help text's examples: lines that begin with two blanks and `tinwire`; what follows two blanks is
-/// a remark, and quotes keep words together.
+/// The commands in a help text's examples: lines that begin with two blanks and `tinwire`; what follows two
+/// blanks is a remark, and quotes keep words together.
 fn examples(help: &str) -> Vec<Vec<String>> {
     help.lines()
         .filter_map(|line| line.strip_prefix("  tinwire "))

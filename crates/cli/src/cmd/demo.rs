@@ -61,7 +61,7 @@ pub(super) async fn run(session: &mut Session, seed: u64) -> Result {
             summary.frames,
             summary.dropped,
             units::shown(start.elapsed()),
-            "Go on with: tinwire csp ping eps, tinwire isotp send 22F190, tinwire can dump sim:, tinwire doctor"
+            "Go on with: tinwire csp ping eps, tinwire isotp send 22F190, tinwire can dump, tinwire doctor"
         )
     })
 }

@@ -1,5 +1,5 @@
-//! A folder of its own for each story: working directory, configuration and runtime directory at once, so that no story
-//! meets another one or the settings of whoever runs it.
+//! A folder of its own for each story: working directory, configuration and runtime directory at once, so
+//! that no story meets another one or the settings of whoever runs it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 

@@ -94,7 +94,8 @@ impl FromStr for Iface {
                 }
                 _ => {
                     let message = format!(
-                        "interface {text}: {part:?} is no option; known: addr=ADDR/BITS v1 v2 default promisc name=NAME"
+                        "interface {text}: {part:?} is no option; \
+                         known: addr=ADDR/BITS v1 v2 default promisc name=NAME"
                     );
                     return Err(Failure::new(Code::BadAddress, message));
                 }

@@ -77,7 +77,8 @@ impl Part for Car {
     fn text(&self) -> String {
         let took = units::shown(Duration::from_micros(self.duration_us));
         format!(
-            "ISO-TP over CAN: the car's controller tells its number\n  > {}\n  < {}\n  VIN {}: {} bytes in {} frames, {took}",
+            "ISO-TP over CAN: the car's controller tells its number\n  > {}\n  < {}\n  \
+             VIN {}: {} bytes in {} frames, {took}",
             units::spaced_hex(&self.request),
             units::spaced_hex(&self.response),
             self.vin,

@@ -65,7 +65,8 @@ impl Part for Dns {
                 .map(|(qtype, &count)| (qtype.clone(), count)),
         );
         format!(
-            "dnstap in Frame Streams: what a resolver recorded\n  {} messages, {} bytes: {kinds}\n  clients asked for {questions}",
+            "dnstap in Frame Streams: what a resolver recorded\n  {} messages, {} bytes: {kinds}\n  \
+             clients asked for {questions}",
             self.messages, self.bytes
         )
     }

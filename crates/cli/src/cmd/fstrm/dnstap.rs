@@ -188,7 +188,8 @@ mod tests {
             text,
             concat!(
                 r#"{"ts":"2026-11-20T05:02:27.995759123Z","kind":"CQ","protocol":"UDP","#,
-                r#""query_address":"127.0.0.1","query_port":55296,"dns":{"len":24,"id":4660,"qname":"a.test.","#,
+                r#""query_address":"127.0.0.1","query_port":55296,"#,
+                r#""dns":{"len":24,"id":4660,"qname":"a.test.","#,
                 r#""qtype":"A","qclass":"IN","data":"123401000001000000000000016104746573740000010001"}}"#
             )
         );

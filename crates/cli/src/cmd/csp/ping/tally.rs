@@ -129,14 +129,15 @@ impl Tally {
         } = self.link;
         if rx + rx_error + frame == 0 {
             format!(
-                "nothing at all arrived for {own}: is the node on this bus, with the same network bits, and does \
-                 nobody else have our address?"
+                "nothing at all arrived for {own}: is the node on this bus, with the same network bits, and \
+                 does nobody else have our address?"
             )
         } else if rx_error > 0 {
             format!("{rx_error} packets arrived that were wrong (checksum or length): is CRC32 set up alike?")
         } else if rx == 0 {
             format!(
-                "{frame} frames arrived that made no packet: does the node speak version 1, or does the bus lose frames?"
+                "{frame} frames arrived that made no packet: does the node speak version 1, or does the bus \
+                 lose frames?"
             )
         } else {
             format!(

@@ -25,7 +25,7 @@ pub type BytesChannel = Channel<Bytes, BytesMut>;
 ///
 /// It sends and receives at the same time, one message each. `T` is a message to send, kept until its
 /// transfer ends (`Bytes`, `Vec<u8>`, or a borrowed slice). `R` is the [`Buffer`] that an incoming message is
-/// put together in. A channel has no other memory than these two, a few hundred bytes, and 8 events.
+/// put together in. A channel has no other memory than these two, a few hundred bytes, and 6 events.
 ///
 /// # The loop around it
 /// ```text
@@ -37,7 +37,7 @@ pub type BytesChannel = Channel<Bytes, BytesMut>;
 /// then sleep until             poll_timeout()     -> handle_timeout(now)
 /// ```
 /// `now` never goes back. The answers of `poll_*` change after any of the calls that take `now`. One such
-/// call causes at most three events; 8 are kept, more are lost and counted.
+/// call causes at most three events; 6 are kept, more are lost and counted.
 ///
 /// A frame that is handled before the timeout it was late for counts as in time, so a busy caller handles
 /// frames first.

@@ -143,7 +143,7 @@ impl Stats {
 }
 
 /// Events kept until they are polled.
-pub(crate) const EVENT_CAPACITY: usize = 8;
+pub(crate) const EVENT_CAPACITY: usize = 6;
 
 /// The outgoing events of both machines, and the counters that go with them.
 #[derive(Debug, Default)]
@@ -188,12 +188,12 @@ mod tests {
     fn events_come_out_in_order_and_surplus_ones_are_counted() {
         let mut report = Report::default();
         for round in 0..3u32 {
-            for len in 0..10 {
+            for len in 0..8 {
                 report.event(Event::ReceiveStarted {
                     len: round * 100 + len,
                 });
             }
-            for len in 0..8 {
+            for len in 0..6 {
                 assert_eq!(
                     report.pop(),
                     Some(Event::ReceiveStarted {

@@ -97,7 +97,7 @@ impl DataLink {
         let head = pci.encode(can_dl);
         let head_len = prefix + head.as_ref().len();
         // A single frame in the escape form is one byte longer than in the short form.
-        let can_dl = self.padded_len(head_len + data.len(), padding).max(can_dl);
+        let can_dl = self.padded_len(head_len + data.len(), padding);
         let content = address_byte.iter().chain(head.as_ref()).chain(data);
         bytes
             .iter_mut()

@@ -93,6 +93,38 @@ fn an_answer_that_overtakes_an_echo_confirms_what_it_answers() {
 }
 
 #[test]
+fn a_late_echo_of_the_last_block_does_not_confirm_the_next_one() {
+    let mut channel = channel(Config::default());
+    channel.send(at(0), Bytes::from_static(&[0; 30])).unwrap();
+    let first = channel.poll_transmit(at(0)).unwrap();
+    channel.handle_transmitted(at(0), &first);
+    let block_of_one = peer(&[0x30, 1, 20]);
+    channel.handle_frame(at(0), &block_of_one);
+    let one = channel.poll_transmit(at(0)).unwrap();
+    channel.handle_frame(at(1), &block_of_one);
+    let two = channel
+        .poll_transmit(at(1))
+        .expect("the answer confirmed the frame before");
+    channel.handle_transmitted(at(2), &one);
+    assert_eq!(channel.poll_timeout(), Some(at(1001)), "N_As of the second frame");
+    channel.handle_transmitted(at(3), &two);
+    assert_eq!(
+        channel.poll_timeout(),
+        Some(at(1003)),
+        "N_Bs after the second frame"
+    );
+}
+
+#[test]
+fn a_frame_that_overtakes_the_echo_of_a_flow_control_confirms_it() {
+    let mut receiver = channel(Config::default());
+    receiver.handle_frame(at(0), &peer(&[0x10, 20, 0, 1, 2, 3, 4, 5]));
+    receiver.poll_transmit(at(0)).unwrap();
+    receiver.handle_frame(at(900), &peer(&[0x21, 6, 7, 8, 9, 10, 11, 12]));
+    assert_eq!(failure(&mut receiver), Some((at(1900), NResult::TimeoutCr)));
+}
+
+#[test]
 fn each_timer_has_a_length_of_its_own() {
     let millis = Duration::from_millis;
     let config = Config::default()

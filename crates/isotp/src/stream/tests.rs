@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use can_link::StandardId;
-use can_link::virtual_bus::{Echo, PortConfig, VirtualBus, VirtualPort};
+use can_link::virtual_bus::{BitRate, BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
 use futures::{FutureExt, SinkExt, StreamExt};
 
 use super::*;
@@ -210,9 +210,18 @@ async fn a_link_that_goes_away_ends_the_stream_and_fails_the_message() {
     use can_link::link::LinkChange;
 
     let (mut a, _b, bus) = pair(Config::default());
+    assert!(a.send(payload(20)).now_or_never().is_none());
     bus.set_link(LinkChange::Gone);
-    let outcome = a.send(payload(20)).await;
-    assert!(outcome.is_err(), "{outcome:?}");
+    let failure = a.flush().await.unwrap_err();
+    let is_link = matches!(
+        failure,
+        StreamError::SendFailed {
+            error: TransferError::Link,
+            sent: Some(6),
+            ..
+        }
+    );
+    assert!(is_link, "{failure:?}");
     let mut last = None;
     while let Some(item) = a.recv().await {
         last = Some(item);
@@ -220,4 +229,51 @@ async fn a_link_that_goes_away_ends_the_stream_and_fails_the_message() {
     assert!(matches!(last, None | Some(Err(StreamError::Link(_)))), "{last:?}");
     let error = a.send(payload(1)).await.unwrap_err();
     assert!(matches!(error, StreamError::Link(LinkError::Closed)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_of_an_aborted_message_that_still_wait_for_the_link_never_leave() {
+    let slow = BitRate::new(10_000).unwrap();
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(slow));
+    let port = bus.join_with(PortConfig::default().transmit_queue(1));
+    let mut a = IsoTpStream::new(port, address(), Config::default()).unwrap();
+    let mut b = IsoTpStream::new(bus.join(), address().reversed(), Config::default()).unwrap();
+    let receiving = async {
+        loop {
+            let _ = b.recv().await;
+        }
+    };
+    let sending = async {
+        let patience = Duration::from_millis(100);
+        assert!(
+            tokio::time::timeout(patience, a.send(payload(500)))
+                .await
+                .is_err()
+        );
+        a.abort_send();
+        assert!(a.outgoing.is_empty(), "{:?}", a.outgoing);
+        let before = bus.stats().frames;
+        assert!(tokio::time::timeout(patience * 10, a.recv()).await.is_err());
+        bus.stats().frames - before
+    };
+    let after = tokio::select! {
+        after = sending => after,
+        () = receiving => unreachable!("it never ends"),
+    };
+    assert!(after <= 2, "{after} frames after the abort");
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_a_message_lets_the_waiting_sender_go_on_at_once() {
+    let (mut a, mut b, bus) = pair(Config::default());
+    for _ in 0..=MAX_WAITING {
+        a.send(payload(5)).await.unwrap();
+    }
+    assert!(a.send(payload(50)).now_or_never().is_none());
+    // One more than the inbox holds, and then the begin of the long one, which has to wait.
+    b.drive(Side::Reader, &Context::from_waker(Waker::noop()));
+    assert_eq!(b.receiving(), Some((6, 50)));
+    let before = bus.stats().frames;
+    assert_eq!(b.recv().await.unwrap().unwrap(), payload(5));
+    assert_eq!(bus.stats().frames, before + 1, "no flow control");
 }

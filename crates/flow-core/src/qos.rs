@@ -1,8 +1,8 @@
 //! Quality of service: what is asked of a flow, and what it has.
 //!
 //! A [`QosSpec`] on allocation is a request. A provider states what it can give as another `QosSpec` and
-//! [`grant`](QosSpec::grant) compares the two field by field: what cannot be given is refused by name, never pretended,
-//! and the flow reports what it *has*, which may be better than what was asked.
+//! [`grant`](QosSpec::grant) compares the two field by field: what cannot be given is refused by name, never
+//! pretended, and the flow reports what it *has*, which may be better than what was asked.
 //!
 //! | field | unit | "anything will do" | asks for |
 //! |---|---|---|---|
@@ -15,142 +15,18 @@
 //! | max gap | ms | 2³²-1 | an upper bound of an interruption |
 //! | timeout | ms, 0 = off | 0 | a peer that is gone is noticed within |
 //!
-//! Fields, units, defaults and presets are those of `qosspec_t` in Ouroboros 0.23. Where the peer gives a raw flow to
-//! whoever asks for `loss = 0` alone, here it implies order.
+//! Fields, units, defaults and presets are those of `qosspec_t` in Ouroboros 0.23. Where the peer gives a raw
+//! flow to whoever asks for `loss = 0` alone, here it implies order.
 
 mod text;
+mod unit;
 
 use core::fmt;
-use core::time::Duration;
 
 use thiserror::Error;
 
 pub use text::ParseQosError;
-
-/// An upper bound of a time in milliseconds, or none.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bound(u32);
-
-impl Bound {
-    /// No bound: anything will do. Its bits are 2³²-1.
-    pub const NONE: Self = Self(u32::MAX);
-
-    /// At most `millis` milliseconds; 2³²-1 is [`NONE`](Self::NONE).
-    #[must_use]
-    pub const fn from_millis(millis: u32) -> Self {
-        Self(millis)
-    }
-
-    /// The bound in milliseconds as it is transferred, 2³²-1 for none.
-    #[must_use]
-    pub const fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    /// The bound, if there is one.
-    #[must_use]
-    pub const fn duration(self) -> Option<Duration> {
-        match self {
-            Self::NONE => None,
-            Self(millis) => Some(Duration::from_millis(millis as u64)),
-        }
-    }
-}
-
-impl fmt::Debug for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::NONE => f.write_str("none"),
-            Self(millis) => write!(f, "{millis}ms"),
-        }
-    }
-}
-
-/// Whether a fault may happen: 0 forbids it, any other number lets it be.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tolerance(u32);
-
-impl Tolerance {
-    /// The fault may not happen.
-    pub const NONE: Self = Self(0);
-    /// The fault may happen.
-    pub const ANY: Self = Self(1);
-
-    /// The tolerance with these bits. All but 0 mean the same, and are kept as they are.
-    #[must_use]
-    pub const fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    /// The number as it is transferred.
-    #[must_use]
-    pub const fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whether the fault may not happen.
-    #[must_use]
-    pub const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl fmt::Debug for Tolerance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_none() { "none" } else { "any" })
-    }
-}
-
-/// Whether packets arrive in the order in which they were written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// They may overtake each other.
-    #[default]
-    Any,
-    /// They arrive as they were written.
-    Kept,
-}
-
-/// Within what time a peer that is gone is noticed; zero is never.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerTimeout(u32);
-
-impl PeerTimeout {
-    /// Nobody looks whether the peer is there.
-    pub const OFF: Self = Self(0);
-    /// Two minutes, as every preset of the peer has.
-    pub const DEFAULT: Self = Self(120_000);
-
-    /// Within `millis` milliseconds; 0 is [`OFF`](Self::OFF).
-    #[must_use]
-    pub const fn from_millis(millis: u32) -> Self {
-        Self(millis)
-    }
-
-    /// The time in milliseconds as it is transferred, 0 for never.
-    #[must_use]
-    pub const fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    /// The time, unless it is off.
-    #[must_use]
-    pub const fn duration(self) -> Option<Duration> {
-        match self {
-            Self::OFF => None,
-            Self(millis) => Some(Duration::from_millis(millis as u64)),
-        }
-    }
-}
-
-impl fmt::Debug for PeerTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::OFF => f.write_str("off"),
-            Self(millis) => write!(f, "{millis}ms"),
-        }
-    }
-}
+pub use unit::{Bound, Order, PeerTimeout, Tolerance};
 
 /// One field of a [`QosSpec`], as an error names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -386,10 +262,10 @@ impl QosSpec {
 
     /// What a flow has when a provider that has `self` is asked for `asked`.
     ///
-    /// A promise (every field but the timeout) is granted as the provider has it, so it may be better than asked. The
-    /// timeout is granted as asked when it is off or no shorter than the provider's. A provider whose own is off cannot
-    /// tell whether a peer is gone: it grants off to who asks for the default, which is to say nothing, and refuses
-    /// every other.
+    /// A promise (every field but the timeout) is granted as the provider has it, so it may be better than
+    /// asked. The timeout is granted as asked when it is off or no shorter than the provider's. A provider
+    /// whose own is off cannot tell whether a peer is gone: it grants off to who asks for the default, which
+    /// is to say nothing, and refuses every other.
     ///
     /// # Errors
     ///
@@ -398,7 +274,11 @@ impl QosSpec {
         let at_most = |field, asked: u64, has: u64| compare(field, asked, has, has <= asked);
         let at_least = |field, asked: u64, has: u64| compare(field, asked, has, has >= asked);
         let tolerance = |tolerance: Tolerance| u64::from(!tolerance.is_none());
-        at_most(QosField::Delay, asked.delay.0.into(), self.delay.0.into())?;
+        at_most(
+            QosField::Delay,
+            asked.delay.to_bits().into(),
+            self.delay.to_bits().into(),
+        )?;
         at_least(QosField::Bandwidth, asked.bandwidth, self.bandwidth)?;
         at_least(
             QosField::Availability,
@@ -408,8 +288,12 @@ impl QosSpec {
         at_most(QosField::Loss, tolerance(asked.loss), tolerance(self.loss))?;
         at_most(QosField::Ber, tolerance(asked.ber), tolerance(self.ber))?;
         at_least(QosField::InOrder, asked.order() as u64, self.order() as u64)?;
-        at_most(QosField::MaxGap, asked.max_gap.0.into(), self.max_gap.0.into())?;
-        let (wanted, own) = (asked.timeout.0, self.timeout.0);
+        at_most(
+            QosField::MaxGap,
+            asked.max_gap.to_bits().into(),
+            self.max_gap.to_bits().into(),
+        )?;
+        let (wanted, own) = (asked.timeout.to_bits(), self.timeout.to_bits());
         let unsaid = own == 0 && asked.timeout == PeerTimeout::DEFAULT;
         let noticed = wanted == 0 || (own != 0 && own <= wanted) || unsaid;
         compare(QosField::Timeout, wanted.into(), own.into(), noticed)?;

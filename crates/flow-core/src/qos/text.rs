@@ -12,7 +12,8 @@ use super::{Bound, Order, PeerTimeout, QosField, QosSpec, Tolerance};
 pub enum ParseQosError {
     /// A word is neither a preset (at the beginning) nor a field.
     #[error(
-        "word {word} is unknown: expected a preset (first), in-order, or one of delay, bw, avail, loss, ber, gap, timeout with =NUMBER"
+        "word {word} is unknown: expected a preset (only as the first), in-order, or delay=, bw=, avail=, \
+         loss=, ber=, gap=, timeout= with a number"
     )]
     UnknownWord {
         /// Which word, counted from 1.
@@ -26,8 +27,8 @@ pub enum ParseQosError {
     },
 }
 
-/// Words separated by commas: a preset may come first (else raw), then `delay=`, `gap=`, `timeout=` in ms, `bw=` in bit/s,
-/// `avail=` in nines, `loss=`, `ber=` (0 forbids), `in-order`.
+/// Words separated by commas: a preset may come first (else raw), then `delay=`, `gap=`, `timeout=` in ms,
+/// `bw=` in bit/s, `avail=` in nines, `loss=`, `ber=` (0 forbids), `in-order`.
 impl FromStr for QosSpec {
     type Err = ParseQosError;
 

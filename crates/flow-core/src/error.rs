@@ -82,7 +82,8 @@ pub enum BindError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The peer let go of the flow, and everything it wrote has been read. The end of a flow in good order; a `Stream` ends.
+    /// The peer let go of the flow, and everything it wrote has been read. The end of a flow in good order; a
+    /// `Stream` ends.
     #[error("the peer deallocated the flow")]
     Deallocated,
     /// The peer has been silent for the flow's timeout, and everything that arrived has been read.
@@ -189,4 +190,7 @@ pub enum SetError {
     /// A flow is in one set at most, and this one is in one.
     #[error("the flow is in a set already")]
     AlreadyMember,
+    /// The event queue of the set was dropped.
+    #[error("the event queue of the set is gone")]
+    NoQueue,
 }

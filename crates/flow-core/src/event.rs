@@ -31,15 +31,16 @@ pub struct FlowEvent {
 
 /// What happened to a flow.
 ///
-/// For one flow events come in the order of these variants, which is not always that of their causes: what can still be
-/// read comes before the news that nothing follows.
+/// For one flow events come in the order of these variants, which is not always that of their causes: what
+/// can still be read comes before the news that nothing follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// There is a packet to read (PKT). Told once for each packet, unless it was read before that. Keepalives are not
-    /// told.
+    /// There is a packet to read (PKT). Told once for each packet, unless it was read before that. Keepalives
+    /// are not told.
     Packet,
-    /// Packets were lost because this flow's queue was full. Only members of a broadcast layer lose packets so.
+    /// Packets were lost because this flow's queue was full. Only members of a broadcast layer lose packets
+    /// so.
     Dropped {
         /// How many, since the last such event.
         count: u64,
@@ -50,6 +51,7 @@ pub enum EventKind {
     Up,
     /// The peer or the layer let go (DEALLOC). What is queued can still be read; nothing follows.
     Dealloc,
-    /// The peer has been silent for the flow's timeout (PEER). What is queued can still be read; nothing follows.
+    /// The peer has been silent for the flow's timeout (PEER). What is queued can still be read; nothing
+    /// follows.
     Peer,
 }

@@ -10,12 +10,20 @@ extern crate std;
 #[cfg(feature = "alloc")]
 pub mod error;
 pub mod event;
+#[cfg(feature = "tokio")]
+pub mod flow;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod name;
+#[cfg(feature = "tokio")]
+mod pipe;
+#[cfg(feature = "tokio")]
+pub mod provider;
 pub mod qos;
 #[cfg(feature = "alloc")]
 pub mod queue;
+#[cfg(feature = "tokio")]
+pub mod set;
 
 #[cfg(feature = "alloc")]
 pub use error::{
@@ -23,9 +31,15 @@ pub use error::{
     WriteError,
 };
 pub use event::{EventKind, FlowEvent, FlowId};
+#[cfg(feature = "tokio")]
+pub use flow::{Flow, FlowReader, FlowWriter};
 pub use liveness::Liveness;
 #[cfg(feature = "alloc")]
 pub use name::{Name, NameError};
+#[cfg(feature = "tokio")]
+pub use provider::{DEFAULT_ALLOC_TIMEOUT, Provider};
 pub use qos::{QosError, QosSpec};
 #[cfg(feature = "alloc")]
 pub use queue::{PacketQueue, PartialReads, QueueConfig};
+#[cfg(feature = "tokio")]
+pub use set::{EventQueue, FlowSet};

@@ -1,8 +1,9 @@
 //! Whether the peer is still there: keepalives out, silence noticed.
 //!
-//! Each side sends an empty packet when it has sent nothing for a quarter of the flow's timeout, and holds the peer for
-//! gone when nothing has *arrived* for the whole timeout. When the application reads is of no account: the C peer counts
-//! what was read, and so ends a live flow whose reader waited long or was slow (spec ch. 6).
+//! Each side sends an empty packet when it has sent nothing for a quarter of the flow's timeout, and holds
+//! the peer for gone when nothing has *arrived* for the whole timeout. When the application reads is of no
+//! account: the C peer counts what was read, and so ends a live flow whose reader waited long or was slow
+//! (spec ch. 6).
 
 use tinwire_time::{Instant, Timer};
 
@@ -24,11 +25,13 @@ pub enum Due {
 /// The machine of one flow; does nothing when the timeout is off.
 ///
 /// ```text
-/// on every packet sent:     handle_sent(now)          answers of poll_timeout and poll_due may change after each
+/// on every packet sent:     handle_sent(now)
 /// on every packet arrived:  handle_received(now)
 /// at poll_timeout():        handle_timeout(now)
 /// then until None:          poll_due()
 /// ```
+///
+/// What `poll_timeout` and `poll_due` answer may change after each of the first three.
 #[derive(Debug)]
 pub struct Liveness {
     timeout: PeerTimeout,

@@ -1,13 +1,15 @@
 //! One direction of a flow: a bounded queue of packets, read whole or piece by piece.
 //!
-//! - **Full.** A queue takes a packet while it holds fewer packets than its limit *and* the packet's bytes fit under the
-//!   limit of bytes. Otherwise [`push`](PacketQueue::push) says [`PushError::Full`] and changes nothing; who pushes
-//!   waits or drops, by its own rule. A packet that would not fit an empty queue is [`PushError::TooLong`].
-//! - **Partial reads.** A [`read`](PacketQueue::read) with a buffer smaller than the packet returns what fits, and the next
-//!   read the rest. A read that fills its buffer to the last byte with the end of a packet is followed by one read of 0
-//!   bytes, the end-of-packet mark; a shorter read says by itself that the packet ended.
-//! - **No partial reads.** A packet that does not fit the buffer is an error that says how long it was; the packet is gone
-//!   and counted. There are no marks.
+//! - **Full.** A queue takes a packet while it holds fewer packets than its limit *and* the packet's bytes
+//!   fit under the limit of bytes. Otherwise [`push`](PacketQueue::push) says [`PushError::Full`] and changes
+//!   nothing; who pushes waits or drops, by its own rule. A packet that would not fit an empty queue is
+//!   [`PushError::TooLong`].
+//! - **Partial reads.** A [`read`](PacketQueue::read) with a buffer smaller than the packet returns what
+//!   fits, and the next read the rest. A read that fills its buffer to the last byte with the end of a packet
+//!   is followed by one read of 0 bytes, the end-of-packet mark; a shorter read says by itself that the
+//!   packet ended.
+//! - **No partial reads.** A packet that does not fit the buffer is an error that says how long it was; the
+//!   packet is gone and counted. There are no marks.
 
 use alloc::collections::VecDeque;
 
@@ -45,8 +47,8 @@ impl QueueConfig {
         }
     }
 
-    /// Bytes the queue holds, and thereby the longest packet; 0 counts as 1. Default: [`DEFAULT_BYTES`]. The peer's own
-    /// limit of a packet between processes of one host is 1,048,260 bytes.
+    /// Bytes the queue holds, and thereby the longest packet; 0 counts as 1. Default: [`DEFAULT_BYTES`]. The
+    /// peer's own limit of a packet between processes of one host is 1,048,260 bytes.
     #[must_use]
     pub const fn bytes(self, bytes: usize) -> Self {
         Self {
@@ -159,7 +161,8 @@ impl PacketQueue {
         }
     }
 
-    /// Takes a whole packet, or the rest of the one that [`read`](Self::read) has begun. `None` when there is none.
+    /// Takes a whole packet, or the rest of the one that [`read`](Self::read) has begun. `None` when there is
+    /// none.
     pub fn pop(&mut self) -> Option<Bytes> {
         self.front = Front::Whole; // who takes packets needs no mark
         let packet = self.packets.pop_front()?;

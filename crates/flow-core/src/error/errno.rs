@@ -60,7 +60,8 @@ impl Errno {
 }
 
 impl AllocError {
-    /// What the C peer would have returned. It says EPERM where its own default timeout ran out; this is ETIMEDOUT.
+    /// What the C peer would have returned. It says EPERM where its own default timeout ran out; this is
+    /// ETIMEDOUT.
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self {
@@ -165,6 +166,7 @@ impl SetError {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::AlreadyMember => Errno::Perm,
+            Self::NoQueue => Errno::Inval,
         }
     }
 }

@@ -19,6 +19,8 @@ pub mod name;
 mod pipe;
 #[cfg(feature = "tokio")]
 pub mod provider;
+#[cfg(feature = "tokio")]
+pub mod providers;
 pub mod qos;
 #[cfg(feature = "alloc")]
 pub mod queue;
@@ -38,6 +40,8 @@ pub use liveness::Liveness;
 pub use name::{Name, NameError};
 #[cfg(feature = "tokio")]
 pub use provider::{DEFAULT_ALLOC_TIMEOUT, Provider};
+#[cfg(feature = "tokio")]
+pub use providers::local::{LocalLayer, LocalProvider};
 pub use qos::{QosError, QosSpec};
 #[cfg(feature = "alloc")]
 pub use queue::{PacketQueue, PartialReads, QueueConfig};

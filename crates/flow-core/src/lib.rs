@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "tokio")]
+pub mod carrier;
 #[cfg(feature = "alloc")]
 pub mod error;
 pub mod event;
@@ -27,6 +29,8 @@ pub mod queue;
 #[cfg(feature = "tokio")]
 pub mod set;
 
+#[cfg(feature = "tokio")]
+pub use carrier::{Carrier, carry};
 #[cfg(feature = "alloc")]
 pub use error::{
     AcceptError, AllocError, BindError, DeallocError, Errno, FlowError, JoinError, ReadError, SetError,

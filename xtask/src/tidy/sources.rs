@@ -88,6 +88,11 @@ fn complain(name: &Path, text: &str) -> Vec<String> {
             ));
         }
     }
+    if is_module(name) && name.ends_with("mod.rs") {
+        complaints.push(format!(
+            "{shown}: lay it beside its folder, under the folder's name"
+        ));
+    }
     let parts = name.with_extension("");
     for part in parts.components().map(|part| part.as_os_str().to_string_lossy()) {
         if EMPTY_NAMES.contains(&&*part) {
@@ -154,8 +159,16 @@ mod tests {
     #[test]
     fn a_module_has_to_say_what_is_in_it() {
         assert_eq!(complain(Path::new("crates/isotp/src/util.rs"), "").len(), 1);
-        assert_eq!(complain(Path::new("crates/isotp/src/common/mod.rs"), "").len(), 1);
+        assert_eq!(complain(Path::new("crates/isotp/src/common.rs"), "").len(), 1);
         assert!(complain(Path::new("crates/isotp/src/commonality.rs"), "").is_empty());
+    }
+
+    #[test]
+    fn a_module_lies_beside_its_folder() {
+        assert_eq!(complain(Path::new("crates/isotp/src/rx/mod.rs"), "").len(), 1);
+        assert!(complain(Path::new("crates/isotp/src/rx.rs"), "").is_empty());
+        // the only way to share code between integration tests
+        assert!(complain(Path::new("crates/isotp/tests/peer/mod.rs"), "").is_empty());
     }
 
     #[test]

@@ -64,10 +64,10 @@ pub trait CanTx: Send + Unpin {
     /// When accepted frames could not be handed on.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>>;
 
-    /// Flushes and leaves the bus.
+    /// Flushes; then this half sends no more ([`SendError::Closed`]). The receiving half goes on until it is dropped.
     ///
     /// # Errors
-    /// As [`poll_flush`](Self::poll_flush).
+    /// As [`poll_flush`](Self::poll_flush); the half is closed all the same.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>>;
 }
 
@@ -119,6 +119,16 @@ pub enum FilterPlace {
     Adapter,
     /// In this process.
     Software,
+}
+
+/// Whether a link is to receive its own frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Echo {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does, with origin [`Own`](Origin::Own); when, its [`OwnEcho`] tells.
+    On,
 }
 
 /// When a link gives a sender its own frame back.

@@ -22,6 +22,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+pub use crate::link::Echo;
 pub use bits::{BitRate, frame_duration};
 pub use bus::{BusConfig, BusStats, VirtualBus};
-pub use port::{Echo, Overflow, PortConfig, VirtualPort, VirtualRx, VirtualTx};
+pub use port::{Overflow, PortConfig, VirtualPort, VirtualRx, VirtualTx};

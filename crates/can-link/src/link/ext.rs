@@ -103,7 +103,7 @@ pub trait CanTxExt: CanTx {
         poll_fn(move |cx| self.poll_flush(cx))
     }
 
-    /// Flushes and leaves the bus.
+    /// Flushes; then this half sends no more. The receiving half goes on until it is dropped.
     ///
     /// # Errors
     /// When taken frames could not be handed on.

@@ -7,13 +7,14 @@ use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
 use super::bits::frame_duration;
-use super::port::{Echo, Overflow, PortConfig};
+use super::port::{Overflow, PortConfig};
 use super::{BusConfig, BusStats};
 use crate::error_frame::{BusState, ErrorFrame};
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
 use crate::link::{
-    BusError, ChannelId, DropReason, Event, EventBuf, LinkChange, Origin, Received, SendError, Timestamp,
+    BusError, ChannelId, DropReason, Echo, Event, EventBuf, LinkChange, Origin, Received, SendError,
+    Timestamp,
 };
 
 /// Which port; never used again after the port has left.
@@ -40,6 +41,16 @@ struct Port {
     state: BusState,
     rx_waker: Option<Waker>,
     tx_waker: Option<Waker>,
+    /// Why frames that were accepted since the last flush never got on the wire.
+    lost: Option<Loss>,
+}
+
+/// Why accepted frames were lost.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Down,
+    Gone,
+    BusOff,
 }
 
 #[derive(Debug)]
@@ -104,6 +115,7 @@ impl Medium {
             state: BusState::Active,
             rx_waker: None,
             tx_waker: None,
+            lost: None,
         });
         id
     }
@@ -119,10 +131,11 @@ impl Medium {
         self.ports.iter_mut().find(|port| port.id == id)
     }
 
-    pub(super) fn set_filters(&mut self, id: PortId, filters: &FilterSet) {
+    pub(super) fn set_filters(&mut self, id: PortId, filters: &FilterSet, now: Instant) {
         if let Some(port) = self.port(id) {
             port.filters = filters.clone();
         }
+        self.advance(now); // the port may have held the bus for a frame that it no longer wants
     }
 
     /// Queues a prefix of `frames`; `Ok(0)` means that the queue is full and `waker` is kept.
@@ -170,13 +183,13 @@ impl Medium {
     /// Whether everything the port sent was on the wire; keeps `waker` otherwise.
     pub(super) fn flushed(&mut self, id: PortId, now: Instant, waker: &Waker) -> Result<bool, SendError> {
         self.advance(now);
-        if self.presence == Presence::Gone {
-            return Err(SendError::Gone);
-        }
         let on_wire = self.on_wire.as_ref().is_some_and(|frame| frame.sender == id);
         let Some(port) = self.port(id) else {
             return Err(SendError::Closed);
         };
+        if let Some(loss) = port.lost.take() {
+            return Err(loss.into());
+        }
         if port.tx.is_empty() && !on_wire {
             return Ok(true);
         }
@@ -247,11 +260,9 @@ impl Medium {
             self.stats.busy += duration;
             let end = self.idle_since + duration;
             if end > now {
-                // receivers that wait must set their alarm, or nobody would be there when the frame ends
-                self.ports
-                    .iter_mut()
-                    .filter(|port| port.wants(sender, &frame))
-                    .for_each(Port::wake);
+                // Every receiver that waits must set its alarm, also one that does not want this frame: when it ends,
+                // somebody has to be there to start the next.
+                self.ports.iter_mut().for_each(Port::wake);
             }
             self.on_wire = Some(OnWire { sender, frame, end });
         }
@@ -274,9 +285,7 @@ impl Medium {
         }
         let port = self.port(winner)?;
         port.tx.pop_front();
-        if let Some(waker) = port.tx_waker.take() {
-            waker.wake();
-        }
+        port.wake_sender();
         Some((winner, frame))
     }
 
@@ -292,10 +301,8 @@ impl Medium {
         let time = self.timestamp(done.end);
         self.stats.frames += 1;
         for port in &mut self.ports {
-            if port.id == done.sender
-                && let Some(waker) = port.tx_waker.take()
-            {
-                waker.wake(); // a flush may be waiting for this frame
+            if port.id == done.sender {
+                port.wake_sender(); // a flush may be waiting for this frame
             }
             if port.wants(done.sender, &done.frame) {
                 let origin = if port.id == done.sender {
@@ -325,18 +332,40 @@ impl Medium {
                     channel: ChannelId::default(),
                 }));
             }
-            port.set_state(port.state.after(&report));
+            let state = port.state.after(&report);
+            self.stats.lost_in_queue += port.set_state(state);
+        }
+        let off = |id| {
+            self.ports
+                .iter()
+                .any(|port| port.id == id && port.state == BusState::BusOff)
+        };
+        if self.on_wire.as_ref().is_some_and(|frame| off(frame.sender)) {
+            self.abort_frame(now, Loss::BusOff);
+        }
+        self.advance(now);
+    }
+
+    /// What is on the wire never gets to its end.
+    fn abort_frame(&mut self, now: Instant, loss: Loss) {
+        let Some(frame) = self.on_wire.take() else { return };
+        self.idle_since = now;
+        self.stats.lost_in_queue += 1;
+        if let Some(port) = self.port(frame.sender) {
+            port.lost = Some(loss);
+            port.wake_sender();
         }
     }
 
     /// Puts one port's controller into `state`.
-    pub(super) fn set_state(&mut self, id: PortId, state: BusState) {
-        if let Some(port) = self.port(id) {
-            if state == BusState::BusOff {
-                port.tx.clear(); // a controller that goes bus-off forgets what it was to send
-            }
-            port.set_state(state);
+    pub(super) fn set_state(&mut self, id: PortId, state: BusState, now: Instant) {
+        self.advance(now);
+        let lost = self.port(id).map_or(0, |port| port.set_state(state));
+        self.stats.lost_in_queue += lost;
+        if state == BusState::BusOff && self.on_wire.as_ref().is_some_and(|frame| frame.sender == id) {
+            self.abort_frame(now, Loss::BusOff);
         }
+        self.advance(now);
     }
 
     /// Takes the interface down, up, or away for good.
@@ -347,19 +376,32 @@ impl Medium {
             LinkChange::Down => Presence::Down,
             LinkChange::Gone => Presence::Gone,
         };
-        let lost = self.on_wire.take_if(|_| self.presence != Presence::Up);
-        self.stats.lost_in_queue += u64::from(lost.is_some());
+        let loss = match self.presence {
+            Presence::Up => None,
+            Presence::Down => Some(Loss::Down),
+            Presence::Gone => Some(Loss::Gone),
+        };
+        if let Some(loss) = loss {
+            self.abort_frame(now, loss);
+        }
         for port in &mut self.ports {
-            if self.presence != Presence::Up {
-                self.stats.lost_in_queue += u64::try_from(port.tx.len()).unwrap_or(u64::MAX);
-                port.tx.clear();
+            if let Some(loss) = loss {
+                self.stats.lost_in_queue += port.forget_queue(loss);
             }
             port.push_event(Event::Link(change));
-            if let Some(waker) = port.tx_waker.take() {
-                waker.wake();
-            }
+            port.wake_sender();
         }
         self.advance(now);
+    }
+}
+
+impl From<Loss> for SendError {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Down => Self::Down,
+            Loss::Gone => Self::Gone,
+            Loss::BusOff => Self::BusOff,
+        }
     }
 }
 
@@ -403,10 +445,34 @@ impl Port {
         }
     }
 
-    fn set_state(&mut self, state: BusState) {
-        if self.state != state {
-            self.state = state;
-            self.push_event(Event::State(state));
+    /// Enters `state` and returns how many queued frames were lost: a controller that goes bus-off forgets them.
+    fn set_state(&mut self, state: BusState) -> u64 {
+        if self.state == state {
+            return 0;
+        }
+        self.state = state;
+        self.push_event(Event::State(state));
+        if state == BusState::BusOff {
+            self.forget_queue(Loss::BusOff)
+        } else {
+            0
+        }
+    }
+
+    /// Loses what is queued, which the next flush will tell; returns how many frames that were.
+    fn forget_queue(&mut self, loss: Loss) -> u64 {
+        let lost = u64::try_from(self.tx.len()).unwrap_or(u64::MAX);
+        if lost > 0 {
+            self.tx.clear();
+            self.lost = Some(loss);
+        }
+        self.wake_sender();
+        lost
+    }
+
+    fn wake_sender(&mut self) {
+        if let Some(waker) = self.tx_waker.take() {
+            waker.wake();
         }
     }
 

@@ -13,17 +13,9 @@ use super::{BusConfig, VirtualBus};
 use crate::error_frame::BusState;
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
-use crate::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError};
-
-/// Whether a port receives its own frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Echo {
-    /// It does not.
-    #[default]
-    Off,
-    /// It does, with origin [`Own`](crate::link::Origin::Own), when the frame has left the wire.
-    On,
-}
+use crate::link::{
+    CanRx, CanTx, Capabilities, Echo, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError,
+};
 
 /// What happens to a frame for a port whose receive queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -135,6 +127,7 @@ pub struct VirtualRx {
 pub struct VirtualTx {
     member: Arc<Member>,
     alarm: Alarm,
+    closed: bool,
 }
 
 /// A node on a [`VirtualBus`]; leaves it when dropped.
@@ -161,6 +154,7 @@ impl VirtualPort {
             tx: VirtualTx {
                 member,
                 alarm: Alarm::default(),
+                closed: false,
             },
         }
     }
@@ -177,9 +171,17 @@ impl VirtualPort {
         Link::new(self.rx, self.tx)
     }
 
-    /// Puts this port's controller into `state`, to play bus-off and recovery. Bus-off forgets queued frames.
+    /// Puts this port's controller into `state`, to play bus-off and recovery. Bus-off loses what is queued.
     pub fn set_state(&self, state: BusState) {
-        self.rx.member.bus.lock().set_state(self.rx.member.id, state);
+        self.rx.set_state(state);
+    }
+}
+
+impl VirtualRx {
+    /// Puts this port's controller into `state`; see [`VirtualPort::set_state`].
+    pub fn set_state(&self, state: BusState) {
+        let member = &self.member;
+        member.bus.lock().set_state(member.id, state, VirtualBus::now());
     }
 }
 
@@ -205,7 +207,10 @@ impl CanRx for VirtualRx {
     }
 
     fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        self.member.bus.lock().set_filters(self.member.id, filters);
+        self.member
+            .bus
+            .lock()
+            .set_filters(self.member.id, filters, VirtualBus::now());
         Ok(FilterPlace::Software)
     }
 
@@ -223,6 +228,9 @@ impl CanRx for VirtualRx {
 
 impl CanTx for VirtualTx {
     fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
+        if self.closed {
+            return Poll::Ready(Err(SendError::Closed));
+        }
         if frames.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -256,8 +264,9 @@ impl CanTx for VirtualTx {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        ready!(self.poll_flush(cx))?;
-        Poll::Ready(Ok(()))
+        let flushed = ready!(self.poll_flush(cx));
+        self.closed = true;
+        Poll::Ready(flushed)
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::error_frame::{BusState, ErrorClasses, ErrorFrame};
 use crate::filter::{Filter, FilterSet};
 use crate::frame::{CanFrame, FdFlags};
-use crate::link::{CanRxExt, CanTxExt, DropReason, Event, LinkChange, Origin, SendError};
+use crate::link::{CanRx, CanRxExt, CanTxExt, DropReason, Event, LinkChange, Origin, SendError};
 
 fn frame(raw: u16) -> CanFrame {
     CanFrame::data(StandardId::new(raw).unwrap(), &[]).unwrap()
@@ -66,7 +66,6 @@ async fn a_late_joiner_sees_nothing_of_the_past() {
 
 #[tokio::test]
 async fn filters_decide_what_a_port_receives() {
-    use crate::link::CanRx;
     let bus = VirtualBus::new();
     let (mut a, mut b) = (bus.join(), bus.join());
     b.set_filters(&FilterSet::any([Filter::id(StandardId::new(2).unwrap().into())]))
@@ -248,4 +247,93 @@ async fn a_port_that_leaves_with_frames_queued_is_counted() {
     tokio::time::advance(Duration::from_secs(1)).await;
     drop(bus.join());
     assert_eq!(bus.stats().frames, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_paced_bus_a_receiver_of_the_second_frame_is_woken_in_time() {
+    let rate = BitRate::new(125_000).unwrap();
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(rate));
+    let (mut a, mut b) = (bus.join(), bus.join());
+    b.set_filters(&FilterSet::any([Filter::id(
+        StandardId::new(0x200).unwrap().into(),
+    )]))
+    .unwrap();
+    let start = tokio::time::Instant::now();
+    let waiting = tokio::spawn(async move { b.recv_frame().await.unwrap().unwrap() });
+    tokio::task::yield_now().await;
+    a.send_all(&[frame(0x100), frame(0x200)]).await.unwrap(); // nobody wants the first
+    waiting.await.unwrap();
+    let both = frame_duration(&frame(0x100), rate) + frame_duration(&frame(0x200), rate);
+    assert!(
+        start.elapsed() < both + Duration::from_millis(2),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// A port with one frame on a held bus and one in its queue.
+async fn held(bus: &VirtualBus) -> (VirtualPort, VirtualPort) {
+    let mut a = bus.join();
+    let block = bus.join_with(PortConfig::default().receive_queue(1).overflow(Overflow::Block));
+    a.send_all(&[frame(1), frame(2)]).await.unwrap();
+    (a, block)
+}
+
+#[tokio::test]
+async fn bus_off_forgets_the_queue_counts_it_and_fails_the_flush() {
+    for inject in [true, false] {
+        let bus = VirtualBus::new();
+        let (a, mut block) = held(&bus).await;
+        let (mut rx, mut tx) = a.split();
+        let flush = tokio::spawn(async move { (tx.flush().await, tx) });
+        tokio::task::yield_now().await;
+        if inject {
+            bus.inject_error(ErrorFrame::new(ErrorClasses::from_bits(0x040), &[]));
+            assert!(matches!(rx.recv().await.unwrap(), Some(Event::BusError(_))));
+        } else {
+            rx.set_state(BusState::BusOff);
+        }
+        let (flushed, mut tx) = flush.await.unwrap();
+        assert!(matches!(flushed, Err(SendError::BusOff)), "{flushed:?}");
+        assert_eq!(bus.stats().lost_in_queue, 1);
+        assert_eq!(rx.recv().await.unwrap(), Some(Event::State(BusState::BusOff)));
+        assert!(matches!(tx.send(frame(3)).await, Err(SendError::BusOff)));
+        assert_eq!(ids(&mut block), [1]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_wire_when_the_interface_goes_down_is_lost_and_told_by_the_flush() {
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(BitRate::new(125_000).unwrap()));
+    let (mut a, mut b) = (bus.join(), bus.join());
+    a.send_all(&[frame(1), frame(2)]).await.unwrap();
+    bus.set_link(LinkChange::Down);
+    assert_eq!(bus.stats().lost_in_queue, 2);
+    bus.set_link(LinkChange::Up);
+    a.send(frame(3)).await.unwrap();
+    assert!(matches!(a.flush().await, Err(SendError::Down)), "told once");
+    a.flush().await.unwrap();
+    assert_eq!(ids(&mut b), [3]);
+}
+
+#[tokio::test]
+async fn a_closed_half_sends_no_more_and_the_other_goes_on() {
+    let bus = VirtualBus::new();
+    let (mut a, mut b) = (bus.join(), bus.join());
+    a.close().await.unwrap();
+    assert!(matches!(a.send(frame(1)).await, Err(SendError::Closed)));
+    b.send(frame(2)).await.unwrap();
+    assert_eq!(ids(&mut a), [2]);
+}
+
+#[tokio::test]
+async fn a_blocking_port_that_no_longer_wants_the_frame_frees_the_bus() {
+    let bus = VirtualBus::new();
+    let mut seen = bus.join();
+    let (_a, mut block) = held(&bus).await;
+    assert_eq!(ids(&mut seen), [1]);
+    let waiting = tokio::spawn(async move { seen.recv_frame().await.unwrap().unwrap() });
+    tokio::task::yield_now().await;
+    block.set_filters(&FilterSet::any([])).unwrap();
+    assert_eq!(waiting.await.unwrap().frame, frame(2));
 }

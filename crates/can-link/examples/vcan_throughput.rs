@@ -1,7 +1,8 @@
-//! How fast frames pass a virtual interface: one system call a frame against batches, beside cangen and candump.
+//! How fast frames pass a virtual interface: one system call a frame against batches, beside cangen and
+//! candump.
 //!
-//! `cargo xtask bench` runs it where the kernel has CAN. By hand: `vcan_throughput [INTERFACE] [FRAMES]`; it wants an
-//! interface that nobody else uses, root for its receive buffers, and can-utils.
+//! `cargo xtask bench` runs it where the kernel has CAN. By hand: `vcan_throughput [INTERFACE] [FRAMES]`; it
+//! wants an interface that nobody else uses, root for its receive buffers, and can-utils.
 #![cfg_attr(
     target_os = "linux",
     expect(clippy::print_stdout, reason = "a program that prints a table")

@@ -89,27 +89,23 @@ async fn two_senders_share_a_slow_interface_and_lose_nothing() {
 async fn a_full_interface_queue_is_waited_for_by_timer() {
     let vcan = Vcan::new(16);
     vcan.slow_down(256);
-    // With a large send buffer the queue is full before the socket is: ENOBUFS, which no readiness tells (trap 1).
+    // With a large send buffer the queue is full before the socket is: ENOBUFS, which no readiness tells
+    // (trap 1).
     let mut tx = RawOptions::new().send_buffer(1 << 20).open(&*vcan.name).unwrap();
     let mut rx = vcan.open();
     let sent: Vec<_> = (0..500).map(|number| numbered(1, number)).collect();
     let sender = tokio::spawn(async move {
-        let mut polls = 0;
-        let mut all = pin!(tx.send_all(&sent));
-        core::future::poll_fn(|cx| {
-            polls += 1;
-            all.as_mut().poll(cx)
-        })
-        .await
-        .unwrap();
-        polls
+        let (mut beats, mut all) = (0, pin!(tx.send_all(&sent)));
+        loop {
+            tokio::select! {
+                result = all.as_mut() => break result.map(|()| beats).unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(2)) => beats += 1,
+            }
+        }
     });
     assert_in_order(&collect(&mut rx, 500).await);
-    let polls = sender.await.unwrap();
-    assert!(
-        (5..2000).contains(&polls),
-        "{polls} wake-ups for 250 ms of waiting"
-    );
+    let beats = sender.await.unwrap();
+    assert!(beats > 10, "{beats} beats in 250 ms: it asks all the time");
 }
 
 #[tokio::test]
@@ -274,11 +270,17 @@ async fn sending_fails_while_the_controller_is_off_the_bus() {
     other.inject_error(&report(0x040)).unwrap();
     assert!(matches!(next_event(&mut tx).await, Event::BusError(_)));
     assert_eq!(next_event(&mut tx).await, Event::State(BusState::BusOff));
-    let refused = soon(tx.send(frame(1, &[]))).await;
-    assert!(matches!(refused, Err(SendError::BusOff)), "{refused:?}");
+    // The sender hears of it by a socket of its own, perhaps a moment later.
+    let refused = soon(async {
+        loop {
+            if let Err(error) = tx.send(frame(1, &[])).await {
+                break error;
+            }
+        }
+    });
+    assert!(matches!(refused.await, SendError::BusOff));
     other.inject_error(&report(0x100)).unwrap();
-    assert!(matches!(next_event(&mut tx).await, Event::BusError(_)));
-    soon(tx.send(frame(1, &[]))).await.unwrap();
+    soon(async { while tx.send(frame(1, &[])).await.is_err() {} }).await;
 }
 
 #[tokio::test]

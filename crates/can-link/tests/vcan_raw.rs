@@ -283,20 +283,19 @@ async fn more_filters_than_the_kernel_takes_are_applied_here() {
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn filters_given_to_the_builder_hold_from_the_first_frame() {
     let vcan = Vcan::new(72);
-    let mut tx = vcan.open();
-    // A sender that never pauses, while sockets are opened: with filters set after bind, some would see its frames.
-    let flood = tokio::spawn(async move {
-        loop {
-            tx.send(frame(0x100, &[])).await.unwrap();
-        }
-    });
+    // A sender that never pauses, in a process of its own: with filters set after bind, its frames would get
+    // in.
+    let mut flood = kernel::start(&format!("cangen {} -g 0 -I 100 -L 0", vcan.name));
+    let mut all = vcan.open();
+    next_frame(&mut all).await;
     let only = FilterSet::any([Filter::id(id(0x200).into())]);
-    for _ in 0..20 {
+    for _ in 0..200 {
         let mut rx = RawOptions::new().filters(only.clone()).open(&*vcan.name).unwrap();
-        let nothing = tokio::time::timeout(Duration::from_millis(2), rx.recv()).await;
+        let nothing = tokio::time::timeout(Duration::from_micros(500), rx.recv()).await;
         assert!(nothing.is_err(), "{nothing:?}");
     }
-    flood.abort();
+    flood.kill().unwrap();
+    flood.wait().unwrap();
 }
 
 #[tokio::test]
@@ -495,7 +494,9 @@ async fn frames_carry_the_kernels_time_and_ours() {
 async fn error_reports_are_events_beside_frames_and_change_the_state() {
     use can_link::error_frame::BusState;
     let vcan = Vcan::new(72);
-    let (mut rx, mut tx) = (vcan.open(), vcan.open());
+    let mut rx = vcan.open();
+    let waits = RawOptions::new().on_bus_off(OnBusOff::Wait);
+    let mut tx = waits.open(&*vcan.name).unwrap();
     let report = |classes, controller| {
         ErrorFrame::new(
             ErrorClasses::from_bits(classes),
@@ -506,7 +507,6 @@ async fn error_reports_are_events_beside_frames_and_change_the_state() {
     tx.inject_error(&warning).unwrap();
     tx.inject_error(&warning).unwrap();
     tx.inject_error(&report(0x040, 0)).unwrap();
-    soon(rx.send(frame(END, &[]))).await.unwrap_err();
     tx.inject_error(&report(0x100, 0)).unwrap();
     soon(tx.send(frame(END, &[]))).await.unwrap();
     let events = events_until(&mut rx, id(END)).await;

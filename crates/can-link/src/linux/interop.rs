@@ -1,7 +1,8 @@
 //! Conversions to and from the frame types of the `socketcan` crate.
 //!
-//! That crate's types have no place for a raw DLC, for a CAN FD length without a code, or for CAN XL; converting such a
-//! frame is an error rather than a silent change. An error report is traffic there and none here.
+//! That crate's types have no place for a raw DLC, for a CAN FD length without a code, or for CAN XL;
+//! converting such a frame is an error rather than a silent change. An error report is traffic there and none
+//! here.
 
 use embedded_can::Frame as _;
 use socketcan::{CanAnyFrame, CanDataFrame, CanErrorFrame, CanFdFrame, CanRemoteFrame};

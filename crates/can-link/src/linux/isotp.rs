@@ -1,10 +1,11 @@
 //! A `CAN_ISOTP` socket: the kernel cuts and joins, we carry whole messages.
 //!
 //! The socket has three habits that an asynchronous user must know (ISO-TP specification, chapter 12):
-//! - Errors of both directions share one slot, which the next call empties, whichever it is. Here the slot is emptied
-//!   before each send, and an error goes to the direction it belongs to.
+//! - Errors of both directions share one slot, which the next call empties, whichever it is. Here the slot is
+//!   emptied before each send, and an error goes to the direction it belongs to.
 //! - "Writable" means that no message is under way: that is how the end of a transfer is learnt.
-//! - Closing waits for a running transfer, up to a second without an answer. [`IsoTpSocket`] leaves that to a thread.
+//! - Closing waits for a running transfer, up to a second without an answer. [`IsoTpSocket`] leaves that to a
+//!   thread.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -22,14 +23,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, SocketError};
 use nix::sys::socket::{MsgFlags, getsockopt, recv, send, setsockopt};
-use thiserror::Error;
-use tokio::task::coop::poll_proceed;
 use tokio::time::{Sleep, sleep};
 
-use super::isotp_options::IsoTpOptions;
-use super::raw::{failed, find};
-use super::readiness::{Progress, Readiness};
+use super::opening::{failed, find};
+use super::outcome::{IsoTpError, Side, Transfer, error, side};
+use super::readiness::{Progress, Readiness, budgeted};
 use super::sys;
+use super::transport::IsoTpOptions;
 use crate::id;
 use crate::link::LinkError;
 
@@ -42,112 +42,11 @@ const FD_MTU: u32 = 72;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(5);
 
-/// Why a message was not sent or not received.
-///
-/// The names are those of the standard's results where it has one.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum IsoTpError {
-    /// A message has at least one byte.
-    #[error("an ISO-TP message has at least one byte")]
-    Empty,
-    /// The message is longer than this socket can send.
-    #[error("a message of {len} bytes; this socket sends at most {max}")]
-    TooLong {
-        /// Bytes of the message.
-        len: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// N_Cr: a consecutive frame did not come in time. The reception was dropped.
-    #[error("the next consecutive frame did not come in time (N_Cr)")]
-    TimeoutCr,
-    /// A consecutive frame had the wrong sequence number. The reception was dropped.
-    #[error("a consecutive frame had the wrong sequence number")]
-    WrongSequence,
-    /// A frame had the wrong padding, or a flow control was malformed.
-    #[error("a frame was malformed or wrongly padded")]
-    Invalid,
-    /// N_Bs or N_As: no flow control came within a second, or the controller did not send.
-    #[error("no flow control came in time (N_Bs), or a frame could not be sent (N_As)")]
-    TimeoutBs,
-    /// The receiver refused the message because it is too long for it.
-    #[error("the receiver has no room for the message")]
-    Overflow,
-    /// The interface is down.
-    #[error("the interface is down")]
-    Down,
-    /// The interface was deleted.
-    #[error("the interface is gone")]
-    Gone,
-    /// The system reported something else.
-    #[error("ISO-TP socket: {0}")]
-    Io(#[from] io::Error),
-}
-
-impl From<IsoTpError> for io::Error {
-    fn from(error: IsoTpError) -> Self {
-        let kind = match &error {
-            IsoTpError::Empty | IsoTpError::TooLong { .. } => io::ErrorKind::InvalidInput,
-            IsoTpError::TimeoutCr | IsoTpError::TimeoutBs => io::ErrorKind::TimedOut,
-            IsoTpError::WrongSequence | IsoTpError::Invalid => io::ErrorKind::InvalidData,
-            IsoTpError::Overflow => io::ErrorKind::StorageFull,
-            IsoTpError::Down => io::ErrorKind::NetworkDown,
-            IsoTpError::Gone => io::ErrorKind::NotConnected,
-            IsoTpError::Io(source) => source.kind(),
-        };
-        Self::new(kind, error)
-    }
-}
-
-/// Which direction an error of the shared slot belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Receive,
-    Send,
-    Both,
-}
-
-/// The message last handed to the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transfer {
-    /// None, or it is through.
-    Idle,
-    /// Under way, without an answer: a single frame or a broadcast.
-    Plain,
-    /// Under way, and the receiver answers.
-    Answered,
-}
-
-/// The direction of an error. `EBADMSG` is a wrongly padded frame or a malformed answer; while one is awaited there is
-/// no telling.
-fn side(errno: i32, transfer: Transfer) -> Side {
-    match errno {
-        libc::ETIMEDOUT | libc::EILSEQ => Side::Receive,
-        libc::ECOMM | libc::EMSGSIZE => Side::Send,
-        libc::EBADMSG if transfer != Transfer::Answered => Side::Receive,
-        _ => Side::Both,
-    }
-}
-
-fn error(errno: i32) -> IsoTpError {
-    match errno {
-        libc::ETIMEDOUT => IsoTpError::TimeoutCr,
-        libc::EILSEQ => IsoTpError::WrongSequence,
-        libc::EBADMSG => IsoTpError::Invalid,
-        libc::ECOMM => IsoTpError::TimeoutBs,
-        libc::EMSGSIZE => IsoTpError::Overflow,
-        libc::ENETDOWN => IsoTpError::Down,
-        libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL => IsoTpError::Gone,
-        other => IsoTpError::Io(io::Error::from_raw_os_error(other)),
-    }
-}
-
 /// A bound kernel ISO-TP socket: one pair of identifiers on one interface; see [`IsoTpOptions`].
 ///
-/// Sending and receiving are independent. The kernel has no send queue: a message waits until the one before is
-/// through, and [`flush`](Self::flush) waits for the last. On kernels before about 6.3 "writable" is always on; there
-/// `flush` returns early, and the error of a message comes with the next one.
+/// Sending and receiving are independent. The kernel has no send queue: a message waits until the one before
+/// is through, and [`flush`](Self::flush) waits for the last. On kernels before about 6.3 "writable" is
+/// always on; there `flush` returns early, and the error of a message comes with the next one.
 #[derive(Debug)]
 pub struct IsoTpSocket {
     /// Both registered descriptors are the same socket; only dropping takes them out.
@@ -274,13 +173,15 @@ impl IsoTpSocket {
     /// The next message.
     ///
     /// # Errors
-    /// When a reception failed, or the interface went down or away. Except after [`IsoTpError::Gone`] the socket stays
-    /// usable.
+    /// When a reception failed, or the interface went down or away. Except after [`IsoTpError::Gone`] the
+    /// socket stays usable.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, IsoTpError>> {
-        let coop = ready!(poll_proceed(cx));
+        budgeted(cx, |cx| self.poll_message(cx))
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, IsoTpError>> {
         loop {
             if let Some(errno) = self.receive_error.take() {
-                coop.made_progress();
                 return Poll::Ready(Err(error(errno)));
             }
             let Some(halves) = &mut self.halves else {
@@ -293,7 +194,6 @@ impl IsoTpSocket {
             });
             match received {
                 Ok(Some(len)) => {
-                    coop.made_progress();
                     // Errors come before messages: there was none, so what is through is through well.
                     if self.transfer != Transfer::Idle && is_idle(halves.read.as_fd())? {
                         self.transfer = Transfer::Idle;
@@ -316,9 +216,13 @@ impl IsoTpSocket {
     /// Hands `message` to the kernel, as soon as the one before is through.
     ///
     /// # Errors
-    /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message *before*, in
-    /// which case this one was not taken: call again to send it.
+    /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message
+    /// *before*, in which case this one was not taken: call again to send it.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
+        budgeted(cx, |cx| self.poll_taken(cx, message))
+    }
+
+    fn poll_taken(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
         if message.is_empty() {
             return Poll::Ready(Err(IsoTpError::Empty));
         }
@@ -329,7 +233,6 @@ impl IsoTpSocket {
         if message.len() > self.max_send {
             return too_long(self.max_send);
         }
-        let coop = ready!(poll_proceed(cx));
         loop {
             ready!(self.poll_pause(cx));
             let Some(halves) = &mut self.halves else {
@@ -362,7 +265,6 @@ impl IsoTpSocket {
                         Transfer::Plain
                     };
                     self.pause = MIN_PAUSE;
-                    coop.made_progress();
                     return Poll::Ready(Ok(()));
                 }
                 Ok(Some(false)) => {}
@@ -372,7 +274,8 @@ impl IsoTpSocket {
                         if !refused || !is_idle(write.as_fd())? {
                             return Poll::Pending;
                         }
-                        // Refused and writable at once: on an old kernel that is so all the time, and no event comes.
+                        // Refused and writable at once: on an old kernel that is so all the time, and no
+                        // event comes.
                         self.pause();
                     }
                 }
@@ -471,8 +374,8 @@ fn halves_of(halves: &mut Option<Halves>) -> Result<&mut Halves, IsoTpError> {
     halves.as_mut().ok_or(IsoTpError::Gone)
 }
 
-/// Closing waits for a message that is under way, up to a second, so that is left to a thread. A message that is not
-/// under way costs no thread.
+/// Closing waits for a message that is under way, up to a second, so that is left to a thread. A message that
+/// is not under way costs no thread.
 impl Drop for IsoTpSocket {
     fn drop(&mut self) {
         let Some(Halves { read, write }) = self.halves.take() else {
@@ -489,33 +392,5 @@ impl Drop for IsoTpSocket {
                 .name("isotp-close".into())
                 .spawn(move || drop(write));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_goes_to_the_direction_it_belongs_to() {
-        for transfer in [Transfer::Idle, Transfer::Plain, Transfer::Answered] {
-            assert_eq!(side(libc::ETIMEDOUT, transfer), Side::Receive);
-            assert_eq!(side(libc::EILSEQ, transfer), Side::Receive);
-            assert_eq!(side(libc::ECOMM, transfer), Side::Send);
-            assert_eq!(side(libc::EMSGSIZE, transfer), Side::Send);
-            assert_eq!(side(libc::ENETDOWN, transfer), Side::Both);
-        }
-        assert_eq!(side(libc::EBADMSG, Transfer::Plain), Side::Receive);
-        assert_eq!(side(libc::EBADMSG, Transfer::Answered), Side::Both);
-    }
-
-    #[test]
-    fn errors_become_io_errors_of_a_fitting_kind() {
-        let kind = |errno| io::Error::from(error(errno)).kind();
-        assert_eq!(kind(libc::ECOMM), io::ErrorKind::TimedOut);
-        assert_eq!(kind(libc::EILSEQ), io::ErrorKind::InvalidData);
-        assert_eq!(kind(libc::ENETDOWN), io::ErrorKind::NetworkDown);
-        assert_eq!(kind(libc::ENODEV), io::ErrorKind::NotConnected);
-        assert_eq!(kind(libc::EACCES), io::ErrorKind::PermissionDenied);
     }
 }

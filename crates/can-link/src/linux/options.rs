@@ -38,7 +38,8 @@ pub enum XlMode {
 /// What sending does while the controller is off the bus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnBusOff {
-    /// Fails with [`SendError::BusOff`](crate::SendError::BusOff): frames that wait would be sent stale after a restart.
+    /// Fails with [`SendError::BusOff`](crate::SendError::BusOff): frames that wait would be sent stale after
+    /// a restart.
     #[default]
     Fail,
     /// Waits for the controller's restart.
@@ -57,8 +58,8 @@ pub enum Reconnect {
 
 /// Options of a raw CAN socket; [`open`](Self::open) makes the socket.
 ///
-/// Everything is applied before the socket is bound, because a bound socket queues at once, and frames queued under a
-/// wider filter stay queued (can-link specification, chapter 4).
+/// Everything is applied before the socket is bound, because a bound socket queues at once, and frames queued
+/// under a wider filter stay queued (can-link specification, chapter 4).
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), can_link::LinkError> {
@@ -119,16 +120,16 @@ impl RawOptions {
         self
     }
 
-    /// Whether this socket receives its own frames, marked [`Origin::Own`](crate::link::Origin::Own). Default no, as
-    /// in Linux.
+    /// Whether this socket receives its own frames, marked [`Origin::Own`](crate::link::Origin::Own). Default
+    /// no, as in Linux.
     #[must_use]
     pub const fn own_messages(mut self, own: bool) -> Self {
         self.own_messages = own;
         self
     }
 
-    /// Whether other sockets of this host receive this socket's frames. Default yes, as in Linux; without it there is
-    /// no own echo either.
+    /// Whether other sockets of this host receive this socket's frames. Default yes, as in Linux; without it
+    /// there is no own echo either.
     #[must_use]
     pub const fn loopback(mut self, loopback: bool) -> Self {
         self.loopback = loopback;
@@ -158,17 +159,19 @@ impl RawOptions {
         self
     }
 
-    /// Send buffer in bytes of kernel memory. Default 0, which the kernel raises to its minimum of 5 to 7 frames.
+    /// Send buffer in bytes of kernel memory. Default 0, which the kernel raises to its minimum of 5 to 7
+    /// frames.
     ///
-    /// With more, the interface's queue of 10 frames is full before the socket is, and the kernel cannot wake a sender
-    /// up from that: it then retries by a timer of 1 to 10 ms (chapter 6).
+    /// With more, the interface's queue of 10 frames is full before the socket is, and the kernel cannot wake
+    /// a sender up from that: it then retries by a timer of 1 to 10 ms (chapter 6).
     #[must_use]
     pub const fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = bytes;
         self
     }
 
-    /// How long a frame may wait for room before [`SendError::Timeout`](crate::SendError::Timeout). Default for ever.
+    /// How long a frame may wait for room before [`SendError::Timeout`](crate::SendError::Timeout). Default
+    /// for ever.
     ///
     /// Counted from the moment the kernel first refuses a frame until it takes one.
     #[must_use]
@@ -196,8 +199,9 @@ impl RawOptions {
     /// An interface that is down is no error: frames flow once it is up.
     ///
     /// # Errors
-    /// [`LinkError::NotFound`] when there is no such interface, [`LinkError::Unsupported`] when it is no CAN interface
-    /// or lacks what was asked for or when the kernel has no CAN, [`LinkError::Permission`], [`LinkError::Io`].
+    /// [`LinkError::NotFound`] when there is no such interface, [`LinkError::Unsupported`] when it is no CAN
+    /// interface or lacks what was asked for or when the kernel has no CAN, [`LinkError::Permission`],
+    /// [`LinkError::Io`].
     ///
     /// # Panics
     /// Outside of a tokio runtime with I/O enabled.

@@ -1,44 +1,26 @@
 //! A `CAN_RAW` socket: opening it, and the part that both halves share.
 
 use core::task::{Context, Poll};
-use std::format;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::string::String;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::vec::Vec;
 
-use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns, RxqOvfl, SndBuf, Timestamping};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, TimestampingFlag, getsockopt, setsockopt, socket,
-};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
 
-use super::netlink::{self, Interface, Which};
-use super::options::{FdMode, RawOptions, XlMode};
+use super::opening::{Shape, apply_filters, dup, error_monitor, failed, open};
+use super::options::RawOptions;
 use super::rx::RawRx;
-use super::sys;
 use super::tx::RawTx;
-use crate::error_frame::{ErrorClasses, ErrorFrame};
-use crate::filter::{Filter, FilterSet, Join};
-use crate::frame::{CanFrame, MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN};
-use crate::link::{
-    CanRx, CanTx, Capabilities, ChannelId, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError,
-};
-
-/// Name that stands for all interfaces.
-const ANY: &str = "any";
-/// Longest interface name in bytes (`IFNAMSIZ` without its terminator).
-const MAX_NAME_LEN: usize = 15;
-const FD_MTU: u32 = 72;
-const XL_MIN_MTU: u32 = 76;
-/// Deliver every virtual CAN network id, and send frames with the one they carry (since 6.9; older kernels do so anyway).
-const XL_VCID_OPTS: libc::c_int = 8;
-const XL_VCID_PASS_ALL: [u8; 4] = [0x02 | 0x04, 0, 0, 0];
+use crate::error_frame::ErrorFrame;
+use crate::filter::FilterSet;
+use crate::frame::CanFrame;
+use crate::link::{CanRx, CanTx, Capabilities, ChannelId, EventBuf, FilterPlace, Link, LinkError, SendError};
 
 /// A raw CAN socket; see [`RawOptions`].
 ///
-/// It is a [`CanLink`](crate::CanLink). [`split`](Self::split) gives halves that share no lock while the interface
-/// exists.
+/// It is a [`CanLink`](crate::CanLink). [`split`](Self::split) gives halves that share no lock while the
+/// interface exists.
 #[derive(Debug)]
 pub struct RawSocket {
     rx: RawRx,
@@ -51,12 +33,12 @@ impl RawSocket {
         let (fd, shape) = open(&options, &name)?;
         let granted = getsockopt(&fd, RcvBuf).map_err(|error| failed(&name, "reading SO_RCVBUF", error))?;
         let error_monitor = error_monitor(&name, shape.index)?;
-        let second = dup(&name, &fd)?;
+        let (second, third) = (dup(&name, &fd)?, dup(&name, &fd)?);
         let shared = Arc::new(Shared {
             options,
             name,
             slot: Mutex::new(Slot {
-                fd: dup(ANY, &fd)?,
+                fd: third,
                 shape,
                 generation: 0,
             }),
@@ -68,7 +50,8 @@ impl RawSocket {
         })
     }
 
-    /// Bytes of kernel memory granted for received frames, as the kernel counts them: twice what was asked for.
+    /// Bytes of kernel memory granted for received frames, as the kernel counts them: twice what was asked
+    /// for.
     #[must_use]
     pub const fn receive_buffer(&self) -> usize {
         self.receive_buffer
@@ -142,15 +125,6 @@ impl CanTx for RawSocket {
     }
 }
 
-/// What an open socket can do, as the interface was when it was opened.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) index: u32,
-    pub(super) capabilities: Capabilities,
-    pub(super) bus_state: crate::error_frame::BusState,
-    pub(super) is_up: bool,
-}
-
 /// What a half needs to follow an interface that is deleted and comes back.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -190,209 +164,4 @@ impl Shared {
         }
         Ok((dup(&self.name, &slot.fd)?, slot.shape, slot.generation))
     }
-}
-
-/// A second socket that hears nothing but error reports, so that a sender knows of bus-off although nobody receives.
-pub(super) fn error_monitor(name: &str, index: u32) -> Result<Option<OwnedFd>, LinkError> {
-    if index == 0 {
-        return Ok(None);
-    }
-    let failed = |error| failed(name, "opening a socket for error reports", error);
-    let fd = raw_socket().map_err(failed)?;
-    apply_filters(fd.as_fd(), &FilterSet::any([]).with_errors(ErrorClasses::ALL)).map_err(failed)?;
-    sys::bind_raw(fd.as_fd(), index).map_err(failed)?;
-    Ok(Some(fd))
-}
-
-fn dup(name: &str, fd: &OwnedFd) -> Result<OwnedFd, LinkError> {
-    fd.try_clone()
-        .map_err(|error| failed(name, "duplicating the socket", error))
-}
-
-/// A `LinkError` for an error of the system while doing `what` with `name`.
-pub(super) fn failed(name: &str, what: &str, error: impl Into<io::Error>) -> LinkError {
-    let error = error.into();
-    match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => not_found(name),
-        Some(libc::EPERM | libc::EACCES) => LinkError::Permission { link: name.into() },
-        Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT) => LinkError::unsupported(format!(
-            "{name}: this kernel has no such CAN sockets; load them with: modprobe can-raw can-isotp \
-             (as root), or use a link that needs no kernel: virtual:NAME, bus:NAME"
-        )),
-        _ => LinkError::io(format!("{name}: {what}"), error),
-    }
-}
-
-fn not_found(name: &str) -> LinkError {
-    LinkError::NotFound {
-        link: name.into(),
-        fix: Some("make a virtual one with: ip link add dev vcan0 type vcan && ip link set vcan0 up"),
-    }
-}
-
-/// Looks up a CAN interface by name.
-pub(super) fn find(name: &str) -> Result<Interface, LinkError> {
-    if name.is_empty() || name.len() > MAX_NAME_LEN || name.contains(['/', '\0']) {
-        return Err(LinkError::unsupported(format!(
-            "{name:?} is no interface name; one has 1 to {MAX_NAME_LEN} bytes"
-        )));
-    }
-    let interface = netlink::interface(Which::Name(name))
-        .map_err(|error| failed(name, "asking the kernel for the interface", error))?;
-    if !interface.is_can {
-        return Err(LinkError::unsupported(format!("{name}: not a CAN interface")));
-    }
-    Ok(interface)
-}
-
-fn raw_socket() -> io::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    Ok(socket(
-        AddressFamily::Can,
-        SockType::Raw,
-        flags,
-        SockProtocol::CanRaw,
-    )?)
-}
-
-fn open(options: &RawOptions, name: &str) -> Result<(OwnedFd, Shape), LinkError> {
-    let fd = raw_socket().map_err(|error| failed(name, "opening a raw CAN socket", error))?;
-    let interface = (name != ANY).then(|| find(name)).transpose()?;
-    let max_data = set_frame_kinds(fd.as_fd(), options, name, interface.as_ref())?;
-    set_options(fd.as_fd(), options).map_err(|error| failed(name, "setting socket options", error))?;
-    let index = interface.as_ref().map_or(0, |interface| interface.index);
-    sys::bind_raw(fd.as_fd(), index).map_err(|error| failed(name, "binding the socket", error))?;
-    let interface = interface.unwrap_or_default();
-    let own_echo = match (
-        options.own_messages && options.loopback,
-        interface.echoes_on_wire(),
-    ) {
-        (false, _) => OwnEcho::None,
-        (true, false) => OwnEcho::AtQueue,
-        (true, true) => OwnEcho::OnWire,
-    };
-    let capabilities = Capabilities {
-        max_data,
-        remote: true,
-        error_reports: true,
-        // Known only once a stamped frame has come.
-        hardware_time: false,
-        own_echo,
-        filter_slots: usize::try_from(libc::CAN_RAW_FILTER_MAX).unwrap_or_default(),
-    };
-    let shape = Shape {
-        index,
-        capabilities,
-        bus_state: interface.bus_state.unwrap_or_default(),
-        is_up: index == 0 || interface.is_up(),
-    };
-    Ok((fd, shape))
-}
-
-/// Turns CAN FD and XL on where they are wanted and there; returns the longest data of a frame.
-fn set_frame_kinds(
-    fd: BorrowedFd<'_>,
-    options: &RawOptions,
-    name: &str,
-    interface: Option<&Interface>,
-) -> Result<usize, LinkError> {
-    // At least, not equal: kernels since 7.x give virtual interfaces an MTU of 2060 (trap 3).
-    let carries = |mtu: u32| interface.is_none_or(|interface| interface.mtu >= mtu);
-    let lacks = |kind: &str| {
-        Err(LinkError::unsupported(format!(
-            "{name}: the interface carries no {kind}"
-        )))
-    };
-    let wants_xl = match options.xl {
-        XlMode::On if !carries(XL_MIN_MTU) => return lacks("CAN XL"),
-        XlMode::On => true,
-        XlMode::Auto => options.fd != FdMode::Off && interface.is_some() && carries(XL_MIN_MTU),
-        XlMode::Off => false,
-    };
-    if wants_xl {
-        match set_raw(fd, libc::CAN_RAW_XL_FRAMES, 1) {
-            Ok(()) => {
-                // Kernels without the option pass every id.
-                let _ = sys::set_option(fd, libc::SOL_CAN_RAW, XL_VCID_OPTS, &XL_VCID_PASS_ALL);
-                return Ok(MAX_XL_LEN);
-            }
-            Err(_) if options.xl == XlMode::Auto => {}
-            Err(_) => {
-                return Err(LinkError::unsupported(format!(
-                    "{name}: this kernel has no CAN XL sockets (Linux 6.1 and later have them)"
-                )));
-            }
-        }
-    }
-    let wants_fd = match options.fd {
-        FdMode::On if !carries(FD_MTU) => return lacks("CAN FD"),
-        FdMode::On => true,
-        FdMode::Auto => carries(FD_MTU),
-        FdMode::Off => false,
-    };
-    if !wants_fd {
-        return Ok(MAX_CLASSIC_LEN);
-    }
-    set_raw(fd, libc::CAN_RAW_FD_FRAMES, 1).map_err(|error| failed(name, "turning CAN FD on", error))?;
-    Ok(MAX_FD_LEN)
-}
-
-fn set_raw(fd: BorrowedFd<'_>, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    sys::set_option(fd, libc::SOL_CAN_RAW, name, &value.to_ne_bytes())
-}
-
-fn set_options(fd: BorrowedFd<'_>, options: &RawOptions) -> io::Result<()> {
-    set_raw(fd, libc::CAN_RAW_LOOPBACK, options.loopback.into())?;
-    set_raw(fd, libc::CAN_RAW_RECV_OWN_MSGS, options.own_messages.into())?;
-    apply_filters(fd, &options.filters)?;
-    setsockopt(&fd, RxqOvfl, &1)?;
-    let stamps = TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE
-        | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
-        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
-        | TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE;
-    setsockopt(&fd, Timestamping, &stamps)
-        .or_else(|_unsupported| setsockopt(&fd, ReceiveTimestampns, &true))?;
-    // Only root may go beyond the system's limit; what was granted is reported by `RawSocket::receive_buffer`.
-    setsockopt(&fd, RcvBufForce, &options.receive_buffer)
-        .or_else(|_not_root| setsockopt(&fd, RcvBuf, &options.receive_buffer))?;
-    setsockopt(&fd, SndBuf, &options.send_buffer)?;
-    Ok(())
-}
-
-/// Gives the kernel as much of the filters as it can hold, and tells whether that is all of it.
-pub(super) fn apply_filters(fd: BorrowedFd<'_>, filters: &FilterSet) -> io::Result<FilterPlace> {
-    let slots = usize::try_from(libc::CAN_RAW_FILTER_MAX).unwrap_or_default();
-    let fits = filters.filters().len() <= slots;
-    let (list, join) = if fits {
-        (filters.filters(), filters.join())
-    } else {
-        ([Filter::ALL].as_slice(), Join::Any)
-    };
-    let words: Vec<u8> = list
-        .iter()
-        .map(|filter| filter.to_bits())
-        .flat_map(|(word, mask)| [word, mask])
-        .flat_map(u32::to_ne_bytes)
-        .collect();
-    let set_list = || sys::set_option(fd, libc::SOL_CAN_RAW, libc::CAN_RAW_FILTER, &words);
-    let set_join = || set_raw(fd, libc::CAN_RAW_JOIN_FILTERS, (join == Join::All).into());
-    // In the order that lets too much through in between, never too little.
-    if join == Join::All {
-        set_list()?;
-        set_join()?;
-    } else {
-        set_join()?;
-        set_list()?;
-    }
-    sys::set_option(
-        fd,
-        libc::SOL_CAN_RAW,
-        libc::CAN_RAW_ERR_FILTER,
-        &filters.errors().to_bits().to_ne_bytes(),
-    )?;
-    Ok(if fits {
-        FilterPlace::Kernel
-    } else {
-        FilterPlace::Software
-    })
 }

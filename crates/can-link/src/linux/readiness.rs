@@ -3,10 +3,10 @@
 //! Three facts shape this (can-link specification, chapter 7):
 //! - An interface that goes down raises an error without readability, so the receiving side waits for
 //!   `READABLE | ERROR`; `READABLE` alone sleeps for ever.
-//! - The poll methods of `AsyncFd` do not take the error interest, and the async one has to live as long as the wait. It
-//!   is boxed once per wait, not once per frame.
-//! - tokio takes "error and writable" for "write side closed" and never forgets it; a sender that meets a full buffer
-//!   afterwards would spin. A socket that has recovered is therefore registered anew.
+//! - The poll methods of `AsyncFd` do not take the error interest, and the async one has to live as long as
+//!   the wait. It is boxed once per wait, not once per frame.
+//! - tokio takes "error and writable" for "write side closed" and never forgets it; a sender that meets a
+//!   full buffer afterwards would spin. A socket that has recovered is therefore registered anew.
 
 use core::fmt;
 use core::pin::{Pin, pin};
@@ -18,10 +18,24 @@ use std::sync::Arc;
 
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
+use tokio::task::coop::poll_proceed;
 
 use super::sys;
 
 type Wait = Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>;
+
+/// Polls within the task's budget, so that one which never has to wait gives way to others all the same.
+///
+/// Every answer counts, errors too: only between turns does the runtime take in events, and a caller who asks
+/// again at once would otherwise never learn that things have changed.
+pub(super) fn budgeted<T>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let budget = ready!(poll_proceed(cx));
+    let answer = poll(cx);
+    if answer.is_ready() {
+        budget.made_progress();
+    }
+    answer
+}
 
 /// Whether an operation left something behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +74,8 @@ impl Readiness {
 
     /// Runs `op` when the socket may be ready; `None` means that [`poll_ready`](Self::poll_ready) is next.
     ///
-    /// Readiness is cleared when `op` would block or says that it has drained the socket. An event that arrives while
-    /// `op` runs is newer than the readiness which is cleared, so it is not lost.
+    /// Readiness is cleared when `op` would block or says that it has drained the socket. An event that
+    /// arrives while `op` runs is newer than the readiness which is cleared, so it is not lost.
     pub(super) fn attempt<T>(
         &self,
         op: impl FnOnce(BorrowedFd<'_>) -> io::Result<Progress<T>>,

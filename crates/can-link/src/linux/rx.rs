@@ -4,24 +4,20 @@ use core::task::{Context, Poll, ready};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-
-use tokio::task::coop::poll_proceed;
+use std::time::Instant;
 
 use super::control::{Control, DropCounter};
+use super::inbox::Inbox;
 use super::netlink::{self, Interface, Notice, Watch, Which};
+use super::opening::{Shape, apply_filters, failed};
 use super::options::Reconnect;
-use super::raw::{Shape, Shared, apply_filters, failed};
-use super::readiness::{Progress, Readiness};
-use super::sys::{BATCH, Datagram, ReceiveBatch};
+use super::raw::Shared;
+use super::readiness::{Progress, Readiness, budgeted};
+use super::sys::{BATCH, ReceiveBatch};
 use crate::error_frame::{BusState, ErrorClasses};
 use crate::filter::FilterSet;
-use crate::frame::CanFrame;
-use crate::link::{
-    BadInput, BusError, CanRx, Capabilities, ChannelId, DropReason, Event, EventBuf, FilterPlace, LinkChange,
-    LinkError, Origin, Received, Timestamp,
-};
-use crate::record::{self, CLASSIC_LEN, MAX_DATAGRAM_LEN, RECORD_LEN};
+use crate::link::{CanRx, Capabilities, ChannelId, Event, EventBuf, FilterPlace, LinkChange, LinkError};
+use crate::record::{CLASSIC_LEN, MAX_DATAGRAM_LEN, RECORD_LEN};
 
 /// Where the interface is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +32,8 @@ enum Presence {
 
 /// The receiving half of a [`RawSocket`](super::RawSocket).
 ///
-/// One system call takes up to 64 frames into buffers that are allocated once; the half waits again only after a call
-/// that found fewer.
+/// One system call takes up to 64 frames into buffers that are allocated once; the half waits again only
+/// after a call that found fewer.
 #[derive(Debug)]
 pub struct RawRx {
     shared: Arc<Shared>,
@@ -51,16 +47,6 @@ pub struct RawRx {
     place: FilterPlace,
     inbox: Inbox,
     presence: Presence,
-}
-
-/// Decoded events that wait to be handed out, and what decoding remembers.
-#[derive(Debug)]
-struct Inbox {
-    events: EventBuf,
-    lost: DropCounter,
-    /// None on all interfaces, where it would mix several controllers.
-    state: Option<BusState>,
-    hardware_time: bool,
 }
 
 impl RawRx {
@@ -143,8 +129,8 @@ impl RawRx {
         Ok(true)
     }
 
-    /// The kernel reports each state once, as an error of the socket (chapter 7). Netlink tells the same with less
-    /// haste; whichever is first counts.
+    /// The kernel reports each state once, as an error of the socket (chapter 7). Netlink tells the same with
+    /// less haste; whichever is first counts.
     fn socket_error(&mut self, error: io::Error) -> Result<(), LinkError> {
         match error.raw_os_error() {
             Some(libc::ENETDOWN) => self.is_down(),
@@ -246,6 +232,28 @@ impl RawRx {
         self.presence == Presence::Gone && self.shared.options.reconnect == Reconnect::Never
     }
 
+    fn poll_events(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut EventBuf,
+        max: usize,
+    ) -> Poll<Result<usize, LinkError>> {
+        loop {
+            if !self.inbox.events.is_empty() {
+                let count = max.max(1).min(self.inbox.events.len());
+                out.extend(self.inbox.events.drain(..count));
+                return Poll::Ready(Ok(count));
+            }
+            if self.is_over() {
+                return Poll::Ready(Ok(0));
+            }
+            if self.read_frames()? || self.read_notices()? {
+                continue;
+            }
+            ready!(self.poll_news(cx))?;
+        }
+    }
+
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         let failed = |error| failed(&self.shared.name, "waiting for frames", error);
         let socket = self.socket.poll_ready(cx).map_err(failed)?;
@@ -272,89 +280,6 @@ const fn datagram_len(shape: &Shape) -> usize {
     }
 }
 
-impl Inbox {
-    /// An interface that goes down resets its controller.
-    fn forget_state(&mut self) {
-        self.state = self.state.map(|_| BusState::Unknown);
-    }
-
-    fn take(
-        &mut self,
-        datagram: &Datagram<'_>,
-        control: Control,
-        monotonic: Instant,
-        software: Option<&FilterSet>,
-    ) {
-        // The counter comes with the first frame after a loss, so the gap is before this frame (trap 5).
-        let lost = control.lost.map_or(0, |total| self.lost.advance(total));
-        if lost > 0 {
-            self.events.push_back(Event::Dropped {
-                count: lost.into(),
-                reason: DropReason::SocketQueueFull,
-            });
-        }
-        self.hardware_time |= control.hardware.is_some();
-        let time = Timestamp {
-            host: control.software.unwrap_or_else(SystemTime::now),
-            hardware: control.hardware,
-            monotonic,
-        };
-        let channel = ChannelId(datagram.index);
-        let frame = match record::decode(datagram.data) {
-            Ok(record::Datagram::Frame(frame)) => frame,
-            Ok(record::Datagram::MaskedId(frame)) => {
-                if software.is_none_or(|filters| filters.accepts(&frame)) {
-                    self.events.push_back(Event::BadInput(BadInput::MaskedId));
-                }
-                frame
-            }
-            Ok(record::Datagram::Error(report)) => {
-                self.events.push_back(Event::BusError(BusError {
-                    report,
-                    time,
-                    channel,
-                }));
-                if let Some(before) = self.state {
-                    let state = before.after(&report);
-                    self.state = Some(state);
-                    if state != before {
-                        self.events.push_back(Event::State(state));
-                    }
-                }
-                return;
-            }
-            Err(error) => {
-                self.events.push_back(Event::BadInput(BadInput::Datagram(error)));
-                return;
-            }
-        };
-        if software.is_none_or(|filters| filters.accepts(&frame)) {
-            self.push(frame, time, origin(datagram.flags), channel);
-        }
-    }
-
-    fn push(&mut self, frame: CanFrame, time: Timestamp, origin: Origin, channel: ChannelId) {
-        self.events.push_back(Event::Frame(Received {
-            frame,
-            time,
-            origin,
-            channel,
-        }));
-    }
-}
-
-/// `MSG_CONFIRM` marks this socket's own frames, `MSG_DONTROUTE` all that were made on this host: on a virtual
-/// interface every frame is one, so it says nothing about the direction (trap 4).
-const fn origin(flags: libc::c_int) -> Origin {
-    if flags & libc::MSG_CONFIRM != 0 {
-        Origin::Own
-    } else if flags & libc::MSG_DONTROUTE != 0 {
-        Origin::LocalHost
-    } else {
-        Origin::Bus
-    }
-}
-
 /// Nobody reads any more: the kernel need not queue for us.
 impl Drop for RawRx {
     fn drop(&mut self) {
@@ -371,23 +296,7 @@ impl CanRx for RawRx {
         out: &mut EventBuf,
         max: usize,
     ) -> Poll<Result<usize, LinkError>> {
-        // A bus that never pauses must not keep this task from yielding.
-        let coop = ready!(poll_proceed(cx));
-        loop {
-            if !self.inbox.events.is_empty() {
-                let count = max.max(1).min(self.inbox.events.len());
-                out.extend(self.inbox.events.drain(..count));
-                coop.made_progress();
-                return Poll::Ready(Ok(count));
-            }
-            if self.is_over() {
-                return Poll::Ready(Ok(0));
-            }
-            if self.read_frames()? || self.read_notices()? {
-                continue;
-            }
-            ready!(self.poll_news(cx))?;
-        }
+        budgeted(cx, |cx| self.poll_events(cx, out, max))
     }
 
     fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {

@@ -1,7 +1,7 @@
 //! Every unsafe call of this crate: system calls that take pointers, and the registration with tokio.
 #![allow(
     unsafe_code,
-    reason = "system calls with pointers and tokio's registration of descriptors; nothing outside this file is unsafe"
+    reason = "system calls with pointers, and the registration of descriptors; nothing else is unsafe"
 )]
 
 use core::mem;
@@ -33,8 +33,8 @@ fn socklen(len: usize) -> libc::socklen_t {
 /// # Panics
 /// Outside of a tokio runtime with I/O enabled.
 pub(super) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the `AsyncFd` owns the descriptor, so it stays open, is the same on every call, and is closed only after
-    // deregistration; nothing here calls `dup2` on it.
+    // SAFETY: the `AsyncFd` owns the descriptor, so it stays open, is the same on every call, and is closed
+    // only after deregistration; nothing here calls `dup2` on it.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)
 }
 
@@ -166,8 +166,8 @@ impl ReceiveBatch {
             header.msg_hdr.msg_controllen = control.len() as _;
         }
         let count = headers.len();
-        // SAFETY: each of the `count` headers points to its own name, part and control buffer, all of which live until
-        // after the call and are described by their true lengths; the timeout may be null.
+        // SAFETY: each of the `count` headers points to its own name, part and control buffer, all of which
+        // live until after the call and are described by their true lengths; the timeout may be null.
         let received = check(unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
@@ -225,7 +225,8 @@ impl SendBatch {
         self.lens.push(datagram.len());
     }
 
-    /// Sends a prefix of at most [`BATCH`] datagrams and returns how many; to interface `to`, or to the bound one.
+    /// Sends a prefix of at most [`BATCH`] datagrams and returns how many; to interface `to`, or to the bound
+    /// one.
     ///
     /// An error is about the first datagram.
     pub(super) fn send(&mut self, fd: BorrowedFd<'_>, to: Option<u32>) -> io::Result<usize> {
@@ -256,8 +257,9 @@ impl SendBatch {
             }
             count += 1;
         }
-        // SAFETY: each of the `count` headers points to its own part and all to one address, which live until after the
-        // call and are described by their true lengths; the kernel only reads them, except for `msg_len`.
+        // SAFETY: each of the `count` headers points to its own part and all to one address, which live until
+        // after the call and are described by their true lengths; the kernel only reads them, except for
+        // `msg_len`.
         check(unsafe { libc::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, libc::MSG_DONTWAIT) })
     }
 
@@ -267,8 +269,8 @@ impl SendBatch {
         let (pointer, len) = address.as_ref().map_or((ptr::null(), 0), |address| {
             (ptr::from_ref(address), size_of_val(address))
         });
-        // SAFETY: pointers and lengths describe `data` and `address`, which the kernel only reads; no address may be
-        // null with length 0.
+        // SAFETY: pointers and lengths describe `data` and `address`, which the kernel only reads; no address
+        // may be null with length 0.
         let sent = unsafe {
             libc::sendto(
                 fd.as_raw_fd(),

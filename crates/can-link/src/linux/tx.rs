@@ -8,13 +8,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use tokio::task::coop::poll_proceed;
 use tokio::time::{Sleep, sleep};
 
 use super::netlink::{self, Which};
+use super::opening::{Shape, error_monitor, failed};
 use super::options::{OnBusOff, Reconnect};
-use super::raw::{Shape, Shared, failed};
-use super::readiness::{Progress, Readiness};
+use super::raw::Shared;
+use super::readiness::{Progress, Readiness, budgeted};
 use super::sys::{BATCH, ReceiveBatch, SendBatch};
 use crate::error_frame::{BusState, ErrorFrame};
 use crate::frame::CanFrame;
@@ -28,9 +28,9 @@ const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 /// The sending half of a [`RawSocket`](super::RawSocket).
 ///
-/// A full socket is waited for by readiness. A full interface queue cannot be (`poll` says "writable" all the time), so
-/// it is retried after 1 ms, then 2, up to 10. Either way the frame stays with the caller, nothing overtakes it, and
-/// the only error is [`SendError::Timeout`], when a send timeout is set.
+/// A full socket is waited for by readiness. A full interface queue cannot be (`poll` says "writable" all the
+/// time), so it is retried after 1 ms, then 2, up to 10. Either way the frame stays with the caller, nothing
+/// overtakes it, and the only error is [`SendError::Timeout`], when a send timeout is set.
 #[derive(Debug)]
 pub struct RawTx {
     shared: Arc<Shared>,
@@ -152,7 +152,7 @@ impl RawTx {
         channel: ChannelId,
         frames: &[CanFrame],
     ) -> Poll<Result<usize, SendError>> {
-        self.poll_send_through(cx, Some(channel.0), frames)
+        budgeted(cx, |cx| self.poll_send_through(cx, Some(channel.0), frames))
     }
 
     /// Sends an error report to every socket of the interface, as a faulty bus would. For tests: only virtual
@@ -181,7 +181,6 @@ impl RawTx {
                 what: "frames without an interface to send them on; open one interface by its name",
             }));
         }
-        let coop = ready!(poll_proceed(cx));
         loop {
             if self.is_off_the_bus() {
                 self.stall = None;
@@ -192,7 +191,6 @@ impl RawTx {
                 Ok(Some(count)) => {
                     self.stall = None;
                     self.pause.next = MIN_PAUSE;
-                    coop.made_progress();
                     return Poll::Ready(Ok(count));
                 }
                 Ok(None) => {
@@ -277,7 +275,8 @@ impl RawTx {
         self.poll_trouble(cx)
     }
 
-    /// What ends a wait besides room: the send timeout, or news of the controller (which the caller looks at).
+    /// What ends a wait besides room: the send timeout, or news of the controller (which the caller looks
+    /// at).
     fn poll_trouble(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         if let Some(Stall {
             waiting_for,
@@ -318,7 +317,7 @@ impl RawTx {
         let Ok((fd, shape, generation)) = self.shared.reopen(self.generation, None) else {
             return false;
         };
-        let monitor = super::raw::error_monitor(&self.shared.name, shape.index)
+        let monitor = error_monitor(&self.shared.name, shape.index)
             .ok()
             .flatten()
             .and_then(|fd| Monitor::new(fd, shape.bus_state).ok());
@@ -354,7 +353,7 @@ impl AsFd for RawTx {
 
 impl CanTx for RawTx {
     fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
-        self.poll_send_through(cx, None, frames)
+        budgeted(cx, |cx| self.poll_send_through(cx, None, frames))
     }
 
     /// Ready at once: the kernel has every frame that was taken.

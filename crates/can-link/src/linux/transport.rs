@@ -1,8 +1,8 @@
 //! What a kernel ISO-TP socket is asked for before it is bound.
 //!
 //! The kernel refuses every option once a socket is bound (`EISCONN`). Here the builder is consumed by
-//! [`bind`](IsoTpOptions::bind), and the socket has no setters. Layouts (native byte order; ISO-TP specification,
-//! chapter 11):
+//! [`bind`](IsoTpOptions::bind), and the socket has no setters. Layouts (native byte order; ISO-TP
+//! specification, chapter 11):
 //!
 //! ```text
 //! 1 options       flags u32 | frame_txtime u32 ns | ext_address | txpad | rxpad | rx_ext_address
@@ -53,8 +53,8 @@ const NO_TXTIME: u32 = u32::MAX;
 pub struct FlowControl {
     /// Consecutive frames per block; 0 for all at once.
     pub block_size: u8,
-    /// Separation time as it is on the wire: 0..=0x7F milliseconds, 0xF1..=0xF9 hundreds of microseconds. The kernel
-    /// sends other values as they are.
+    /// Separation time as it is on the wire: 0..=0x7F milliseconds, 0xF1..=0xF9 hundreds of microseconds. The
+    /// kernel sends other values as they are.
     pub st_min: u8,
 }
 
@@ -155,8 +155,8 @@ fn nanos(time: Duration) -> u32 {
 }
 
 impl IsoTpOptions {
-    /// Receives messages with the identifier `rx` and sends them with `tx`; everything else as the kernel's default:
-    /// normal addressing, classic frames, no padding, block size and separation time 0.
+    /// Receives messages with the identifier `rx` and sends them with `tx`; everything else as the kernel's
+    /// default: normal addressing, classic frames, no padding, block size and separation time 0.
     #[must_use]
     pub fn new(rx: impl Into<Id>, tx: impl Into<Id>) -> Self {
         Self {
@@ -188,7 +188,8 @@ impl IsoTpOptions {
         self.with(EXTEND_ADDR)
     }
 
-    /// Extended addressing with different bytes: sent frames begin with `tx`, received ones must begin with `rx`.
+    /// Extended addressing with different bytes: sent frames begin with `tx`, received ones must begin with
+    /// `rx`.
     #[must_use]
     pub const fn ext_addresses(mut self, tx: u8, rx: u8) -> Self {
         self.rx_ext_address = rx;
@@ -202,8 +203,8 @@ impl IsoTpOptions {
         self.with(TX_PADDING)
     }
 
-    /// Refuses received frames that are not padded so; `filler` is the byte that [`PaddingCheck::Content`] wants.
-    /// Default no check.
+    /// Refuses received frames that are not padded so; `filler` is the byte that [`PaddingCheck::Content`]
+    /// wants. Default no check.
     #[must_use]
     pub const fn rx_padding(mut self, filler: u8, check: PaddingCheck) -> Self {
         self.rx_padding = filler;
@@ -238,15 +239,15 @@ impl IsoTpOptions {
         })
     }
 
-    /// Takes block size and separation time from every flow control, not only the first (Linux 6.12; older kernels
-    /// ignore it without a word).
+    /// Takes block size and separation time from every flow control, not only the first (Linux 6.12; older
+    /// kernels ignore it without a word).
     #[must_use]
     pub const fn dynamic_flow_control(self) -> Self {
         self.with(DYN_FC_PARMS)
     }
 
-    /// Pause before each consecutive frame, on top of the separation time, to 1 ns, up to 4.29 s. Default 50 µs; zero
-    /// makes a virtual interface twenty times as fast.
+    /// Pause before each consecutive frame, on top of the separation time, to 1 ns, up to 4.29 s. Default 50
+    /// µs; zero makes a virtual interface twenty times as fast.
     #[must_use]
     pub fn frame_txtime(mut self, time: Duration) -> Self {
         self.frame_txtime = match nanos(time) {
@@ -284,8 +285,8 @@ impl IsoTpOptions {
         self
     }
 
-    /// Receive buffer in bytes of kernel memory. Default 2 MiB: what does not fit is lost in silence, although its
-    /// sender was told that it arrived.
+    /// Receive buffer in bytes of kernel memory. Default 2 MiB: what does not fit is lost in silence,
+    /// although its sender was told that it arrived.
     #[must_use]
     pub const fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = bytes;
@@ -295,8 +296,8 @@ impl IsoTpOptions {
     /// Opens the socket on `interface`.
     ///
     /// # Errors
-    /// [`LinkError::NotFound`] when there is no such interface, [`LinkError::Unsupported`] when it is no CAN interface
-    /// or has no CAN FD, when both identifiers are the same, or when the kernel has no ISO-TP;
+    /// [`LinkError::NotFound`] when there is no such interface, [`LinkError::Unsupported`] when it is no CAN
+    /// interface or has no CAN FD, when both identifiers are the same, or when the kernel has no ISO-TP;
     /// [`LinkError::Permission`], [`LinkError::Io`].
     ///
     /// # Panics

@@ -129,6 +129,12 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         &self.report.stats
     }
 
+    /// Counts an event that a driver took over and lost.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn count_lost_event(&mut self) {
+        self.report.stats.events_lost += 1;
+    }
+
     /// Whether no transfer is running, so that a message can be sent.
     #[must_use]
     pub const fn can_send(&self) -> bool {

@@ -68,6 +68,7 @@ pub enum Event {
 
 /// Counters of a channel since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Messages sent as a whole.
     pub messages_sent: u64,
@@ -103,7 +104,7 @@ pub struct Stats {
     pub ignored_functional: u64,
     /// Ignored: single frames that came before the previous message was taken.
     pub ignored_no_room: u64,
-    /// Events lost because the queue was not emptied in time.
+    /// Events that newer ones pushed out of a full queue, unpolled.
     pub events_lost: u64,
 }
 
@@ -155,16 +156,16 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Counts `event` and queues it; when the queue is full it is counted as lost.
+    /// Counts `event` and queues it; a full queue loses its oldest event and counts that.
     pub(crate) fn event(&mut self, event: Event) {
         self.stats.count(&event);
-        let slot = (self.first + self.len) % EVENT_CAPACITY;
-        match self.events.get_mut(slot) {
-            Some(free) if self.len < EVENT_CAPACITY => {
-                *free = Some(event);
-                self.len += 1;
-            }
-            _ => self.stats.events_lost += 1,
+        if self.len == EVENT_CAPACITY {
+            self.pop();
+            self.stats.events_lost += 1;
+        }
+        if let Some(free) = self.events.get_mut((self.first + self.len) % EVENT_CAPACITY) {
+            *free = Some(event);
+            self.len += 1;
         }
     }
 
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_come_out_in_order_and_surplus_ones_are_counted() {
+    fn events_come_out_in_order_and_a_full_queue_loses_the_oldest() {
         let mut report = Report::default();
         for round in 0..3u32 {
             for len in 0..8 {
@@ -193,7 +194,7 @@ mod tests {
                     len: round * 100 + len,
                 });
             }
-            for len in 0..6 {
+            for len in 2..8 {
                 assert_eq!(
                     report.pop(),
                     Some(Event::ReceiveStarted {

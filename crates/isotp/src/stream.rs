@@ -39,7 +39,8 @@ const MAX_ROUNDS: usize = 16;
 /// Received messages and failures kept for the reader. Then long messages are made to wait (FC.WAIT, see
 /// [`Config::wft_max`]), and short ones and failures are only counted.
 pub const MAX_WAITING: usize = 16;
-/// Events kept for [`IsoTpStream::next_event`]; later ones are dropped, and all are counted in [`Stats`].
+/// Events kept for [`IsoTpStream::next_event`], and as many for [`IsoTpStream::next_link_event`]. A full queue
+/// loses its oldest event and counts that in [`Stats::events_lost`].
 pub const MAX_EVENTS: usize = 64;
 
 /// When a frame counts as sent.
@@ -356,8 +357,8 @@ impl<L: CanLink> IsoTpStream<L> {
         {
             self.inbox.push_back(Err(failed));
         }
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(event);
+        if keep(&mut self.events, event).is_some() {
+            self.channel.count_lost_event();
         }
     }
 
@@ -365,8 +366,8 @@ impl<L: CanLink> IsoTpStream<L> {
         if let LinkEvent::Dropped { count, .. } = event {
             self.frames_lost = self.frames_lost.saturating_add(count);
         }
-        if self.link_events.len() < MAX_EVENTS {
-            self.link_events.push_back(event);
+        if keep(&mut self.link_events, event).is_some() {
+            self.channel.count_lost_event();
         }
     }
 
@@ -426,6 +427,17 @@ impl<L: CanLink> IsoTpStream<L> {
             .poll_flush(&mut Context::from_waker(&waker))
             .map_err(link_error)
     }
+}
+
+/// Queues an event and returns the oldest one when there was no room for both.
+fn keep<E>(queue: &mut VecDeque<E>, event: E) -> Option<E> {
+    let oldest = if queue.len() < MAX_EVENTS {
+        None
+    } else {
+        queue.pop_front()
+    };
+    queue.push_back(event);
+    oldest
 }
 
 /// The one place that reads the clock.

@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use can_link::StandardId;
+use can_link::link::LinkChange;
 use can_link::virtual_bus::{BitRate, BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
 use futures::{FutureExt, SinkExt, StreamExt};
 
@@ -276,4 +277,39 @@ async fn taking_a_message_lets_the_waiting_sender_go_on_at_once() {
     let before = bus.stats().frames;
     assert_eq!(b.recv().await.unwrap().unwrap(), payload(5));
     assert_eq!(bus.stats().frames, before + 1, "no flow control");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_event_queue_loses_the_oldest_and_counts_it() {
+    let (mut a, mut b, _bus) = pair(Config::default());
+    for _ in 0..=MAX_EVENTS {
+        a.send(payload(7)).await.unwrap();
+        b.recv().await.unwrap().unwrap();
+    }
+    a.send(payload(20)).await.unwrap_err();
+    let events: Vec<_> = core::iter::from_fn(|| a.next_event()).collect();
+    assert_eq!(events.len(), MAX_EVENTS);
+    assert!(
+        matches!(events.last(), Some(Event::SendFailed { .. })),
+        "the late one is seen"
+    );
+    // One for each message, and the first frame of the last.
+    assert_eq!(a.stats().events_lost, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_of_link_events_keeps_the_last_news_of_the_link() {
+    let (mut a, _b, bus) = pair(Config::default());
+    for _ in 0..MAX_EVENTS {
+        bus.set_link(LinkChange::Down);
+        bus.set_link(LinkChange::Up);
+    }
+    bus.set_link(LinkChange::Gone);
+    while let Some(item) = a.recv().await {
+        item.unwrap_err();
+    }
+    let events: Vec<_> = core::iter::from_fn(|| a.next_link_event()).collect();
+    assert_eq!(events.len(), MAX_EVENTS);
+    assert_eq!(events.last(), Some(&LinkEvent::Link(LinkChange::Gone)));
+    assert_eq!(a.stats().events_lost, u64::try_from(MAX_EVENTS + 1).unwrap());
 }

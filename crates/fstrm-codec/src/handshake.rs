@@ -177,8 +177,8 @@ pub struct Stats {
     pub irregular_controls: u64,
     /// Frames that came after the end of the stream.
     pub surplus_frames: u64,
-    /// Events that were lost because nobody fetched the ones before.
-    pub lost_events: u64,
+    /// Events that newer ones pushed out of a full queue, unpolled.
+    pub events_lost: u64,
 }
 
 #[cfg(test)]

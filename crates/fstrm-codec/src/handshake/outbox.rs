@@ -5,10 +5,8 @@ use alloc::collections::VecDeque;
 use super::{Event, Stats};
 use crate::control::{Control, ControlFrame};
 
-/// Events held; those that mark the life of a stream (started, ended, failed) have room kept for them.
+/// Events held; a full queue loses its oldest, so that the end of a stream is always seen.
 const MAX_EVENTS: usize = 16;
-/// Of these, how many may be passing remarks.
-const MAX_REMARKS: usize = MAX_EVENTS - 2;
 
 /// Frames to send and events to tell.
 #[derive(Debug, Default)]
@@ -24,27 +22,17 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
-    /// A mark in the life of a stream. There is room for those of one stream; with several in a row nobody may listen.
     pub(super) fn tell(&mut self, event: Event) {
-        self.push(event, MAX_EVENTS);
-    }
-
-    /// Something worth telling; lost and counted when nobody listens.
-    fn remark(&mut self, event: Event) {
-        self.push(event, MAX_REMARKS);
-    }
-
-    fn push(&mut self, event: Event, max: usize) {
-        if self.events.len() < max {
-            self.events.push_back(event);
-        } else {
-            self.stats.lost_events += 1;
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+            self.stats.events_lost += 1;
         }
+        self.events.push_back(event);
     }
 
     pub(super) fn ignore(&mut self, control: &Control<'_>) {
         self.stats.ignored_controls += 1;
-        self.remark(Event::Ignored {
+        self.tell(Event::Ignored {
             control: control.control_type(),
         });
     }
@@ -52,7 +40,7 @@ impl Outbox {
     pub(super) fn skip(&mut self, len: u32) {
         self.stats.skipped_frames += 1;
         self.stats.skipped_bytes += u64::from(len);
-        self.remark(Event::Skipped { len });
+        self.tell(Event::Skipped { len });
     }
 
     pub(super) fn count_data(&mut self, len: usize) {

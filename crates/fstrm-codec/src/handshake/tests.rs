@@ -271,17 +271,18 @@ fn data_before_start_counts_as_a_start_where_it_is_allowed() {
 }
 
 #[test]
-fn events_that_nobody_fetches_are_bounded_and_counted() {
+fn a_full_event_queue_loses_the_oldest_and_counts_it() {
     let mut reader = reader_streaming(config(&[]));
     for _ in 0..100 {
         let _ = reader.handle_frame(T0, &control(UNKNOWN));
     }
     reader.handle_end(End::Eof);
     let events = events(|| reader.poll_event());
-    assert_eq!(events.len(), 15);
+    assert_eq!(events.len(), 16);
     assert_eq!(events.last(), Some(&Event::Ended(End::Eof)));
     assert_eq!(reader.stats().ignored_controls, 100);
-    assert_eq!(reader.stats().lost_events, 86);
+    // All but the last 15 of the ignored frames.
+    assert_eq!(reader.stats().events_lost, 85);
 }
 
 #[test]

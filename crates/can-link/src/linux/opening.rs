@@ -244,3 +244,40 @@ pub(super) fn apply_filters(fd: BorrowedFd<'_>, filters: &FilterSet) -> io::Resu
         FilterPlace::Software
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::{String, ToString as _};
+
+    use super::*;
+
+    fn message(errno: i32) -> String {
+        failed("can0", "binding the socket", io::Error::from_raw_os_error(errno)).to_string()
+    }
+
+    #[test]
+    fn each_failure_is_one_sentence_with_its_fix() {
+        assert!(
+            message(libc::ENODEV)
+                .starts_with("can0: no such CAN interface; make a virtual one with: ip link")
+        );
+        for errno in [libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT] {
+            let message = message(errno);
+            assert!(message.contains("modprobe can-raw"), "{message}");
+            assert!(message.contains("virtual:NAME, bus:NAME"), "{message}");
+            assert_eq!(message.lines().count(), 1);
+        }
+        assert_eq!(message(libc::EPERM), "can0: permission denied");
+        assert!(message(libc::ENOMEM).starts_with("can0: binding the socket: "));
+    }
+
+    #[test]
+    fn what_cannot_be_an_interface_name_is_not_looked_up() {
+        for name in ["", "sixteen_bytes_ab", "a/b", "a\0b"] {
+            let error = find(name).unwrap_err().to_string();
+            assert!(error.contains("is no interface name"), "{error}");
+        }
+        assert_eq!(find("lo").unwrap_err().to_string(), "lo: not a CAN interface");
+        assert!(matches!(find("no-such-if"), Err(LinkError::NotFound { .. })));
+    }
+}

@@ -4,6 +4,10 @@
 //! gives an [`IsoTpSocket`], which carries whole messages. In both, options belong to a builder whose opening
 //! consumes it, so nothing can be set once the kernel has begun to queue frames.
 //!
+//! `nix` opens raw and netlink sockets, sets the options of level `SOL_SOCKET`, polls, and sends and receives
+//! plain bytes. It knows no CAN address, no CAN option and no ISO-TP protocol number, and its batches and
+//! control messages are tied to the addresses it knows: those calls are ours, on `libc`, in `sys`.
+//!
 //! What lives where: `sys` holds every unsafe call, `readiness` the agreement with tokio, `netlink` what the
 //! kernel tells about interfaces. Frame layouts are [`crate::record`]'s alone.
 

@@ -15,7 +15,7 @@ mod task;
 mod tests;
 
 use crate::link::Link;
-pub use port::{HubPort, HubPortConfig};
+pub use port::{HubPort, HubPortConfig, HubRx, HubTx};
 pub use shared::HubStats;
 use shared::{Shared, User};
 

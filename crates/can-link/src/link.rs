@@ -5,6 +5,7 @@
 //! and makes cancellation harmless: a dropped receive has lost nothing, a dropped send has taken the frame or not.
 
 mod boxed;
+mod confirm;
 mod error;
 mod event;
 mod ext;

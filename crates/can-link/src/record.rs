@@ -51,6 +51,12 @@ pub enum DecodeError {
         /// The largest value allowed.
         max: usize,
     },
+    /// A standard identifier with bits above the eleventh.
+    #[error("a standard identifier of {got:#x}; at most 0x7ff fits")]
+    Id {
+        /// The identifier.
+        got: u32,
+    },
     /// An error report stands where only traffic may.
     #[error("a record with the error flag; records carry traffic only")]
     ErrorFrame,
@@ -128,9 +134,13 @@ impl Head {
             })
     }
 
+    /// Whether a standard identifier has bits above the eleventh.
+    const fn has_surplus_id_bits(&self) -> bool {
+        self.word & id::EFF_FLAG == 0 && self.word & id::EXTENDED_MASK > id::STANDARD_MASK
+    }
+
     fn masked(&self, frame: CanFrame) -> Datagram {
-        let surplus = self.word & id::EFF_FLAG == 0 && self.word & id::EXTENDED_MASK > id::STANDARD_MASK;
-        if surplus {
+        if self.has_surplus_id_bits() {
             Datagram::MaskedId(frame)
         } else {
             Datagram::Frame(frame)
@@ -277,12 +287,17 @@ pub fn encode_record(frame: &CanFrame) -> Option<[u8; RECORD_LEN]> {
 /// Reads a record.
 ///
 /// # Errors
-/// [`DecodeError::ErrorFrame`] when the error flag is set, [`DecodeError::DataLength`] when the length exceeds what the
-/// kind of frame holds.
+/// [`DecodeError::ErrorFrame`] when the error flag is set, [`DecodeError::Id`] when a standard identifier has more than
+/// 11 bits, [`DecodeError::DataLength`] when the length exceeds what the kind of frame holds.
 pub fn decode_record(record: &[u8; RECORD_LEN]) -> Result<CanFrame, DecodeError> {
     let (head, data) = Head::read(record).ok_or(DecodeError::Length { got: record.len() })?;
     if head.word & id::ERR_FLAG != 0 {
         return Err(DecodeError::ErrorFrame);
+    }
+    if head.has_surplus_id_bits() {
+        return Err(DecodeError::Id {
+            got: head.word & id::EXTENDED_MASK,
+        });
     }
     if head.flags & FDF != 0 {
         head.fd(data)

@@ -15,12 +15,12 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::frame::CanFrame;
-use crate::link::{CanLink, Event, EventBuf, Origin};
-use crate::record::{self, DecodeError, RECORD_LEN};
+use crate::link::{BadInput, CanLink, Event, EventBuf, Origin, SendError};
+use crate::record::{self, RECORD_LEN};
 
 /// Events and frames moved per call into the link.
 const BATCH: usize = 64;
-/// Events kept for [`RecordStream::next_event`]; later ones are counted only.
+/// Events kept for [`RecordStream::next_event`]; when there are more, the oldest is lost.
 const MAX_EVENTS: usize = 256;
 
 /// A CAN link as a byte stream of 72-byte records.
@@ -30,7 +30,10 @@ const MAX_EVENTS: usize = 256;
 /// own frames are left out unless [`with_own_echoes`](Self::with_own_echoes) asks for them, because a codec cannot tell
 /// them from traffic.
 ///
-/// The stream ends when the link ends, and fails when the link fails; a bad frame does neither.
+/// The stream ends when the link ends, and fails when the link fails; a bad frame does neither. A written record that is
+/// no frame, or that the link cannot carry, is refused: counted, told as an event, and passed over, since `Framed` would
+/// offer it again for ever. Only a write of less than one record is an error, for it can come from no codec that is
+/// meant for records.
 #[derive(Debug)]
 pub struct RecordStream<L> {
     link: L,
@@ -69,11 +72,13 @@ pub struct RecordStats {
     pub dropped: u64,
     /// Datagrams that were no frames, and identifiers that were mended.
     pub bad_input: u64,
-    /// Events that found the event queue full; they are in the counts above.
+    /// Written records that were no frames or that the link cannot carry; they were not sent.
+    pub refused: u64,
+    /// The oldest events, lost because 256 newer ones came; they are in the counts above.
     pub events_lost: u64,
 }
 
-/// A write that is not made of whole, valid records.
+/// A write that is not made of whole records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -85,9 +90,6 @@ pub enum RecordError {
         /// Bytes in the write.
         got: usize,
     },
-    /// A record that is no frame.
-    #[error("a record that is no frame: {0}")]
-    Invalid(#[from] DecodeError),
 }
 
 impl From<RecordError> for io::Error {
@@ -138,7 +140,7 @@ impl<L: CanLink> RecordStream<L> {
         &self.stats
     }
 
-    /// The oldest event that is not a record, if any. At most 256 are kept; later ones are counted only.
+    /// The oldest event that is not a record, if any. At most 256 are kept; beyond that the oldest is lost and counted.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -164,11 +166,23 @@ impl<L: CanLink> RecordStream<L> {
             Event::BadInput(_) => self.stats.bad_input += 1,
             Event::State(_) | Event::Link(_) => {}
         }
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(event);
-        } else {
+        self.tell(event);
+    }
+
+    /// Keeps an event; the newest say most about the state of the link.
+    fn tell(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
             self.stats.events_lost += 1;
         }
+        self.events.push_back(event);
+    }
+
+    /// Passes over one written record that cannot be sent.
+    fn refuse(&mut self, why: BadInput) -> Poll<io::Result<usize>> {
+        self.stats.refused += 1;
+        self.tell(Event::BadInput(why));
+        Poll::Ready(Ok(RECORD_LEN))
     }
 
     /// Copies what is left of the current record.
@@ -221,13 +235,15 @@ impl<L: CanLink> AsyncWrite for RecordStream<L> {
         for record in records.iter().take(BATCH) {
             match record::decode_record(record) {
                 Ok(frame) => this.outgoing.push(frame),
-                Err(error) if this.outgoing.is_empty() => {
-                    return Poll::Ready(Err(RecordError::Invalid(error).into()));
-                }
+                Err(error) if this.outgoing.is_empty() => return this.refuse(BadInput::Record(error)),
                 Err(_) => break, // comes first with the next write
             }
         }
-        let sent = ready!(this.link.poll_send(cx, &this.outgoing))?;
+        let sent = match ready!(this.link.poll_send(cx, &this.outgoing)) {
+            Ok(sent) => sent,
+            Err(SendError::Unsupported { what }) => return this.refuse(BadInput::Unsupported { what }),
+            Err(error) => return Poll::Ready(Err(error.into())),
+        };
         this.stats.written += u64::try_from(sent).unwrap_or(u64::MAX);
         Poll::Ready(Ok(sent * RECORD_LEN))
     }

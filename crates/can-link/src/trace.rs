@@ -1,5 +1,6 @@
 //! A link that writes down what passes: a log that candump's users and tools read.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::task::{Context, Poll, ready};
 use std::io::{self, Write};
@@ -16,6 +17,10 @@ use crate::link::{
 ///
 /// Echoes of own frames are not written, since they were when they were sent. Losses are written as candump's
 /// `DROPCOUNT` lines. When the log cannot be written, traffic goes on without it: see [`Trace::error`].
+///
+/// Received frames carry the link's time stamp. Sent ones are stamped by the system's clock, unless
+/// [`with_clock`](Trace::with_clock) gives another: on a virtual bus in virtual time, `VirtualBus::time`. Lines are written while the link is polled, so a log that blocks holds up the
+/// task; give it a buffer, or a writer that hands lines to another thread.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -34,6 +39,7 @@ pub struct Trace<L, W> {
     log: W,
     error: Option<io::Error>,
     dropped: u64,
+    clock: Box<dyn FnMut() -> SystemTime + Send>,
 }
 
 impl<L: CanLink, W: Write + Send + Unpin> Trace<L, W> {
@@ -46,6 +52,16 @@ impl<L: CanLink, W: Write + Send + Unpin> Trace<L, W> {
             log,
             error: None,
             dropped: 0,
+            clock: Box::new(SystemTime::now),
+        }
+    }
+
+    /// Stamps sent frames by `clock`.
+    #[must_use]
+    pub fn with_clock(self, clock: impl FnMut() -> SystemTime + Send + 'static) -> Self {
+        Self {
+            clock: Box::new(clock),
+            ..self
         }
     }
 
@@ -122,7 +138,7 @@ impl<L: CanLink, W: Write + Send + Unpin> CanRx for Trace<L, W> {
 impl<L: CanLink, W: Write + Send + Unpin> CanTx for Trace<L, W> {
     fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
         let taken = ready!(self.link.poll_send(cx, frames))?;
-        let now = SystemTime::now();
+        let now = (self.clock)();
         frames
             .iter()
             .take(taken)
@@ -171,18 +187,21 @@ mod tests {
         CanFrame::data(StandardId::new(0x321).unwrap(), &[byte]).unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn both_directions_and_losses_are_written_in_order() {
         let bus = VirtualBus::with_config(BusConfig::default().epoch(SystemTime::UNIX_EPOCH));
         let mut other = bus.join();
+        let clock = bus.clone();
         let mut link = Trace::new(
             bus.join_with(PortConfig::default().receive_queue(1)),
             "bus0",
             Vec::new(),
-        );
+        )
+        .with_clock(move || clock.time());
         other.send_all(&[frame(1), frame(2)]).await.unwrap();
         link.recv().await.unwrap();
         link.recv().await.unwrap();
+        tokio::time::advance(core::time::Duration::from_secs(2)).await;
         link.send(frame(3)).await.unwrap();
         let log = String::from_utf8(link.into_parts().1).unwrap();
         let texts: Vec<String> = Log::new(&log, Reading::Strict)
@@ -197,6 +216,10 @@ mod tests {
             "{log}"
         );
         assert_eq!(texts.last().unwrap(), "321#03");
+        assert!(
+            log.ends_with("(0000000002.000000) bus0 321#03 T\n"),
+            "one clock for both directions: {log}"
+        );
     }
 
     /// A log that is always full.

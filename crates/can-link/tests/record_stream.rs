@@ -12,9 +12,9 @@ use std::io;
 
 use bytes::{Buf, BufMut, BytesMut};
 use can_link::frame::FdFlags;
-use can_link::link::{Event, LinkChange};
+use can_link::link::{BadInput, Event, LinkChange};
 use can_link::record::{self, RECORD_LEN};
-use can_link::virtual_bus::{Echo, PortConfig};
+use can_link::virtual_bus::{BusConfig, Echo, PortConfig};
 use can_link::{CanFrame, CanRxExt, CanTxExt, ExtendedId, RecordError, RecordStream, StandardId, VirtualBus};
 use futures::{SinkExt, StreamExt};
 use proptest::prelude::*;
@@ -143,11 +143,62 @@ async fn a_write_that_is_no_record_is_refused_and_puts_nothing_on_the_bus() {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<RecordError>());
     assert_eq!(inner, Some(&RecordError::Truncated { got: 71 }));
+    assert_eq!(bus.stats().frames, 0);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_sent_is_counted_and_does_not_hold_up_the_next() {
+    let bus = VirtualBus::with_config(BusConfig::default().classic_only());
+    let mut other = bus.join();
+    let mut framed = Framed::new(RecordStream::new(bus.join()), Frames);
+    let fd = CanFrame::fd(StandardId::ZERO, &[1], FdFlags::NONE).unwrap();
+    framed.send(fd).await.unwrap();
+    framed
+        .send(CanFrame::data(StandardId::MAX, &[7]).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(other.recv_frame().await.unwrap().unwrap().frame.payload(), [7]);
     let mut too_long = [0; RECORD_LEN];
     too_long[4] = 9;
-    let error = stream.write(&too_long).await.unwrap_err();
-    assert!(error.to_string().contains("length field of 9"), "{error}");
-    assert_eq!(bus.stats().frames, 0);
+    let stream = framed.get_mut();
+    stream.write_all(&too_long).await.unwrap();
+    assert_eq!((stream.stats().refused, stream.stats().written), (2, 1));
+    let refused = stream.next_event().unwrap();
+    assert_eq!(
+        refused,
+        Event::BadInput(BadInput::Unsupported {
+            what: "CAN FD frames"
+        })
+    );
+    assert!(matches!(
+        stream.next_event(),
+        Some(Event::BadInput(BadInput::Record(_)))
+    ));
+    assert_eq!(bus.stats().frames, 1);
+}
+
+#[tokio::test]
+async fn of_too_many_events_the_newest_are_kept() {
+    let bus = VirtualBus::new();
+    let mut stream = RecordStream::new(bus.join());
+    let mut other = bus.join();
+    for _ in 0..200 {
+        bus.set_link(LinkChange::Down);
+        bus.set_link(LinkChange::Up);
+        other
+            .send(CanFrame::data(StandardId::ZERO, &[]).unwrap())
+            .await
+            .unwrap();
+        stream.read_exact(&mut [0; RECORD_LEN]).await.unwrap();
+    }
+    bus.set_link(LinkChange::Gone);
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(stream.stats().events_lost, 401 - 256);
+    let mut last = None;
+    while let Some(event) = stream.next_event() {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(Event::Link(LinkChange::Gone)));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 use super::model::{FaultConfig, FaultModel, FaultStats};
 use crate::filter::FilterSet;
 use crate::frame::{CanFrame, DataFrame, FdFrame};
+use crate::link::Origin::Own;
 use crate::link::{
     CanLink, CanRx, CanTx, Capabilities, Event, EventBuf, FilterPlace, LinkError, Received, SendError,
 };
@@ -19,7 +20,8 @@ use crate::link::{
 /// Frames taken from the link at once.
 const BATCH: usize = 64;
 
-/// A link whose received frames suffer faults; what is sent passes unharmed, as do events that are not frames.
+/// A link whose received frames suffer faults; what is sent passes unharmed, as do echoes of it and events that are not
+/// frames.
 ///
 /// Wrap both ends of a connection to have faults both ways. A lost frame is not reported as an event, because on a real
 /// bus it would not be either: see [`stats`](Self::stats). A damaged frame has one flipped data bit (a frame without
@@ -110,7 +112,8 @@ impl<L: CanLink> CanRx for Faulty<L> {
             }
             while moved < max {
                 match self.incoming.pop_front() {
-                    Some(Event::Frame(received)) => {
+                    // the echo of an own frame confirms what was on the wire; the wire in this model is behind it
+                    Some(Event::Frame(received)) if received.origin != Own => {
                         self.model.handle_item(now, received, |received, random| {
                             damage(&mut received.frame, random)
                         });
@@ -203,7 +206,7 @@ mod tests {
     use super::super::Probability;
     use super::*;
     use crate::link::{CanRxExt, CanTxExt, LinkChange};
-    use crate::virtual_bus::VirtualBus;
+    use crate::virtual_bus::{Echo, PortConfig, VirtualBus};
 
     fn frame(byte: u8) -> CanFrame {
         CanFrame::data(StandardId::ZERO, &[byte]).unwrap()
@@ -259,6 +262,15 @@ mod tests {
                 .sum::<u32>(),
             1
         );
+    }
+
+    #[tokio::test]
+    async fn the_echo_of_an_own_frame_is_never_lost() {
+        let port = VirtualBus::new().join_with(PortConfig::default().echo(Echo::On));
+        let mut a = Faulty::new(port, FaultConfig::seeded(1).loss(Probability::ALWAYS));
+        a.send(frame(1)).await.unwrap();
+        assert_eq!(a.recv_frame().await.unwrap().unwrap().origin, Own);
+        assert_eq!(a.stats().seen, 0);
     }
 
     #[tokio::test(start_paused = true)]

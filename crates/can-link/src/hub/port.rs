@@ -1,12 +1,14 @@
 //! One stack's share of a hub.
 
-use core::task::{Context, Poll};
+use alloc::sync::Arc;
+use core::task::{Context, Poll, ready};
 
 use super::shared::{PortId, User};
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
-use crate::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, LinkError, OwnEcho, SendError};
-use crate::virtual_bus::Echo;
+use crate::link::{
+    CanRx, CanTx, Capabilities, Echo, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError,
+};
 
 /// How a port joins a hub.
 #[derive(Clone, Copy, Debug)]
@@ -52,52 +54,96 @@ impl HubPortConfig {
     }
 }
 
-/// A link that is one stack's share of a [`Hub`](super::Hub); leaves it when dropped.
+/// Membership; the port leaves the hub when the last half is dropped.
 #[derive(Debug)]
-pub struct HubPort {
+struct Member {
     user: User,
     id: PortId,
     echo: Echo,
 }
 
-impl HubPort {
-    pub(super) fn join(user: User, config: HubPortConfig) -> Self {
-        let id = user.lock().join(config);
-        Self {
-            user,
-            id,
-            echo: config.echo,
-        }
-    }
-}
-
-impl Drop for HubPort {
+impl Drop for Member {
     fn drop(&mut self) {
         self.user.lock().leave(self.id);
     }
 }
 
-impl CanRx for HubPort {
+/// The receiving half of a port.
+#[derive(Debug)]
+pub struct HubRx {
+    member: Arc<Member>,
+}
+
+/// The sending half of a port.
+#[derive(Debug)]
+pub struct HubTx {
+    member: Arc<Member>,
+    closed: bool,
+}
+
+/// A link that is one stack's share of a [`Hub`](super::Hub); leaves it when dropped.
+#[derive(Debug)]
+pub struct HubPort {
+    rx: HubRx,
+    tx: HubTx,
+}
+
+impl HubPort {
+    pub(super) fn join(user: User, config: HubPortConfig) -> Self {
+        let id = user.lock().join(config);
+        let member = Arc::new(Member {
+            user,
+            id,
+            echo: config.echo,
+        });
+        let rx = HubRx {
+            member: Arc::clone(&member),
+        };
+        Self {
+            rx,
+            tx: HubTx {
+                member,
+                closed: false,
+            },
+        }
+    }
+
+    /// The two halves; the port leaves the hub when both are dropped.
+    #[must_use]
+    pub fn split(self) -> (HubRx, HubTx) {
+        (self.rx, self.tx)
+    }
+
+    /// The port as a boxed [`Link`].
+    #[must_use]
+    pub fn into_link(self) -> Link {
+        Link::new(self.rx, self.tx)
+    }
+}
+
+impl CanRx for HubRx {
     fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
         out: &mut EventBuf,
         max: usize,
     ) -> Poll<Result<usize, LinkError>> {
-        match self.user.lock().recv(self.id, out, max, cx.waker()) {
+        let Member { user, id, .. } = &*self.member;
+        match user.lock().recv(*id, out, max, cx.waker())? {
             Some(moved) => Poll::Ready(Ok(moved)),
             None => Poll::Pending,
         }
     }
 
     fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        self.user.lock().set_filters(self.id, filters);
+        let Member { user, id, .. } = &*self.member;
+        user.lock().set_filters(*id, filters);
         Ok(FilterPlace::Software)
     }
 
     fn capabilities(&self) -> Capabilities {
-        let capabilities = self.user.lock().capabilities;
-        let own_echo = match (self.echo, capabilities.own_echo) {
+        let capabilities = self.member.user.lock().capabilities;
+        let own_echo = match (self.member.echo, capabilities.own_echo) {
             (Echo::Off, _) => OwnEcho::None,
             (Echo::On, OwnEcho::None) => OwnEcho::AtQueue,
             (Echo::On, link) => link,
@@ -110,19 +156,24 @@ impl CanRx for HubPort {
     }
 }
 
-impl CanTx for HubPort {
+impl CanTx for HubTx {
     fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
+        if self.closed {
+            return Poll::Ready(Err(SendError::Closed));
+        }
         if frames.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        match self.user.lock().send(self.id, frames, cx.waker())? {
+        let Member { user, id, .. } = &*self.member;
+        match user.lock().send(*id, frames, cx.waker())? {
             0 => Poll::Pending,
             taken => Poll::Ready(Ok(taken)),
         }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        if self.user.lock().is_flushed(self.id, cx.waker())? {
+        let Member { user, id, .. } = &*self.member;
+        if user.lock().is_flushed(*id, cx.waker())? {
             Poll::Ready(Ok(()))
         } else {
             Poll::Pending
@@ -130,6 +181,41 @@ impl CanTx for HubPort {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.poll_flush(cx)
+        let flushed = ready!(self.poll_flush(cx));
+        self.closed = true;
+        Poll::Ready(flushed)
+    }
+}
+
+impl CanRx for HubPort {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut EventBuf,
+        max: usize,
+    ) -> Poll<Result<usize, LinkError>> {
+        self.rx.poll_recv(cx, out, max)
+    }
+
+    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
+        self.rx.set_filters(filters)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.rx.capabilities()
+    }
+}
+
+impl CanTx for HubPort {
+    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
+        self.tx.poll_send(cx, frames)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.tx.poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.tx.poll_close(cx)
     }
 }

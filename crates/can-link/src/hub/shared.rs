@@ -10,11 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::HubPortConfig;
 use crate::filter::{Filter, FilterSet, Join};
 use crate::frame::CanFrame;
-use crate::link::{Capabilities, DropReason, Event, EventBuf, Origin, Received, SendError};
-use crate::virtual_bus::Echo;
+use crate::link::{Capabilities, DropReason, Echo, Event, EventBuf, LinkError, Origin, Received, SendError};
 
 /// Places for events beside the frames of a receive queue.
 const EVENT_PLACES: usize = 64;
+/// Errors kept for a sender that does not ask.
+const MAX_ERRORS: usize = 64;
 /// Echoes awaited at most; older ones are taken for the frames of others.
 const MAX_ECHOES: usize = 1024;
 
@@ -66,7 +67,8 @@ pub struct HubStats {
     pub dropped: u64,
     /// Frames still queued when their port was dropped.
     pub lost_in_queue: u64,
-    /// Frames that the link refused; each was told to its sender.
+    /// Frames that the link refused. Each is told to its sender at its next send or flush; a sender that does neither
+    /// is kept 64 of them.
     pub refused: u64,
 }
 
@@ -81,12 +83,14 @@ pub(super) struct Port {
     rx: EventBuf,
     dropped: u64,
     pub(super) tx: VecDeque<CanFrame>,
-    /// An error about a frame of this port, told at its next send or flush.
-    error: Option<SendError>,
+    /// Errors about frames of this port, told one by one at its next sends and flushes.
+    errors: VecDeque<SendError>,
     /// Number of the last frame of this port that the link took.
     sent: u64,
     /// Frames of this port that are with the task and not yet with the link.
     in_hand: usize,
+    /// Whether this port was told that the link failed.
+    told_failure: bool,
     rx_waker: Option<Waker>,
     tx_waker: Option<Waker>,
 }
@@ -94,7 +98,9 @@ pub(super) struct Port {
 /// Why the link no longer works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
+    /// It ended.
     Closed,
+    /// It failed, or the task that serves it was dropped.
     Gone,
 }
 
@@ -111,7 +117,11 @@ pub(super) struct Shared {
     /// Frames whose echo the link still owes.
     echoes: VecDeque<(PortId, CanFrame)>,
     pub(super) filters_changed: bool,
+    /// What the link was last told to deliver.
+    pub(super) link_filters: FilterSet,
     pub(super) end: Option<End>,
+    /// What the link failed with, for the first port that asks; the others are told that it is gone.
+    failure: Option<LinkError>,
     pub(super) task: Option<Waker>,
     /// Hubs and ports that are alive.
     pub(super) users: usize,
@@ -119,7 +129,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) const fn new(capabilities: Capabilities) -> Self {
+    pub(super) fn new(capabilities: Capabilities) -> Self {
+        let link_filters = FilterSet::default();
         Self {
             capabilities,
             ports: Vec::new(),
@@ -129,7 +140,9 @@ impl Shared {
             flushed: 0,
             echoes: VecDeque::new(),
             filters_changed: false,
+            link_filters,
             end: None,
+            failure: None,
             task: None,
             users: 0,
             stats: HubStats {
@@ -150,9 +163,10 @@ impl Shared {
             rx: EventBuf::new(),
             dropped: 0,
             tx: VecDeque::new(),
-            error: None,
+            errors: VecDeque::new(),
             sent: 0,
             in_hand: 0,
+            told_failure: false,
             rx_waker: None,
             tx_waker: None,
         });
@@ -210,7 +224,7 @@ impl Shared {
         let Some(port) = self.port(id) else {
             return Err(SendError::Closed);
         };
-        if let Some(error) = port.error.take() {
+        if let Some(error) = port.errors.pop_front() {
             return Err(error);
         }
         if let Some(end) = end {
@@ -240,7 +254,7 @@ impl Shared {
         let Some(port) = self.port(id) else {
             return Err(SendError::Closed);
         };
-        if let Some(error) = port.error.take() {
+        if let Some(error) = port.errors.pop_front() {
             return Err(error);
         }
         if port.tx.is_empty() && port.in_hand == 0 && port.sent <= flushed {
@@ -253,16 +267,20 @@ impl Shared {
         Ok(false)
     }
 
-    /// Moves up to `max` events; `None` when there are none and `waker` is kept, `Some(0)` at the end.
+    /// Moves up to `max` events; `None` when there are none and `waker` is kept, `Some(0)` at the end. A link that
+    /// failed is told to each port once.
     pub(super) fn recv(
         &mut self,
         id: PortId,
         out: &mut EventBuf,
         max: usize,
         waker: &Waker,
-    ) -> Option<usize> {
-        let ended = self.end.is_some();
-        let Some(port) = self.port(id) else { return Some(0) };
+    ) -> Result<Option<usize>, LinkError> {
+        let end = self.end;
+        let failure = &mut self.failure;
+        let Some(port) = self.ports.iter_mut().find(|port| port.id == id) else {
+            return Ok(Some(0));
+        };
         let mut moved = 0;
         while moved < max {
             let Some(event) = port.rx.pop_front() else { break };
@@ -277,11 +295,20 @@ impl Shared {
             });
             moved += 1;
         }
-        if moved > 0 || ended {
-            return Some(moved);
+        if moved > 0 {
+            return Ok(Some(moved));
         }
-        port.rx_waker = Some(waker.clone());
-        None
+        match end {
+            None => port.rx_waker = Some(waker.clone()),
+            Some(End::Gone) if !port.told_failure => {
+                port.told_failure = true;
+                return Err(failure
+                    .take()
+                    .unwrap_or_else(|| LinkError::Gone { link: "hub".into() }));
+            }
+            Some(_) => return Ok(Some(0)),
+        }
+        Ok(None)
     }
 
     /// Takes up to `max` frames, one from each port in turn.
@@ -315,6 +342,8 @@ impl Shared {
         }
         match echo {
             Some(received) => self.deliver_local(id, &received(frame)),
+            // an echo that no port's filters let in never comes
+            None if !self.link_filters.accepts(&frame) => {}
             None => {
                 if self.echoes.len() >= MAX_ECHOES {
                     self.echoes.pop_front();
@@ -329,9 +358,17 @@ impl Shared {
         self.stats.refused += 1;
         if let Some(port) = self.port(id) {
             port.in_hand -= 1;
-            port.error = Some(error);
-            port.wake_sender();
+            port.tell(error);
         }
+    }
+
+    /// What was taken since the last flush may not have got through; everybody who sent since then is told.
+    pub(super) fn flush_failed(&mut self, error: &SendError) {
+        let flushed = self.flushed;
+        for port in self.ports.iter_mut().filter(|port| port.sent > flushed) {
+            port.tell(kind_of(error));
+        }
+        self.all_flushed();
     }
 
     /// Everything that was taken so far is flushed.
@@ -372,6 +409,9 @@ impl Shared {
                 }
             }
             other => {
+                if matches!(other, Event::Dropped { .. } | Event::Link(_)) {
+                    self.echoes.clear(); // some of them may never come
+                }
                 self.stats.dropped += self
                     .ports
                     .iter_mut()
@@ -402,9 +442,13 @@ impl Shared {
         }
     }
 
-    /// The link has ended: everybody is woken to see it.
-    pub(super) fn finish(&mut self, end: End) {
+    /// The link has ended: everybody is woken to see it. Only the first call counts.
+    pub(super) fn finish(&mut self, failure: Option<LinkError>, end: End) {
+        if self.end.is_some() {
+            return;
+        }
         self.end = Some(end);
+        self.failure = failure;
         for port in &mut self.ports {
             port.wake_sender();
             port.wake_receiver();
@@ -430,6 +474,13 @@ impl Port {
         }
         self.wake_receiver();
         u64::from(full)
+    }
+
+    fn tell(&mut self, error: SendError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push_back(error);
+        }
+        self.wake_sender();
     }
 
     fn report_drops(&mut self) {
@@ -472,6 +523,7 @@ pub(super) fn kind_of(error: &SendError) -> SendError {
         SendError::Gone => SendError::Gone,
         SendError::Closed => SendError::Closed,
         SendError::BusOff => SendError::BusOff,
+        SendError::Unconfirmed => SendError::Unconfirmed,
         SendError::Timeout { waiting_for, state } => SendError::Timeout {
             waiting_for: *waiting_for,
             state: *state,

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -15,6 +15,8 @@ use crate::link::{CanRx, CanTx, ChannelId, EventBuf, Origin, OwnEcho, Received, 
 
 /// Events and frames moved per call into the link.
 const BATCH: usize = 64;
+/// Batches received before other tasks get their turn.
+const MAX_BATCHES: usize = 16;
 
 /// Moves events from the link to the ports and frames from the ports to the link.
 pub(super) struct Task {
@@ -50,22 +52,31 @@ impl Task {
             shared.union_of_filters()
         };
         // ports filter again in any case, so a link that cannot costs time only
-        let _ = self.rx.set_filters(&filters);
+        if self.rx.set_filters(&filters).is_ok() {
+            shared::lock(shared).link_filters = filters;
+        }
     }
 
-    /// Hands events to the ports; `Some` when the link has ended.
-    fn receive(&mut self, cx: &mut Context<'_>, shared: &Mutex<Shared>) -> Option<End> {
-        loop {
-            match self.rx.poll_recv(cx, &mut self.incoming, BATCH) {
-                Poll::Pending => return None,
-                Poll::Ready(Ok(0)) => return Some(End::Closed),
-                Poll::Ready(Err(_)) => return Some(End::Gone),
-                Poll::Ready(Ok(_)) => {
+    /// Hands events to the ports until there are none, or it is others' turn; ready when the link has ended.
+    fn receive(&mut self, cx: &mut Context<'_>, shared: &Mutex<Shared>) -> Poll<()> {
+        for _ in 0..MAX_BATCHES {
+            match ready!(self.rx.poll_recv(cx, &mut self.incoming, BATCH)) {
+                Ok(0) => {
+                    shared::lock(shared).finish(None, End::Closed);
+                    return Poll::Ready(());
+                }
+                Err(error) => {
+                    shared::lock(shared).finish(Some(error), End::Gone);
+                    return Poll::Ready(());
+                }
+                Ok(_) => {
                     let mut shared = shared::lock(shared);
                     self.incoming.drain(..).for_each(|event| shared.deliver(&event));
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Hands frames to the link until it or the ports have no more.
@@ -111,9 +122,13 @@ impl Task {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>, shared: &Mutex<Shared>) {
-        if shared::lock(shared).needs_flush() && self.tx.poll_flush(cx).is_ready() {
-            // a failed flush is told by the next send; nothing further can be flushed of what was taken
-            shared::lock(shared).all_flushed();
+        if !shared::lock(shared).needs_flush() {
+            return;
+        }
+        match self.tx.poll_flush(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => shared::lock(shared).all_flushed(),
+            Poll::Ready(Err(error)) => shared::lock(shared).flush_failed(&error),
         }
     }
 }
@@ -134,11 +149,14 @@ impl Future for Task {
         this.update_filters(&shared);
         this.transmit(cx, &shared);
         this.flush(cx, &shared);
-        if let Some(end) = this.receive(cx, &shared) {
-            shared::lock(&shared).finish(end);
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        this.receive(cx, &shared)
+    }
+}
+
+/// A runtime that shuts down, or a link that panics, must not leave the ports waiting for ever.
+impl Drop for Task {
+    fn drop(&mut self) {
+        shared::lock(&self.shared).finish(None, End::Gone);
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::filter::{Filter, FilterSet};
 use crate::frame::{CanFrame, FdFlags};
 use crate::link::{CanRx, CanRxExt, CanTxExt, DropReason, Event, LinkChange, Origin, SendError};
-use crate::virtual_bus::{BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
+use crate::virtual_bus::{BitRate, BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
 
 fn frame(raw: u16) -> CanFrame {
     CanFrame::data(StandardId::new(raw).unwrap(), &[]).unwrap()
@@ -85,7 +85,7 @@ async fn a_port_that_does_not_read_loses_its_own_frames_and_slows_nobody() {
     let mut fast = hub.join();
     for raw in 1..=10 {
         outside.send(frame(raw)).await.unwrap();
-        assert_eq!(id(&mut fast).await.0, raw.into());
+        assert_eq!(id(&mut fast).await.0, u32::from(raw));
     }
     assert_eq!(id(&mut slow).await.0, 1);
     let lost = Event::Dropped {
@@ -157,4 +157,77 @@ async fn the_link_is_released_with_the_last_port() {
         "frames that were queued are lost with the port"
     );
     assert_eq!(bus.len(), 1);
+}
+
+#[tokio::test]
+async fn each_refused_frame_is_told_once() {
+    let (bus, _outside, hub) = hub();
+    let mut port = hub.join();
+    bus.set_link(LinkChange::Down);
+    port.send_all(&[frame(1), frame(2), frame(3)]).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(port.flush().await, Err(SendError::Down)));
+    }
+    port.flush().await.unwrap();
+    assert_eq!(hub.stats().refused, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_fails_is_told_to_those_who_sent() {
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(BitRate::new(1_000).unwrap()));
+    let hub = Hub::new(bus.join().into_link());
+    let (mut a, mut b) = (hub.join(), hub.join());
+    a.send(frame(1)).await.unwrap();
+    tokio::task::yield_now().await; // the link takes it
+    bus.set_link(LinkChange::Down);
+    assert!(matches!(a.flush().await, Err(SendError::Down)));
+    b.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn halves_of_a_port_share_its_membership() {
+    let (_bus, mut outside, hub) = hub();
+    let (mut rx, mut tx) = hub.join().split();
+    tx.send(frame(1)).await.unwrap();
+    tx.close().await.unwrap();
+    assert!(matches!(tx.send(frame(2)).await, Err(SendError::Closed)));
+    drop(tx);
+    assert_eq!(id(&mut outside).await.0, 1);
+    outside.send(frame(3)).await.unwrap();
+    assert_eq!(id(&mut rx).await.0, 3);
+}
+
+#[tokio::test]
+async fn an_echo_that_no_filter_lets_in_is_not_awaited() {
+    let bus = VirtualBus::new();
+    let hub = Hub::new(bus.join_with(PortConfig::default().echo(Echo::On)).into_link());
+    let (mut a, mut b) = (hub.join(), hub.join_with(HubPortConfig::default().echo(Echo::On)));
+    let only = FilterSet::any([Filter::id(StandardId::new(9).unwrap().into())]);
+    a.set_filters(&only).unwrap();
+    b.set_filters(&only).unwrap();
+    a.send(frame(1)).await.unwrap();
+    a.flush().await.unwrap();
+    b.set_filters(&FilterSet::default()).unwrap();
+    b.send(frame(1)).await.unwrap();
+    assert_eq!(
+        id(&mut b).await,
+        (1, Origin::Own),
+        "not taken for the echo of the first"
+    );
+}
+
+#[test]
+fn ports_end_with_the_runtime_that_served_them() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let mut port = first.block_on(async { Hub::new(VirtualBus::new().join().into_link()).join() });
+    drop(first);
+    let second = runtime();
+    assert!(second.block_on(port.recv()).is_err(), "told that it failed");
+    assert_eq!(second.block_on(port.recv()).unwrap(), None);
 }

@@ -138,6 +138,9 @@ pub enum SendError {
     /// The controller is off the bus; frames would be sent stale after a restart.
     #[error("the controller is bus-off")]
     BusOff,
+    /// The frame was sent, but its echo may have been lost, so that nothing proves the transmission.
+    #[error("the frame was sent, but its echo was lost")]
+    Unconfirmed,
     /// The configured send timeout passed.
     #[error("timed out waiting for {waiting_for} (bus state: {state})")]
     Timeout {
@@ -157,7 +160,7 @@ impl From<SendError> for io::Error {
             SendError::Unsupported { .. } => io::ErrorKind::InvalidInput,
             SendError::Down => io::ErrorKind::NetworkDown,
             SendError::Gone | SendError::Closed => io::ErrorKind::NotConnected,
-            SendError::BusOff => io::ErrorKind::ConnectionAborted,
+            SendError::BusOff | SendError::Unconfirmed => io::ErrorKind::ConnectionAborted,
             SendError::Timeout { .. } => io::ErrorKind::TimedOut,
             SendError::Io(source) => source.kind(),
         };

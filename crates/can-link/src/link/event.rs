@@ -120,6 +120,13 @@ pub enum BadInput {
     MaskedId,
     /// A line of a log that is no frame; it was skipped.
     LogLine(BadLine),
+    /// A record written to a `RecordStream` that is no frame; it was not sent.
+    Record(DecodeError),
+    /// A record written to a `RecordStream` that the link cannot carry; it was not sent.
+    Unsupported {
+        /// The kind of frame.
+        what: &'static str,
+    },
 }
 
 impl core::fmt::Display for DropReason {
@@ -148,6 +155,8 @@ impl core::fmt::Display for BadInput {
         match self {
             Self::Datagram(error) => write!(f, "{error}"),
             Self::LogLine(line) => write!(f, "{line}"),
+            Self::Record(error) => write!(f, "a written record is no frame: {error}"),
+            Self::Unsupported { what } => write!(f, "the link does not carry {what}"),
             Self::MaskedId => f.write_str("a standard identifier above 0x7FF was cut to 11 bits"),
         }
     }

@@ -138,6 +138,13 @@ fn a_standard_identifier_that_is_too_large_is_cut_and_told() {
     bytes[..4].copy_from_slice(&0x1234u32.to_ne_bytes());
     let cut = CanFrame::data(StandardId::new(0x234).unwrap(), &[]).unwrap();
     assert_eq!(decode(&bytes), Ok(Datagram::MaskedId(cut)));
+    let mut record = [0; RECORD_LEN];
+    record[..CLASSIC_LEN].copy_from_slice(&bytes);
+    assert_eq!(
+        decode_record(&record),
+        Err(DecodeError::Id { got: 0x1234 }),
+        "but refused when it is ours"
+    );
 }
 
 #[test]

@@ -139,6 +139,12 @@ impl VirtualBus {
         VirtualPort::join(self.clone(), config)
     }
 
+    /// The bus's wall clock, by which received frames are stamped: its epoch plus the time since it was made.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        self.lock().time(Self::now())
+    }
+
     /// How many ports are on the bus.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -289,9 +289,13 @@ impl Medium {
         Some((winner, frame))
     }
 
+    pub(super) fn time(&self, at: Instant) -> SystemTime {
+        self.epoch + at.saturating_duration_since(self.start)
+    }
+
     fn timestamp(&self, at: Instant) -> Timestamp {
         Timestamp {
-            host: self.epoch + at.saturating_duration_since(self.start),
+            host: self.time(at),
             hardware: None,
             monotonic: at,
         }

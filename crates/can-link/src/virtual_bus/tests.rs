@@ -61,7 +61,7 @@ async fn a_late_joiner_sees_nothing_of_the_past() {
     let bus = VirtualBus::new();
     let mut a = bus.join();
     a.send(frame(1)).await.unwrap();
-    assert_eq!(ids(&mut bus.join()), []);
+    assert!(ids(&mut bus.join()).is_empty());
 }
 
 #[tokio::test]
@@ -336,4 +336,39 @@ async fn a_blocking_port_that_no_longer_wants_the_frame_frees_the_bus() {
     tokio::task::yield_now().await;
     block.set_filters(&FilterSet::any([])).unwrap();
     assert_eq!(waiting.await.unwrap().frame, frame(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_waits_for_the_frame_itself_not_for_an_equal_one_before_it() {
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(BitRate::new(1_000).unwrap()));
+    let mut link = bus.join_with(PortConfig::default().echo(Echo::On)).into_link();
+    link.send(frame(1)).await.unwrap();
+    link.send_confirmed(frame(1)).await.unwrap();
+    assert_eq!(bus.stats().frames, 2);
+    assert!(
+        matches!(link.recv().await.unwrap(), Some(Event::Frame(_))),
+        "the first echo is kept"
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_that_cannot_come_is_an_error_instead_of_a_wait() {
+    let bus = VirtualBus::new();
+    let mut link = bus.join_with(PortConfig::default().echo(Echo::On)).into_link();
+    let _block = bus.join_with(PortConfig::default().receive_queue(1).overflow(Overflow::Block));
+    link.send(frame(1)).await.unwrap();
+    assert!(
+        link.send_confirmed(frame(2)).now_or_never().is_none(),
+        "the bus is held"
+    );
+    bus.set_link(LinkChange::Down);
+    bus.set_link(LinkChange::Up);
+    let confirmed = link.send_confirmed(frame(2)).await;
+    assert!(matches!(confirmed, Err(SendError::Down)), "{confirmed:?}");
+    link.set_filters(&FilterSet::any([Filter::id(StandardId::new(9).unwrap().into())]))
+        .unwrap();
+    assert!(matches!(
+        link.send_confirmed(frame(2)).await,
+        Err(SendError::Unsupported { .. })
+    ));
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use crate::args::{Cli, ConfigVerb, Verb};
 use crate::failure::Result;
+use crate::links::{Door, farewell};
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -24,14 +25,18 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     pub(crate) output: Output,
     pub(crate) stop: Stop,
+    /// Where links go when they are dropped.
+    pub(crate) door: Door,
 }
 
 /// Runs the verb.
 pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<ExitCode> {
+    let (door, farewell) = farewell();
     let mut session = Session {
         settings,
         output,
         stop: Stop::listen(cli.global.deadline),
+        door,
     };
     let result = match cli.verb {
         Verb::Demo { seed } => session.stop.clone().cut(demo::run(&mut session, seed)).await,
@@ -44,6 +49,8 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         Verb::Completions { shell } => completions::run(&mut session, shell),
         Verb::Version => version::run(&mut session),
     };
-    session.output.flush()?;
-    result.map(|()| ExitCode::SUCCESS)
+    let flushed = session.output.flush();
+    drop(session);
+    farewell.close().await;
+    result.and(flushed).map(|()| ExitCode::SUCCESS)
 }

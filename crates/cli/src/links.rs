@@ -1,10 +1,13 @@
 //! From the text of a link to an open one, and from its errors to sentences.
 
+mod farewell;
+
 use can_link::FilterSet;
 use can_link::address::LinkAddress;
 use can_link::link::{CanLink, CanRx as _, ChannelId, Event, LinkError, SendError};
 use tinwire_sim::{World, WorldConfig};
 
+pub(crate) use self::farewell::{Door, farewell};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
 use crate::settings::Origin;
@@ -134,7 +137,7 @@ fn kernel_only(flag: &str, address: &LinkAddress) -> Failure {
 }
 
 /// Opens a link.
-pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
+pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
     if let LinkAddress::Sim(sim) = address {
         let config = WorldConfig::seeded(sim.seed)
             .loss(sim.loss)
@@ -145,7 +148,7 @@ pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
             .await
             .map_err(|error| Failure::caused(Code::CannotOpen, error))?;
         return Ok(Opened {
-            link: Box::new(world.join()),
+            link: door.watch(world.join()),
             name: "sim".into(),
             labels: Labels::One,
             end: End::Lost,
@@ -163,7 +166,7 @@ pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
         other => (other.to_string(), Labels::One),
     };
     Ok(Opened {
-        link: Box::new(link),
+        link: door.watch(link),
         name,
         labels,
         end: match address {
@@ -175,18 +178,22 @@ pub(crate) async fn open(address: &LinkAddress) -> Result<Opened> {
 }
 
 /// Opens a link that shall deliver only what the filters accept.
-pub(crate) async fn open_filtered(mut address: LinkAddress, filters: Option<&FilterSet>) -> Result<Opened> {
+pub(crate) async fn open_filtered(
+    door: &Door,
+    mut address: LinkAddress,
+    filters: Option<&FilterSet>,
+) -> Result<Opened> {
     let Some(filters) = filters else {
-        return open(&address).await;
+        return open(door, &address).await;
     };
     // A kernel socket queues from the moment it is bound, so its filters have to be there before.
     if let LinkAddress::SocketCan(socket) = &mut address {
         socket.filters = filters.filters().to_vec();
         socket.join = filters.join();
         socket.errors = filters.errors();
-        return open(&address).await;
+        return open(door, &address).await;
     }
-    let mut opened = open(&address).await?;
+    let mut opened = open(door, &address).await?;
     opened
         .link
         .set_filters(filters)

@@ -14,7 +14,7 @@ use self::iface::{Iface, OwnAddress};
 use super::Session;
 use crate::args::csp::{CspVerb, Interface};
 use crate::failure::{Code, Failure, Result};
-use crate::links::{self, Opened};
+use crate::links::{self, Door, Opened};
 
 pub(super) async fn run(session: &mut Session, verb: CspVerb) -> Result {
     match verb {
@@ -50,7 +50,7 @@ fn understand(session: &Session, args: &Interface) -> Result<(Iface, LinkAddress
 }
 
 /// Makes a node of `address` on the interface.
-async fn attach(iface: &Iface, link: &LinkAddress, address: OwnAddress) -> Result<Attached> {
+async fn attach(door: &Door, iface: &Iface, link: &LinkAddress, address: OwnAddress) -> Result<Attached> {
     if iface.version == Version::V1 {
         return Err(Failure::new(
             Code::NotInThisVersion,
@@ -59,7 +59,7 @@ async fn attach(iface: &Iface, link: &LinkAddress, address: OwnAddress) -> Resul
     }
     let Opened {
         link, name, world, ..
-    } = links::open(link).await?;
+    } = links::open(door, link).await?;
     let label = iface.name.as_deref().unwrap_or("CAN");
     let label = InterfaceName::new(label)
         .ok_or_else(|| Failure::new(Code::BadAddress, format!("{label:?} is no name for an interface")))?;

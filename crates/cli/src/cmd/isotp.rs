@@ -50,7 +50,7 @@ async fn open(
     let link = links::named_or_configured(session, endpoint.link.as_deref().or(named))?;
     let Opened {
         link, name, world, ..
-    } = session.stop.cut(links::open(&link)).await?;
+    } = session.stop.cut(links::open(&session.door, &link)).await?;
     let stream = IsoTpStream::new(link, address, config).map_err(|error| links::trouble(error, &name))?;
     Ok(Opening {
         stream,

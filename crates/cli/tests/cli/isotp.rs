@@ -74,7 +74,19 @@ fn a_message_goes_from_one_process_to_another() {
     let place = Place::new();
     let receiver = place
         .command(&[
-            "isotp", "recv", "-s", "7E8", "-d", "7E0", "bus:car", "-b", "2", "-m", "1",
+            "isotp",
+            "recv",
+            "-s",
+            "7E8",
+            "-d",
+            "7E0",
+            "bus:car",
+            "-b",
+            "2",
+            "-m",
+            "1",
+            "--deadline",
+            "60s",
         ])
         .spawn()
         .unwrap();

@@ -33,7 +33,7 @@ pub(super) async fn run(session: &mut Session, args: Gen) -> Result {
     if args.no_loopback {
         address = links::without_loopback(address)?;
     }
-    let mut opened = session.stop.cut(links::open(&address)).await?;
+    let mut opened = session.stop.cut(links::open(&session.door, &address)).await?;
     let mut frames = frames(&args, &opened)?;
     let stop = session.stop.clone();
     let mut sent = 0;

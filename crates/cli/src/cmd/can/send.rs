@@ -18,7 +18,7 @@ struct Summary {
 pub(super) async fn run(session: &mut Session, args: Send) -> Result {
     let (link, frames) = understand(&args.words)?;
     let address = links::named_or_configured(session, link)?;
-    let mut opened = session.stop.cut(links::open(&address)).await?;
+    let mut opened = session.stop.cut(links::open(&session.door, &address)).await?;
     let mut sent = 0;
     let stop = session.stop.clone();
     let result = tokio::select! {

@@ -35,7 +35,10 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
         Failure::new(Code::Usage, "a node needs an address of its own")
             .hint("--addr ADDR/BITS, for example --addr 2/8")
     })?;
-    let attached = session.stop.cut(attach(&iface, &link, address)).await?;
+    let attached = session
+        .stop
+        .cut(attach(&session.door, &iface, &link, address))
+        .await?;
     let mut notices = attached.node.notices();
     let ready = Ready {
         r#type: "ready",

@@ -60,7 +60,10 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
         let message = format!("{remote} is our own address");
         return Err(Failure::new(Code::Usage, message).hint("--addr ADDR/BITS gives us another one"));
     }
-    let attached = session.stop.cut(attach(&iface, &link, own)).await?;
+    let attached = session
+        .stop
+        .cut(attach(&session.door, &iface, &link, own))
+        .await?;
     if !session.output.is_json() {
         let Ping { node, size, .. } = &args;
         session.output.text(format_args!(

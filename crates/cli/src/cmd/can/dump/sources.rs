@@ -46,7 +46,7 @@ impl Sources {
         }
         let mut open = Vec::new();
         for (address, filters) in understand(session, args)? {
-            open.push(links::open_filtered(address, filters.as_ref()).await?);
+            open.push(links::open_filtered(&session.door, address, filters.as_ref()).await?);
         }
         Ok(Self {
             open,

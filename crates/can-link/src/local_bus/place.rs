@@ -2,17 +2,19 @@
 
 use alloc::format;
 use alloc::string::String;
+use std::env;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::{env, process};
 
 use crate::link::LinkError;
 
 /// Bytes of the longest socket path: what Linux and macOS both take, without the final zero.
 const MAX_SOCKET_PATH: usize = 103;
+/// The environment variable that names the user's runtime directory.
+const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 
 /// The files of one bus.
 #[derive(Clone, Debug)]
@@ -26,10 +28,9 @@ impl Place {
     /// The files of bus `name` in `directory`, or in the user's runtime directory, which is made when it is
     /// not there.
     pub(super) fn new(name: &str, directory: Option<&Path>) -> Result<Self, LinkError> {
-        let io = |error| LinkError::io(format!("bus:{name}: preparing its directory"), error);
         let directory = match directory {
             Some(directory) => directory.to_path_buf(),
-            None => default_directory().map_err(io)?,
+            None => default_directory(env::var_os(RUNTIME_DIR).map(PathBuf::from)),
         };
         make_private(&directory, name)?;
         let socket = directory.join(format!("{name}.bus"));
@@ -38,7 +39,7 @@ impl Place {
             let path = socket.display();
             return Err(LinkError::unsupported(format!(
                 "bus:{name}: the socket's path {path} has {len} bytes, {MAX_SOCKET_PATH} are allowed; \
-                 choose a shorter XDG_RUNTIME_DIR"
+                 choose a shorter {RUNTIME_DIR}"
             )));
         }
         Ok(Self {
@@ -106,58 +107,36 @@ impl Drop for Claim {
     }
 }
 
-/// `$XDG_RUNTIME_DIR/tinwire`, else `tinwire-UID` under the temporary directory.
-fn default_directory() -> io::Result<PathBuf> {
-    match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(directory) if directory.is_absolute() => Ok(directory.join("tinwire")),
-        _ => {
-            let directory = env::temp_dir();
-            let uid = own_uid(&directory)?;
-            Ok(directory.join(format!("tinwire-{uid}")))
-        }
+/// `tinwire` in the runtime directory, else `tinwire-UID` under the temporary one.
+fn default_directory(runtime: Option<PathBuf>) -> PathBuf {
+    match runtime {
+        Some(directory) if directory.is_absolute() => directory.join("tinwire"),
+        _ => env::temp_dir().join(format!("tinwire-{}", own_uid())),
     }
 }
 
-/// The user's number, seen at a file made for this purpose: the standard library cannot tell it otherwise.
-fn own_uid(directory: &Path) -> io::Result<u32> {
-    let mut attempt: u32 = 0;
-    loop {
-        let path = directory.join(format!(".tinwire-{}-{attempt}", process::id()));
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-        {
-            Ok(file) => {
-                let uid = file.metadata().map(|meta| meta.uid());
-                fs::remove_file(&path)?;
-                return uid;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
+/// The number of the user whose files this process makes.
+fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 /// Makes the directory when it is not there, and refuses one that others could tamper with.
 fn make_private(directory: &Path, name: &str) -> Result<(), LinkError> {
-    let io = |error| {
-        LinkError::io(
-            format!("bus:{name}: the directory {}", directory.display()),
-            error,
-        )
-    };
+    let shown = directory.display();
+    let io = |error| LinkError::io(format!("bus:{name}: the directory {shown}"), error);
     match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let context = format!(
+                "bus:{name}: making {shown}: the directory above it is not there; \
+                 make it, or choose another with {RUNTIME_DIR}"
+            );
+            return Err(LinkError::io(context, error));
+        }
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
         _ => {}
     }
     let meta = fs::symlink_metadata(directory).map_err(io)?;
-    let own = own_uid(directory).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => refused(directory, name),
-        _ => io(error),
-    })?;
-    if is_private(&meta, own) {
+    if is_private(&meta, own_uid()) {
         Ok(())
     } else {
         Err(refused(directory, name))
@@ -229,6 +208,25 @@ mod tests {
         std::os::unix::fs::symlink(directory.path(), &link).unwrap();
         let error = Place::new("x", Some(&link)).unwrap_err();
         assert!(matches!(error, LinkError::Permission { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_runtime_directory_that_is_not_there_is_named_with_the_fix() {
+        let directory = private();
+        let missing = directory.path().join("run");
+        let place = default_directory(Some(missing.clone()));
+        let error = Place::new("x", Some(&place)).unwrap_err().to_string();
+        assert!(error.contains(&*missing.to_string_lossy()), "{error}");
+        assert!(error.contains("choose another with XDG_RUNTIME_DIR"), "{error}");
+    }
+
+    #[test]
+    fn without_a_runtime_directory_the_temporary_one_is_used_under_the_users_number() {
+        let own = env::temp_dir().join(format!("tinwire-{}", own_uid()));
+        assert_eq!(default_directory(None), own);
+        assert_eq!(default_directory(Some("relative".into())), own);
+        let directory = private();
+        assert_eq!(own_uid(), fs::metadata(directory.path()).unwrap().uid());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! stack does the same and costs less; a hub is for links that exist once: serial adapters, TCP connections, tests.
 
 mod port;
+mod seat;
 mod shared;
 mod task;
 #[cfg(test)]

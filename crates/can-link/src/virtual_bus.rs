@@ -16,6 +16,7 @@
 
 mod bits;
 mod bus;
+mod controller;
 mod medium;
 mod port;
 mod registry;

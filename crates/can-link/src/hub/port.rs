@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 use core::task::{Context, Poll, ready};
 
-use super::shared::{PortId, User};
+use super::seat::PortId;
+use super::shared::User;
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
 use crate::link::{

@@ -8,14 +8,11 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::HubPortConfig;
+use super::seat::{PortId, Seat};
 use crate::filter::{Filter, FilterSet, Join};
 use crate::frame::CanFrame;
 use crate::link::{Capabilities, DropReason, Echo, Event, EventBuf, LinkError, Origin, Received, SendError};
 
-/// Places for events beside the frames of a receive queue.
-const EVENT_PLACES: usize = 64;
-/// Errors kept for a sender that does not ask.
-const MAX_ERRORS: usize = 64;
 /// Echoes awaited at most; older ones are taken for the frames of others.
 const MAX_ECHOES: usize = 1024;
 
@@ -72,29 +69,6 @@ pub struct HubStats {
     pub refused: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PortId(u64);
-
-#[derive(Debug)]
-pub(super) struct Port {
-    id: PortId,
-    config: HubPortConfig,
-    filters: FilterSet,
-    rx: EventBuf,
-    dropped: u64,
-    pub(super) tx: VecDeque<CanFrame>,
-    /// Errors about frames of this port, told one by one at its next sends and flushes.
-    errors: VecDeque<SendError>,
-    /// Number of the last frame of this port that the link took.
-    sent: u64,
-    /// Frames of this port that are with the task and not yet with the link.
-    in_hand: usize,
-    /// Whether this port was told that the link failed.
-    told_failure: bool,
-    rx_waker: Option<Waker>,
-    tx_waker: Option<Waker>,
-}
-
 /// Why the link no longer works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -107,7 +81,7 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) capabilities: Capabilities,
-    pub(super) ports: Vec<Port>,
+    pub(super) ports: Vec<Seat>,
     next_id: u64,
     /// Where the round of transmit queues goes on.
     next_turn: usize,
@@ -156,20 +130,7 @@ impl Shared {
     pub(super) fn join(&mut self, config: HubPortConfig) -> PortId {
         let id = PortId(self.next_id);
         self.next_id += 1;
-        self.ports.push(Port {
-            id,
-            config,
-            filters: FilterSet::default(),
-            rx: EventBuf::new(),
-            dropped: 0,
-            tx: VecDeque::new(),
-            errors: VecDeque::new(),
-            sent: 0,
-            in_hand: 0,
-            told_failure: false,
-            rx_waker: None,
-            tx_waker: None,
-        });
+        self.ports.push(Seat::new(id, config));
         self.filters_changed = true;
         self.wake_task();
         id
@@ -183,7 +144,7 @@ impl Shared {
         self.wake_task();
     }
 
-    fn port(&mut self, id: PortId) -> Option<&mut Port> {
+    fn port(&mut self, id: PortId) -> Option<&mut Seat> {
         self.ports.iter_mut().find(|port| port.id == id)
     }
 
@@ -374,7 +335,7 @@ impl Shared {
     /// Everything that was taken so far is flushed.
     pub(super) fn all_flushed(&mut self) {
         self.flushed = self.taken;
-        self.ports.iter_mut().for_each(Port::wake_sender);
+        self.ports.iter_mut().for_each(Seat::wake_sender);
     }
 
     pub(super) const fn needs_flush(&self) -> bool {
@@ -452,56 +413,6 @@ impl Shared {
         for port in &mut self.ports {
             port.wake_sender();
             port.wake_receiver();
-        }
-    }
-}
-
-impl Port {
-    /// Queues an event, or counts it; events that are not frames have some places of their own. Returns how many were
-    /// lost.
-    fn push(&mut self, event: Event) -> u64 {
-        let beside = if matches!(event, Event::Frame(_)) {
-            0
-        } else {
-            EVENT_PLACES
-        };
-        let full = self.rx.len() >= self.config.receive_queue.saturating_add(beside);
-        if full {
-            self.dropped += 1;
-        } else {
-            self.report_drops();
-            self.rx.push_back(event);
-        }
-        self.wake_receiver();
-        u64::from(full)
-    }
-
-    fn tell(&mut self, error: SendError) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push_back(error);
-        }
-        self.wake_sender();
-    }
-
-    fn report_drops(&mut self) {
-        if self.dropped > 0 {
-            let count = core::mem::take(&mut self.dropped);
-            self.rx.push_back(Event::Dropped {
-                count,
-                reason: DropReason::ReceiveQueueFull,
-            });
-        }
-    }
-
-    fn wake_sender(&mut self) {
-        if let Some(waker) = self.tx_waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn wake_receiver(&mut self) {
-        if let Some(waker) = self.rx_waker.take() {
-            waker.wake();
         }
     }
 }

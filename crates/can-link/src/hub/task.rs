@@ -9,7 +9,8 @@ use core::task::{Context, Poll, ready};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::shared::{self, End, PortId, Shared};
+use super::seat::PortId;
+use super::shared::{self, End, Shared};
 use crate::frame::CanFrame;
 use crate::link::{CanRx, CanTx, ChannelId, EventBuf, Origin, OwnEcho, Received, SendError, Timestamp};
 

@@ -1,25 +1,20 @@
 //! The state of a bus: who is on it, what is queued, what is on the wire. No clock and no lock in here.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::Waker;
 use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
 use super::bits::frame_duration;
-use super::port::{Overflow, PortConfig};
+use super::controller::{Controller, Loss, PortId};
+use super::port::PortConfig;
 use super::{BusConfig, BusStats};
 use crate::error_frame::{BusState, ErrorFrame};
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
 use crate::link::{
-    BusError, ChannelId, DropReason, Echo, Event, EventBuf, LinkChange, Origin, Received, SendError,
-    Timestamp,
+    BusError, ChannelId, DropReason, Event, EventBuf, LinkChange, Origin, Received, SendError, Timestamp,
 };
-
-/// Which port; never used again after the port has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PortId(u64);
 
 /// Whether the interface can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,30 +22,6 @@ enum Presence {
     Up,
     Down,
     Gone,
-}
-
-#[derive(Debug)]
-struct Port {
-    id: PortId,
-    config: PortConfig,
-    filters: FilterSet,
-    tx: VecDeque<CanFrame>,
-    rx: EventBuf,
-    /// Frames lost since the last report of them.
-    dropped: u64,
-    state: BusState,
-    rx_waker: Option<Waker>,
-    tx_waker: Option<Waker>,
-    /// Why frames that were accepted since the last flush never got on the wire.
-    lost: Option<Loss>,
-}
-
-/// Why accepted frames were lost.
-#[derive(Clone, Copy, Debug)]
-enum Loss {
-    Down,
-    Gone,
-    BusOff,
 }
 
 #[derive(Debug)]
@@ -66,7 +37,7 @@ pub(super) struct Medium {
     config: BusConfig,
     start: Instant,
     epoch: SystemTime,
-    ports: Vec<Port>,
+    ports: Vec<Controller>,
     next_id: u64,
     presence: Presence,
     on_wire: Option<OnWire>,
@@ -105,18 +76,7 @@ impl Medium {
     pub(super) fn join(&mut self, config: PortConfig) -> PortId {
         let id = PortId(self.next_id);
         self.next_id += 1;
-        self.ports.push(Port {
-            id,
-            config,
-            filters: FilterSet::default(),
-            tx: VecDeque::new(),
-            rx: EventBuf::new(),
-            dropped: 0,
-            state: BusState::Active,
-            rx_waker: None,
-            tx_waker: None,
-            lost: None,
-        });
+        self.ports.push(Controller::new(id, config));
         id
     }
 
@@ -127,7 +87,7 @@ impl Medium {
         self.advance(now); // a port that held the bus may have been the one that left
     }
 
-    fn port(&mut self, id: PortId) -> Option<&mut Port> {
+    fn port(&mut self, id: PortId) -> Option<&mut Controller> {
         self.ports.iter_mut().find(|port| port.id == id)
     }
 
@@ -262,7 +222,7 @@ impl Medium {
             if end > now {
                 // Every receiver that waits must set its alarm, also one that does not want this frame: when it ends,
                 // somebody has to be there to start the next.
-                self.ports.iter_mut().for_each(Port::wake);
+                self.ports.iter_mut().for_each(Controller::wake);
             }
             self.on_wire = Some(OnWire { sender, frame, end });
         }
@@ -276,10 +236,10 @@ impl Medium {
             .filter_map(|port| Some((port.tx.front()?.arbitration_key(), port.id)));
         let (_, winner) = heads.min_by_key(|&(key, _)| key)?;
         let frame = self.port(winner)?.tx.front()?.clone();
-        let held = self.ports.iter().any(|port| {
-            let full = port.rx.len() >= port.config.receive_queue;
-            full && port.config.overflow == Overflow::Block && port.wants(winner, &frame)
-        });
+        let held = self
+            .ports
+            .iter()
+            .any(|port| port.holds() && port.wants(winner, &frame));
         if held {
             return None;
         }
@@ -396,93 +356,5 @@ impl Medium {
             port.wake_sender();
         }
         self.advance(now);
-    }
-}
-
-impl From<Loss> for SendError {
-    fn from(loss: Loss) -> Self {
-        match loss {
-            Loss::Down => Self::Down,
-            Loss::Gone => Self::Gone,
-            Loss::BusOff => Self::BusOff,
-        }
-    }
-}
-
-impl Port {
-    fn wants(&self, sender: PortId, frame: &CanFrame) -> bool {
-        (self.id != sender || self.config.echo == Echo::On) && self.filters.accepts(frame)
-    }
-
-    /// Queues a frame, or counts it as dropped; returns how many were dropped.
-    fn push_frame(&mut self, received: Received) -> u64 {
-        let full = self.rx.len() >= self.config.receive_queue;
-        if full {
-            self.dropped += 1;
-        } else {
-            self.report_drops();
-            self.rx.push_back(Event::Frame(received));
-        }
-        self.wake();
-        u64::from(full)
-    }
-
-    /// Queues something that is not a frame; the queue has 64 places beside its frames for these.
-    fn push_event(&mut self, event: Event) {
-        self.report_drops();
-        if self.rx.len() < self.config.receive_queue.saturating_add(64) {
-            self.rx.push_back(event);
-        } else {
-            self.dropped += 1;
-        }
-        self.wake();
-    }
-
-    /// Tells of lost frames at their place in the order, as soon as there is room.
-    fn report_drops(&mut self) {
-        if self.dropped > 0 && self.rx.len() < self.config.receive_queue.saturating_add(64) {
-            let count = core::mem::take(&mut self.dropped);
-            self.rx.push_back(Event::Dropped {
-                count,
-                reason: DropReason::ReceiveQueueFull,
-            });
-        }
-    }
-
-    /// Enters `state` and returns how many queued frames were lost: a controller that goes bus-off forgets them.
-    fn set_state(&mut self, state: BusState) -> u64 {
-        if self.state == state {
-            return 0;
-        }
-        self.state = state;
-        self.push_event(Event::State(state));
-        if state == BusState::BusOff {
-            self.forget_queue(Loss::BusOff)
-        } else {
-            0
-        }
-    }
-
-    /// Loses what is queued, which the next flush will tell; returns how many frames that were.
-    fn forget_queue(&mut self, loss: Loss) -> u64 {
-        let lost = u64::try_from(self.tx.len()).unwrap_or(u64::MAX);
-        if lost > 0 {
-            self.tx.clear();
-            self.lost = Some(loss);
-        }
-        self.wake_sender();
-        lost
-    }
-
-    fn wake_sender(&mut self) {
-        if let Some(waker) = self.tx_waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.rx_waker.take() {
-            waker.wake();
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-use super::medium::PortId;
+use super::controller::PortId;
 use super::{BusConfig, VirtualBus};
 use crate::error_frame::BusState;
 use crate::filter::FilterSet;

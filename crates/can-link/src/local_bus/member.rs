@@ -7,6 +7,7 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
+use std::io;
 use std::time::{Instant, SystemTime};
 
 use tokio::time::{Sleep, sleep};
@@ -22,15 +23,20 @@ use crate::link::{ChannelId, LinkError, Origin, Received, Timestamp};
 
 /// How long a leaving member waits for the host to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is read of hosts that are gone before the port has room for it; more than a socket holds.
+const MAX_EARLIER: usize = 1 << 20;
+/// Hosts that may come and go before the port has room for what they said.
+const MAX_EARLIER_HOSTS: usize = 16;
 
 /// Serves a port until its halves are gone.
 pub(super) async fn run(shared: Arc<Shared>, place: Place, hello: Message, first: Joined) {
     // When the runtime ends before the port does, the port must know.
     let _guard = EndGuard(Arc::clone(&shared));
     let mut joined = first;
+    let mut earlier = Earlier::default();
     loop {
         shared.lock().stats.hosting = joined.hosting.is_some();
-        let mut session = Session::new(Connection::new(joined.stream));
+        let mut session = Session::new(Connection::new(joined.stream), earlier);
         let end = poll_fn(|cx| session.poll(cx, &shared)).await;
         shared
             .lock()
@@ -52,11 +58,15 @@ pub(super) async fn run(shared: Arc<Shared>, place: Place, hello: Message, first
         }
         // An own host that failed gives up its claim here.
         drop(hosting);
+        earlier = session.earlier;
+        earlier.inputs.push_back(session.input);
         joined = match join(&place, &hello, Start::Takeover).await {
             Ok(joined) => joined,
-            Err(failure) => return shared.lock().fail(failure),
+            Err(failure) => {
+                earlier.deliver_all(&shared);
+                return shared.lock().fail(failure);
+            }
         };
-        shared.lock().push_takeover();
     }
 }
 
@@ -66,6 +76,58 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.lock().end(Ended::Gone);
     }
+}
+
+/// What hosts that are gone had said when the port had no room for it: it comes before all else.
+#[derive(Default)]
+struct Earlier {
+    inputs: VecDeque<Input>,
+}
+
+impl Earlier {
+    /// Whether the present host's last words may be kept too.
+    fn has_room(&self, present: &Input) -> bool {
+        let bytes: usize = self.inputs.iter().map(Input::len).sum();
+        self.inputs.len() < MAX_EARLIER_HOSTS && bytes + present.len() < MAX_EARLIER
+    }
+
+    /// Moves messages to the port while it has room, and tells of each takeover in its place; true when
+    /// nothing is left.
+    fn deliver(&mut self, shared: &Shared) -> bool {
+        while let Some(input) = self.inputs.front_mut() {
+            if !shared.lock().wants_input() {
+                return false;
+            }
+            if !deliver_one(input, shared) {
+                self.inputs.pop_front();
+                shared.lock().push_takeover();
+            }
+        }
+        true
+    }
+
+    /// Moves what is left to the port, which will get nothing more.
+    fn deliver_all(&mut self, shared: &Shared) {
+        while let Some(mut input) = self.inputs.pop_front() {
+            while deliver_one(&mut input, shared) {}
+            if !self.inputs.is_empty() {
+                shared.lock().push_takeover();
+            }
+        }
+    }
+}
+
+/// Moves one message of a host that is gone to the port; false when no whole one is left.
+fn deliver_one(input: &mut Input, shared: &Shared) -> bool {
+    match input.next_message() {
+        Ok(Some(Message::Frame { frame, sender, nanos })) => {
+            shared.lock().push_frame(received(frame, sender, nanos));
+        }
+        Ok(Some(Message::Lost(count))) => shared.lock().push_lost(count),
+        Ok(Some(_)) => {}
+        Ok(None) | Err(_) => return false,
+    }
+    true
 }
 
 /// How a session ended.
@@ -84,12 +146,14 @@ enum Writing {
     Open,
     /// The host leaves or we do: finish what was begun, then close.
     Finishing,
+    /// We closed our side, or the host takes no more. What it has still to say is read to the end.
     Closed,
 }
 
 /// One connection to a host.
 struct Session {
     connection: Connection,
+    earlier: Earlier,
     input: Input,
     buffer: Box<[u8]>,
     writing: Writing,
@@ -100,9 +164,10 @@ struct Session {
 }
 
 impl Session {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, earlier: Earlier) -> Self {
         Self {
             connection,
+            earlier,
             input: Input::default(),
             buffer: alloc::vec![0; CHUNK].into_boxed_slice(),
             writing: Writing::Open,
@@ -116,8 +181,12 @@ impl Session {
         if let Poll::Ready(end) = self.receive(cx, shared) {
             return Poll::Ready(end);
         }
-        if let Poll::Ready(end) = self.transmit(cx, shared) {
-            return Poll::Ready(end);
+        if self.transmit(cx, shared).is_err() {
+            // A host that is dead or dying: what it had said before is still to be read.
+            self.writing = Writing::Closed;
+            if let Poll::Ready(end) = self.receive(cx, shared) {
+                return Poll::Ready(end);
+            }
         }
         if shared.lock().is_leaving() && self.deadline.is_none() {
             self.deadline = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
@@ -131,7 +200,8 @@ impl Session {
     /// Reads until nothing is there or the port has enough.
     fn receive(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<SessionEnd> {
         loop {
-            while shared.lock().wants_input() {
+            let is_turn = self.earlier.deliver(shared);
+            while is_turn && shared.lock().wants_input() {
                 match self.input.next_message() {
                     Ok(None) => break,
                     Ok(Some(Message::Frame { frame, sender, nanos })) => {
@@ -144,7 +214,9 @@ impl Session {
                     }
                 }
             }
-            if !shared.lock().wants_input() {
+            // A host that goes is heard out, so that waiting frames can go to the next one.
+            let is_last = self.writing == Writing::Closed && self.earlier.has_room(&self.input);
+            if !is_last && !(is_turn && shared.lock().wants_input()) {
                 return Poll::Pending; // the receiving half wakes us when it has taken something
             }
             match self.connection.poll_read(cx, &mut self.buffer) {
@@ -155,7 +227,11 @@ impl Session {
         }
     }
 
-    fn transmit(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<SessionEnd> {
+    /// Writes what waits; an error when the host takes no more.
+    fn transmit(&mut self, cx: &mut Context<'_>, shared: &Shared) -> io::Result<()> {
+        if self.writing == Writing::Closed {
+            return Ok(());
+        }
         loop {
             if self.writing == Writing::Open {
                 self.gather(shared);
@@ -165,20 +241,19 @@ impl Session {
                 }
             }
             match self.connection.poll_write(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(self.end(shared)),
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(error),
                 Poll::Ready(Ok(0)) => break,
                 Poll::Ready(Ok(written)) => self.count_written(written, shared),
             }
         }
-        if self.writing == Writing::Finishing {
-            match self.connection.poll_shutdown(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(self.end(shared)),
-                Poll::Ready(Ok(())) => self.writing = Writing::Closed,
-            }
+        if self.writing == Writing::Finishing
+            && let Poll::Ready(shut) = self.connection.poll_shutdown(cx)
+        {
+            shut?;
+            self.writing = Writing::Closed;
         }
-        Poll::Pending
+        Ok(())
     }
 
     fn gather(&mut self, shared: &Shared) {

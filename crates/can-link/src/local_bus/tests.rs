@@ -192,6 +192,36 @@ async fn another_member_takes_over_when_the_host_leaves_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_host_that_dies_is_heard_out_although_the_port_has_no_room() {
+    const FRAMES: u32 = 600;
+    let directory = private();
+    let listener = std::os::unix::net::UnixListener::bind(directory.path().join("test.bus")).unwrap();
+    let server = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = Vec::new();
+        wire::Message::Welcome.encode(&mut bytes);
+        for number in 0..FRAMES {
+            wire::encode_frame(&mut bytes, &frame(number), wire::Sender::Other, 0);
+        }
+        stream.write_all(&bytes).unwrap();
+        stream.read_exact(&mut [0; wire::HEADER_LEN]).unwrap();
+    });
+    let mut port = member(&directory).await;
+    server.await.unwrap();
+    // Nobody reads, and the frame goes to the next host all the same: this very port.
+    port.send(frame(FRAMES)).await.unwrap();
+    patient(port.flush()).await.unwrap();
+    for number in 0..FRAMES {
+        let Event::Frame(received) = next(&mut port).await else {
+            panic!("frame {number} is lost");
+        };
+        assert_eq!(received.frame, frame(number));
+    }
+    assert_eq!(next(&mut port).await, Event::Link(LinkChange::Reconnected));
+    assert_eq!((port.stats().sent, port.stats().takeovers), (1, 1));
+}
+
+#[tokio::test]
 async fn a_malformed_member_is_turned_out_and_harms_nobody() {
     let directory = private();
     let (mut a, mut b) = (member(&directory).await, member(&directory).await);

@@ -154,6 +154,11 @@ impl Input {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Bytes that were not taken.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
     /// The next complete message.
     pub(super) fn next_message(&mut self) -> Result<Option<Message>, WireError> {
         let rest = self.bytes.get(self.taken..).unwrap_or_default();

@@ -216,7 +216,7 @@ impl Session {
             }
             // A host that goes is heard out, so that waiting frames can go to the next one.
             let is_last = self.writing == Writing::Closed && self.earlier.has_room(&self.input);
-            if !is_last && !(is_turn && shared.lock().wants_input()) {
+            if !(is_last || is_turn && shared.lock().wants_input()) {
                 return Poll::Pending; // the receiving half wakes us when it has taken something
             }
             match self.connection.poll_read(cx, &mut self.buffer) {

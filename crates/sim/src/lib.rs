@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chatter;
+pub mod echo;
 pub mod ecu;
 mod random;
 pub mod resolver;

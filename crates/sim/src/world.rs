@@ -1,14 +1,16 @@
-//! Everything at once, on one bus.
+//! Everything at once.
 
 use core::time::Duration;
 
 use can_link::VirtualBus;
 use can_link::faulty::{FaultConfig, Faulty, Probability};
 use can_link::virtual_bus::{BitRate, BusConfig, VirtualPort};
+use flow_core::LocalLayer;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
 use crate::chatter::Chatter;
+use crate::echo::{Echo, EchoError};
 use crate::ecu::{self, Ecu};
 
 use crate::satellite::{Satellite, SatelliteError};
@@ -87,9 +89,12 @@ pub enum WorldError {
     /// The satellite does not.
     #[error("the simulated satellite does not start: {0}")]
     Satellite(#[from] SatelliteError),
+    /// The echo service does not.
+    #[error("the echo service does not start: {0}")]
+    Echo(#[from] EchoError),
 }
 
-/// A satellite and a car on one simulated bus. They stop when it is dropped.
+/// A satellite and a car on one simulated bus, and an echo service beside it. They stop when it is dropped.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -107,12 +112,14 @@ pub struct World {
     bus: VirtualBus,
     config: WorldConfig,
     satellite: Satellite,
-    /// The car's tasks.
-    tasks: JoinSet<()>,
+    layer: LocalLayer,
+    _echo: Echo,
+    /// The car's tasks, which end with the world.
+    _car: JoinSet<()>,
 }
 
 impl World {
-    /// Starts the satellite and the car.
+    /// Starts the satellite, the car and the echo service.
     ///
     /// # Errors
     /// When one of them does not start.
@@ -134,19 +141,23 @@ impl World {
             Faulty::new(bus.join(), config.faults(links))
         })
         .await?;
-        let mut tasks = JoinSet::new();
+        let layer = LocalLayer::new();
+        let echo = Echo::launch(&layer)?;
+        let mut car = JoinSet::new();
         let port = Faulty::new(bus.join(), config.faults(links + 1));
-        tasks.spawn(async move {
+        car.spawn(async move {
             // The bus lives as long as the world does, so this ends with it.
             let _ = ecu::serve(Ecu::default(), port).await;
         });
         let (_, talker) = bus.join().split();
-        tasks.spawn(Chatter::seeded(config.seed).run(talker));
+        car.spawn(Chatter::seeded(config.seed).run(talker));
         Ok(Self {
             bus,
             config,
             satellite,
-            tasks,
+            layer,
+            _echo: echo,
+            _car: car,
         })
     }
 
@@ -168,10 +179,10 @@ impl World {
         &self.satellite
     }
 
-    /// How many of the car's tasks run.
+    /// The layer that the service [`echo`](crate::echo) is in.
     #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.tasks.len()
+    pub const fn layer(&self) -> &LocalLayer {
+        &self.layer
     }
 }
 

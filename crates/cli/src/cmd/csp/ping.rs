@@ -2,7 +2,6 @@
 
 mod tally;
 
-use core::time::Duration;
 use std::time::SystemTime;
 
 use csp_core::rt::{PingConfig, PingError};
@@ -16,6 +15,7 @@ use super::iface::OwnAddress;
 use super::{Attached, attach, understand};
 use crate::args::csp::Ping;
 use crate::cmd::Session;
+use crate::cmd::rtt::micros;
 use crate::failure::{Code, Failure, Result};
 use crate::output::timestamp;
 use crate::units;
@@ -119,7 +119,7 @@ async fn exchange(
                 if let Some(pace) = &mut pace {
                     pace.tick().await;
                 }
-                tally.sent += 1;
+                tally.pings.sent += 1;
                 attached.node.ping(remote, config).await
             } => result,
             _ = stop.wait() => {
@@ -145,7 +145,7 @@ fn note(
     let ts = timestamp(SystemTime::now());
     let reason = match result {
         Ok(pong) => {
-            tally.received(pong.rtt);
+            tally.pings.receive(pong.rtt);
             let line = Line::Reply {
                 ts,
                 node: pong.from.to_bits(),
@@ -196,25 +196,21 @@ fn not_sent(error: SendError) -> Failure {
 
 /// At least one reply is a yes, unless too many are missing.
 fn verdict(tally: &Tally, attached: &Attached, own: OwnAddress, max_loss: Option<f64>) -> Result {
-    if tally.replies() == 0 && tally.garbled > 0 {
+    if tally.pings.received() == 0 && tally.garbled > 0 {
         return Err(Failure::new(
             Code::Protocol,
             "every reply carried something else than was sent",
         ));
     }
-    if tally.replies() == 0 && tally.sent > 0 {
+    if tally.pings.received() == 0 && tally.pings.sent > 0 {
         let message = format!("no reply from {} on {}", tally.node(), attached.name);
         return Err(Failure::new(Code::NoReply, message).hint(tally.diagnosis(own)));
     }
     if let Some(max) = max_loss
-        && tally.loss() > max
+        && tally.pings.loss() > max
     {
-        let message = format!("{:.1}% of the replies are missing", tally.loss() * 100.0);
+        let message = format!("{:.1}% of the replies are missing", tally.pings.loss() * 100.0);
         return Err(Failure::new(Code::NoReply, message));
     }
     Ok(())
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,25 +1,19 @@
 //! What came back, in figures.
 
-use core::time::Duration;
-
 use csp_core::rt::Status;
 use csp_core::{Address, InterfaceStats};
 use serde::Serialize;
 
 use super::super::iface::OwnAddress;
-use super::micros;
+use crate::cmd::rtt::{self, Rtt};
 
 /// Counts of one run.
 #[derive(Debug)]
 pub(super) struct Tally {
     node: Address,
     is_simulated: bool,
-    pub(super) sent: u64,
+    pub(super) pings: rtt::Tally,
     pub(super) garbled: u64,
-    received: u64,
-    min: Duration,
-    max: Duration,
-    sum: Duration,
     /// What our node counted.
     link: InterfaceStats,
     dropped: u64,
@@ -41,24 +35,13 @@ pub(super) struct Summary {
     sim: bool,
 }
 
-#[derive(Serialize)]
-struct Rtt {
-    min: u64,
-    avg: u64,
-    max: u64,
-}
-
 impl Tally {
     pub(super) fn new(node: Address, is_simulated: bool) -> Self {
         Self {
             node,
             is_simulated,
-            sent: 0,
+            pings: rtt::Tally::new(),
             garbled: 0,
-            received: 0,
-            min: Duration::MAX,
-            max: Duration::ZERO,
-            sum: Duration::ZERO,
             link: InterfaceStats::default(),
             dropped: 0,
         }
@@ -66,17 +49,6 @@ impl Tally {
 
     pub(super) const fn node(&self) -> Address {
         self.node
-    }
-
-    pub(super) const fn replies(&self) -> u64 {
-        self.received
-    }
-
-    pub(super) fn received(&mut self, rtt: Duration) {
-        self.received += 1;
-        self.min = self.min.min(rtt);
-        self.max = self.max.max(rtt);
-        self.sum += rtt;
     }
 
     pub(super) fn take_status(&mut self, status: Option<Status>) {
@@ -88,35 +60,14 @@ impl Tally {
         }
     }
 
-    /// 0 to 1; nothing sent is nothing lost.
-    pub(super) fn loss(&self) -> f64 {
-        let missing = self.sent.saturating_sub(self.received);
-        if self.sent == 0 {
-            return 0.0;
-        }
-        // Counts of pings are far below 2^52.
-        #[expect(clippy::cast_precision_loss, reason = "counts of pings are far below 2^52")]
-        let loss = missing as f64 / self.sent as f64;
-        loss
-    }
-
-    fn rtt(&self) -> Option<Rtt> {
-        let count = u32::try_from(self.received).ok().filter(|&count| count > 0)?;
-        Some(Rtt {
-            min: micros(self.min),
-            avg: micros(self.sum / count),
-            max: micros(self.max),
-        })
-    }
-
     pub(super) fn summary(&self) -> Summary {
         Summary {
             r#type: "summary",
             node: self.node.to_bits(),
-            sent: self.sent,
-            received: self.received,
-            loss: self.loss(),
-            rtt_us: self.rtt(),
+            sent: self.pings.sent,
+            received: self.pings.received(),
+            loss: self.pings.loss(),
+            rtt_us: self.pings.rtt(),
             dropped: self.dropped,
             sim: self.is_simulated,
         }
@@ -163,21 +114,26 @@ pub(super) fn text(summary: &Summary) -> String {
     if *dropped > 0 {
         text.push_str(&format!(", {dropped} dropped here"));
     }
-    if let Some(Rtt { min, avg, max }) = &summary.rtt_us {
-        text.push_str(&format!("\nrtt min/avg/max = {min}/{avg}/{max} µs"));
+    if let Some(rtt) = summary.rtt_us {
+        text.push_str(&format!(
+            "
+{rtt}"
+        ));
     }
     text
 }
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     fn tally(sent: u64, rtts: &[u64]) -> Tally {
         let mut tally = Tally::new(Address::new(5).unwrap(), true);
-        tally.sent = sent;
+        tally.pings.sent = sent;
         for &rtt in rtts {
-            tally.received(Duration::from_micros(rtt));
+            tally.pings.receive(Duration::from_micros(rtt));
         }
         tally
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod can;
 pub(crate) mod csp;
+pub(crate) mod flow;
 pub(crate) mod fstrm;
 pub(crate) mod isotp;
 pub(crate) mod modes;
@@ -100,6 +101,9 @@ pub(crate) enum Verb {
     /// Frame Streams files: cat, info
     #[command(subcommand)]
     Fstrm(fstrm::FstrmVerb),
+    /// Flows by name: ping
+    #[command(subcommand)]
+    Flow(flow::FlowVerb),
     /// What this machine can do, and the command that fixes each gap
     #[command(after_help = "Examples:\n  tinwire doctor\n  tinwire doctor --json")]
     Doctor,

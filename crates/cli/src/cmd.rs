@@ -6,8 +6,10 @@ mod config;
 mod csp;
 mod demo;
 mod doctor;
+mod flow;
 mod fstrm;
 mod isotp;
+mod rtt;
 mod version;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         Verb::Isotp(verb) => isotp::run(&mut session, verb).await,
         Verb::Csp(verb) => csp::run(&mut session, verb).await,
         Verb::Fstrm(verb) => fstrm::run(&mut session, &verb),
+        Verb::Flow(verb) => flow::run(&mut session, verb).await,
         Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),
         Verb::Completions { shell } => completions::run(&mut session, shell),

@@ -4,6 +4,7 @@
 
 mod car;
 mod dns;
+mod flow;
 mod satellite;
 
 use std::time::Instant;
@@ -46,6 +47,7 @@ pub(super) async fn run(session: &mut Session, seed: u64) -> Result {
     show(session, &satellite::visit(&world).await?)?;
     show(session, &car::visit(&world).await?)?;
     show(session, &dns::visit()?)?;
+    show(session, &flow::visit(&world).await?)?;
     let bus = world.bus().stats();
     let summary = Summary {
         r#type: "summary",

@@ -9,7 +9,9 @@
 
 mod can;
 mod csp;
+mod demo;
 mod errors;
+mod flow;
 mod fstrm;
 mod general;
 mod isotp;

@@ -46,6 +46,8 @@
 #[cfg(unix)]
 mod connection;
 #[cfg(unix)]
+mod earlier;
+#[cfg(unix)]
 mod host;
 #[cfg(unix)]
 mod join;

@@ -13,6 +13,7 @@ use std::time::{Instant, SystemTime};
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{CHUNK, Connection};
+use super::earlier::Earlier;
 use super::host::Start;
 use super::join::{Joined, join};
 use super::place::Place;
@@ -23,10 +24,6 @@ use crate::link::{ChannelId, LinkError, Origin, Received, Timestamp};
 
 /// How long a leaving member waits for the host to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// What is read of hosts that are gone before the port has room for it; more than a socket holds.
-const MAX_EARLIER: usize = 1 << 20;
-/// Hosts that may come and go before the port has room for what they said.
-const MAX_EARLIER_HOSTS: usize = 16;
 
 /// Serves a port until its halves are gone.
 pub(super) async fn run(shared: Arc<Shared>, place: Place, hello: Message, first: Joined) {
@@ -59,7 +56,7 @@ pub(super) async fn run(shared: Arc<Shared>, place: Place, hello: Message, first
         // An own host that failed gives up its claim here.
         drop(hosting);
         earlier = session.earlier;
-        earlier.inputs.push_back(session.input);
+        earlier.push(session.input);
         joined = match join(&place, &hello, Start::Takeover).await {
             Ok(joined) => joined,
             Err(failure) => {
@@ -76,58 +73,6 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.lock().end(Ended::Gone);
     }
-}
-
-/// What hosts that are gone had said when the port had no room for it: it comes before all else.
-#[derive(Default)]
-struct Earlier {
-    inputs: VecDeque<Input>,
-}
-
-impl Earlier {
-    /// Whether the present host's last words may be kept too.
-    fn has_room(&self, present: &Input) -> bool {
-        let bytes: usize = self.inputs.iter().map(Input::len).sum();
-        self.inputs.len() < MAX_EARLIER_HOSTS && bytes + present.len() < MAX_EARLIER
-    }
-
-    /// Moves messages to the port while it has room, and tells of each takeover in its place; true when
-    /// nothing is left.
-    fn deliver(&mut self, shared: &Shared) -> bool {
-        while let Some(input) = self.inputs.front_mut() {
-            if !shared.lock().wants_input() {
-                return false;
-            }
-            if !deliver_one(input, shared) {
-                self.inputs.pop_front();
-                shared.lock().push_takeover();
-            }
-        }
-        true
-    }
-
-    /// Moves what is left to the port, which will get nothing more.
-    fn deliver_all(&mut self, shared: &Shared) {
-        while let Some(mut input) = self.inputs.pop_front() {
-            while deliver_one(&mut input, shared) {}
-            if !self.inputs.is_empty() {
-                shared.lock().push_takeover();
-            }
-        }
-    }
-}
-
-/// Moves one message of a host that is gone to the port; false when no whole one is left.
-fn deliver_one(input: &mut Input, shared: &Shared) -> bool {
-    match input.next_message() {
-        Ok(Some(Message::Frame { frame, sender, nanos })) => {
-            shared.lock().push_frame(received(frame, sender, nanos));
-        }
-        Ok(Some(Message::Lost(count))) => shared.lock().push_lost(count),
-        Ok(Some(_)) => {}
-        Ok(None) | Err(_) => return false,
-    }
-    true
 }
 
 /// How a session ended.
@@ -303,7 +248,8 @@ impl Session {
     }
 }
 
-fn received(frame: CanFrame, sender: Sender, nanos: u64) -> Received {
+/// A frame as the port gets it.
+pub(super) fn received(frame: CanFrame, sender: Sender, nanos: u64) -> Received {
     Received {
         frame,
         time: Timestamp {

@@ -2,14 +2,18 @@
 //!
 //! No kernel CAN and no privileges are needed: the bus is a UNIX socket in the user's runtime directory
 //! (`$XDG_RUNTIME_DIR/tinwire`, else a directory of the user's own under the temporary one, mode 0700).
-//! Whoever comes first hosts the bus in a task of its process; the others join. Nobody needs to know who
+//! Whoever comes first hosts the bus on a thread of its process; the others join. Nobody needs to know who
 //! hosts.
 //!
 //! - **Order.** The host puts all frames into one order, the same for every member, and stamps them with its
 //!   wall clock.
 //! - **Full.** Each member has a queue at the host (8192 frames by default). A member that does not keep up
 //!   loses the newest frames and learns how many ([`Event::Dropped`](crate::link::Event::Dropped)); it never
-//!   slows the others. A member's own send queue (256 frames) is back-pressure for that member.
+//!   slows the others, and neither does one that blocks its runtime, host or not. A member's own send queue
+//!   (256 frames) is back-pressure for that member.
+//! - **A host that is stopped** (SIGSTOP, a debugger) is alive and keeps the bus: the bus stands still until
+//!   its process goes on. Members then wait for room to send, who wants to join gives up after ten seconds,
+//!   and nothing is lost. Only the end of the process is a reason to take over.
 //! - **Takeover.** When the host's process ends, in whatever way, another member becomes the host and all see
 //!   [`LinkChange::Reconnected`](crate::link::LinkChange::Reconnected). Frames that wait to be sent are sent
 //!   to the new host, which passes on the first ones after a quarter of a second, when the members are back.

@@ -112,6 +112,32 @@ async fn a_killed_host_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_host_is_not_replaced_and_loses_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let host = start_child(directory.path());
+    let mut link = join(&directory.path().join("tinwire")).await;
+    signal(&host, "STOP");
+    for number in 0..100 {
+        link.send(frame(number)).await.expect("there is room");
+    }
+    signal(&host, "CONT");
+    for number in 0..100 {
+        let answer = timeout(PATIENCE, link.recv()).await.expect("something hangs");
+        let Ok(Some(Event::Frame(answer))) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(answer.frame, frame(number + 1));
+    }
+}
+
+/// Sends a signal to a process, and is done when the process has got it.
+fn signal(child: &Killed, name: &str) {
+    let script = format!("kill -{name} {}", child.0.id());
+    let status = Command::new("sh").args(["-c", &script]).status();
+    assert!(status.expect("there is a shell").success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_of_a_killed_host_find_each_other() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let host = start_child(directory.path());

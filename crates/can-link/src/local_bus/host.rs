@@ -1,17 +1,19 @@
-//! The task that hosts a bus: sockets around a [`Switch`].
+//! The host of a bus: sockets around a [`Switch`], on a thread of its own.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
+use std::thread;
 use std::time::SystemTime;
 
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{CHUNK, Connection};
@@ -36,11 +38,21 @@ pub(super) enum Start {
     Takeover,
 }
 
+/// Where a host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// On a thread of its own, so that nothing the user's tasks do can hold up the bus.
+    Thread,
+    /// In a task, whose clock a test can stop.
+    #[cfg(test)]
+    Task,
+}
+
 /// A running host; it leaves in good order when this is dropped.
 #[derive(Debug)]
 pub(super) struct Hosting {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: oneshot::Sender<Infallible>,
+    gone: oneshot::Receiver<Infallible>,
 }
 
 impl Hosting {
@@ -49,30 +61,36 @@ impl Hosting {
         claim: Claim,
         listener: std::os::unix::net::UnixListener,
         start: Start,
+        home: Home,
     ) -> io::Result<Self> {
-        let listener = UnixListener::from_std(listener)?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let mut host = Host {
-                claim,
-                listener: Some(listener),
-                switch: Switch::default(),
-                connections: Vec::new(),
-                stopped: Some(stopped),
-                gathering: (start == Start::Takeover).then(|| Box::pin(sleep(GATHER_TIME))),
-                deadline: None,
-                buffer: alloc::vec![0; CHUNK].into_boxed_slice(),
-            };
-            poll_fn(|cx| host.poll(cx)).await;
-        });
-        Ok(Self { stop, task })
+        let (end, gone) = oneshot::channel();
+        let serve = async move {
+            // An error is no worse than a host that dies: who wanted to join looks for another.
+            if let Ok(listener) = UnixListener::from_std(listener) {
+                let mut host = Host::new(claim, listener, start, stopped);
+                poll_fn(|cx| host.poll(cx)).await;
+            }
+            drop(end);
+        };
+        match home {
+            Home::Thread => {
+                let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+                thread::Builder::new()
+                    .name("tinwire bus".into())
+                    .spawn(move || runtime.block_on(serve))?;
+            }
+            #[cfg(test)]
+            Home::Task => drop(tokio::spawn(serve)),
+        }
+        Ok(Self { stop, gone })
     }
 
     /// Leaves: members that were told take over without loss.
     pub(super) async fn leave(self) {
         drop(self.stop);
-        // A host that panicked is gone as well.
-        let _ = self.task.await;
+        // The end is all that is ever told; a host that panicked is gone as well.
+        let _ = self.gone.await;
     }
 }
 
@@ -91,7 +109,7 @@ struct Host {
     listener: Option<UnixListener>,
     switch: Switch,
     connections: Vec<Member>,
-    stopped: Option<oneshot::Receiver<()>>,
+    stopped: Option<oneshot::Receiver<Infallible>>,
     /// Set while frames wait until the members are back.
     gathering: Option<Pin<Box<Sleep>>>,
     /// Set while leaving.
@@ -107,6 +125,24 @@ enum Stay {
 }
 
 impl Host {
+    fn new(
+        claim: Claim,
+        listener: UnixListener,
+        start: Start,
+        stopped: oneshot::Receiver<Infallible>,
+    ) -> Self {
+        Self {
+            claim,
+            listener: Some(listener),
+            switch: Switch::default(),
+            connections: Vec::new(),
+            stopped: Some(stopped),
+            gathering: (start == Start::Takeover).then(|| Box::pin(sleep(GATHER_TIME))),
+            deadline: None,
+            buffer: alloc::vec![0; CHUNK].into_boxed_slice(),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(stopped) = &mut self.stopped
             && Pin::new(stopped).poll(cx).is_ready()

@@ -58,7 +58,7 @@ async fn attempts(place: &Place, hello: &Message, start: Start) -> Result<Joined
                     // an own host that is not there any more has failed
                     hosting = None;
                     if let Some((claim, listener)) = place.try_claim().map_err(failed)? {
-                        hosting = Some(Hosting::start(claim, listener, start).map_err(failed)?);
+                        hosting = Some(Hosting::start(claim, listener, start, place.home).map_err(failed)?);
                         continue;
                     }
                 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt}
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use super::host::Home;
 use crate::link::LinkError;
 
 /// Bytes of the longest socket path: what Linux and macOS both take, without the final zero.
@@ -20,6 +21,8 @@ const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) name: String,
+    /// Where the host runs when we are it.
+    pub(super) home: Home,
     socket: PathBuf,
     lock: PathBuf,
 }
@@ -44,6 +47,7 @@ impl Place {
         }
         Ok(Self {
             name: name.into(),
+            home: Home::Thread,
             lock: directory.join(format!("{name}.lock")),
             socket,
         })

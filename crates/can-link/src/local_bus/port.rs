@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use core::task::{Context, Poll};
 use std::path::PathBuf;
 
-use super::host::Start;
+use super::host::{Home, Start};
 use super::join::{self, Joined};
 use super::member;
 use super::place::Place;
@@ -25,6 +25,7 @@ pub struct BusConfig {
     echo: Echo,
     queue: usize,
     directory: Option<PathBuf>,
+    home: Home,
 }
 
 impl Default for BusConfig {
@@ -33,6 +34,7 @@ impl Default for BusConfig {
             echo: Echo::Off,
             queue: 8_192,
             directory: None,
+            home: Home::Thread,
         }
     }
 }
@@ -63,6 +65,12 @@ impl BusConfig {
             ..self
         }
     }
+
+    /// Where the host runs when this member is it.
+    #[cfg(test)]
+    pub(super) fn home(self, home: Home) -> Self {
+        Self { home, ..self }
+    }
 }
 
 /// Joins the bus `name`, or hosts it when nobody does.
@@ -81,7 +89,8 @@ pub async fn join(name: &str, config: BusConfig) -> Result<LocalPort, LinkError>
             "bus: \"{name}\" is not a bus name; take 1 to 32 of A-Z a-z 0-9 . _ -, not starting with a dot"
         )));
     }
-    let place = Place::new(name, config.directory.as_deref())?;
+    let mut place = Place::new(name, config.directory.as_deref())?;
+    place.home = config.home;
     let hello = Message::Hello {
         own_echo: config.echo == Echo::On,
         queue: u64::try_from(config.queue).unwrap_or(u64::MAX),

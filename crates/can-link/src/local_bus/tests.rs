@@ -169,8 +169,9 @@ async fn a_slow_member_loses_frames_with_a_count_and_slows_nobody() {
 #[tokio::test(start_paused = true)]
 async fn another_member_takes_over_when_the_host_leaves_and_nothing_is_lost() {
     let directory = private();
-    let mut host = member(&directory).await;
-    let (mut a, mut b) = (member(&directory).await, member(&directory).await);
+    let here = || config(&directory).home(host::Home::Task);
+    let mut host = joined(here()).await;
+    let (mut a, mut b) = (joined(here()).await, joined(here()).await);
     host.send(frame(0)).await.unwrap();
     for number in 1..600 {
         patient(a.send(frame(number))).await.unwrap();
@@ -189,6 +190,34 @@ async fn another_member_takes_over_when_the_host_leaves_and_nothing_is_lost() {
     assert_eq!(numbers, (0..600).map(frame).collect::<Vec<_>>());
     assert_eq!(takeovers, 1);
     assert!(a.stats().hosting != b.stats().hosting);
+}
+
+#[tokio::test]
+async fn a_blocked_runtime_of_the_member_that_hosts_slows_nobody() {
+    let directory = private();
+    let (joined, has_joined) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let config = config(&directory);
+    let blocked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let port = join("test", config).await.unwrap();
+            joined.send(port.stats().hosting).unwrap();
+            let _ = released.recv(); // not an await: nothing else on this runtime goes on
+            drop(port);
+        });
+    });
+    assert!(patient(has_joined).await.unwrap(), "it hosts");
+    let (mut a, mut b) = (member(&directory).await, member(&directory).await);
+    for number in 0..1000 {
+        a.send(frame(number)).await.unwrap();
+        assert_eq!(next_frame(&mut b).await, frame(number));
+    }
+    drop(release);
+    blocked.join().unwrap();
 }
 
 #[tokio::test]

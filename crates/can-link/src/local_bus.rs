@@ -19,7 +19,8 @@
 //!   to the new host, which passes on the first ones after a quarter of a second, when the members are back.
 //!   A host that leaves in good order hands over without loss, but waits for a member that does not read for
 //!   one second only; one that is killed takes with it the frames that it had read but not yet passed on.
-//! - **Malformed input** ends the membership of whoever sent it, and nobody else's.
+//! - **Malformed input** ends the membership of whoever sent it, and nobody else's. Who connects and does not
+//!   say hello within two seconds is turned out, and at once when its place is needed. There are 128 places.
 //!
 //! # Election
 //!
@@ -41,6 +42,7 @@
 //!            4 XL      the same for CAN XL, body: the kernel's structure, 13 to 2060 bytes
 //!            5 lost    host to member            value: frames lost at this place
 //!            6 leave   host to member: send no more, close your sending side, read on until the end
+//!            7 full    host to member in place of welcome    value: members there are
 //! 1  flags
 //! 2  body length (2)
 //! 4  "TWB1" in hello and welcome, else 0 (4)
@@ -55,6 +57,7 @@ mod earlier;
 mod host;
 #[cfg(unix)]
 mod join;
+mod limits;
 #[cfg(unix)]
 mod member;
 #[cfg(unix)]
@@ -74,6 +77,7 @@ mod wire;
 use crate::address::BusAddress;
 use crate::link::{Link, LinkError};
 
+pub use limits::QueueLen;
 #[cfg(unix)]
 pub use port::{BusConfig, LocalPort, LocalRx, LocalTx, join};
 #[cfg(unix)]

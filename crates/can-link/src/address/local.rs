@@ -7,13 +7,13 @@ use core::time::Duration;
 use super::AddressError;
 use super::query::{DurationText, Query, QueryText, decimal};
 use crate::faulty::{FaultConfig, Probability};
+use crate::local_bus::QueueLen;
 use crate::virtual_bus::Overflow;
 
 /// Frames of a receive queue unless `queue=` tells otherwise.
 const DEFAULT_QUEUE: usize = 8_192;
-/// Largest `queue=`.
+/// Largest `queue=` of a virtual bus.
 const MAX_QUEUE: usize = 1 << 20;
-const QUEUE: &str = "1 to 1048576 frames";
 
 /// `virtual:NAME`: a bus inside this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +79,8 @@ pub struct BusAddress {
     pub name: String,
     /// `own=`: whether own frames come back. Default no.
     pub own: bool,
-    /// `queue=`: frames that wait for this member before it loses some, 1 to 1048576. Default 8192.
-    pub queue: usize,
+    /// `queue=`: frames that wait for this member before it loses some, 1 to 65536. Default 8192.
+    pub queue: QueueLen,
 }
 
 impl BusAddress {
@@ -92,7 +92,11 @@ impl BusAddress {
         Ok(Self {
             name: body.into(),
             own: query.flag("own")?.unwrap_or(false),
-            queue: query.read("queue", QUEUE, queue_len)?.unwrap_or(DEFAULT_QUEUE),
+            queue: query
+                .read("queue", "1 to 65536 frames", |text| {
+                    decimal(text).and_then(QueueLen::new)
+                })?
+                .unwrap_or_default(),
         })
     }
 }
@@ -108,7 +112,7 @@ impl fmt::Display for BusAddress {
         write!(f, "bus:{}", self.name)?;
         let mut query = QueryText::new(f);
         query.put_flag("own", self.own, false)?;
-        query.put_unless("queue", self.queue, DEFAULT_QUEUE)
+        query.put_unless("queue", self.queue, QueueLen::default())
     }
 }
 

@@ -17,13 +17,15 @@ use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{CHUNK, Connection};
+use super::limits::MAX_MEMBERS;
 use super::place::Claim;
 use super::switch::{MemberId, Switch};
+use super::wire::Message;
 
-/// Members at most; further ones are turned away.
-const MAX_MEMBERS: usize = 1024;
 /// Reads of one member before the others have their turn.
 const READS_PER_TURN: usize = 4;
+/// How long a connection may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a leaving host waits for members to close their side and take what is left.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -97,6 +99,8 @@ impl Hosting {
 struct Member {
     id: MemberId,
     connection: Connection,
+    /// Set until it has said hello.
+    patience: Option<Pin<Box<Sleep>>>,
     /// It has closed its sending side.
     ended: bool,
     /// Nothing waits to be written to it.
@@ -178,14 +182,26 @@ impl Host {
     }
 
     fn accept(&mut self, cx: &mut Context<'_>) {
-        let Some(listener) = &self.listener else { return };
         // An error (too many open files) concerns who wanted to join; it tries again.
-        while let Poll::Ready(result) = listener.poll_accept(cx) {
-            let Ok((stream, _)) = result else { break };
-            if self.connections.len() < MAX_MEMBERS {
+        while let Some(Poll::Ready(Ok((stream, _)))) =
+            self.listener.as_ref().map(|listener| listener.poll_accept(cx))
+        {
+            if self.connections.len() < MAX_MEMBERS || self.evict_silent() {
                 self.connections.push(Member::new(self.switch.join(), stream));
+            } else {
+                turn_away(&stream, self.connections.len());
             }
         }
+    }
+
+    /// Turns out who has been silent for longest; false when all have said hello.
+    fn evict_silent(&mut self) -> bool {
+        let is_silent = |member: &Member| !self.switch.is_greeted(member.id);
+        let Some(place) = self.connections.iter().position(is_silent) else {
+            return false;
+        };
+        self.switch.leave(self.connections.remove(place).id);
+        true
     }
 
     /// Gives every member its turn; true when somebody was not done.
@@ -203,7 +219,10 @@ impl Host {
             if gathering && switch.is_greeted(member.id) {
                 return true;
             }
-            let stay = member.receive(cx, switch, buffer, &mut again);
+            let mut stay = member.receive(cx, switch, buffer, &mut again);
+            if member.is_overdue(cx, switch) {
+                stay = Stay::No;
+            }
             if stay == Stay::No && !(leaving && member.ended) {
                 switch.leave(member.id);
                 return false;
@@ -232,13 +251,23 @@ impl Host {
 }
 
 impl Member {
-    const fn new(id: MemberId, stream: UnixStream) -> Self {
+    fn new(id: MemberId, stream: UnixStream) -> Self {
         Self {
             id,
             connection: Connection::new(stream),
+            patience: Some(Box::pin(sleep(HELLO_TIMEOUT))),
             ended: false,
             idle: true,
         }
+    }
+
+    /// Whether it has not said hello in time.
+    fn is_overdue(&mut self, cx: &mut Context<'_>, switch: &Switch) -> bool {
+        if switch.is_greeted(self.id) {
+            self.patience = None;
+        }
+        let patience = self.patience.as_mut();
+        patience.is_some_and(|patience| patience.as_mut().poll(cx).is_ready())
     }
 
     fn receive(
@@ -288,6 +317,13 @@ impl Member {
             }
         }
     }
+}
+
+/// Says why there is no welcome, if the socket takes it; who is not told tries again.
+fn turn_away(stream: &UnixStream, members: usize) {
+    let mut bytes = Vec::new();
+    Message::Full(u64::try_from(members).unwrap_or(u64::MAX)).encode(&mut bytes);
+    let _ = stream.try_write(&bytes);
 }
 
 /// Nanoseconds since 1970.

@@ -89,16 +89,22 @@ async fn greet(
     let mut bytes = Vec::new();
     hello.encode(&mut bytes);
     let mut answer = [0; HEADER_LEN];
-    let exchange = async {
-        stream.write_all(&bytes).await?;
-        stream.read_exact(&mut answer).await
-    };
-    if exchange.await.is_err() {
+    // A host that turned us away has closed already; it may have told why.
+    let _ = stream.write_all(&bytes).await;
+    if stream.read_exact(&mut answer).await.is_err() {
         return Ok(None);
     }
     let what = match Message::decode(&answer) {
         Ok(Some((Message::Welcome, _))) => return Ok(Some(stream)),
         Ok(Some((Message::Leave, _))) => return Ok(None),
+        Ok(Some((Message::Full(members), _))) => {
+            let context = format!("joining bus:{}", place.name);
+            let full = format!("the bus is full: it has {members} members");
+            return Err(LinkError::io(
+                context,
+                io::Error::new(io::ErrorKind::QuotaExceeded, full),
+            ));
+        }
         Ok(_) => format!("{} answers without a welcome", place.socket().display()),
         Err(error) => format!("{}: {error}", place.socket().display()),
     };

@@ -154,7 +154,7 @@ impl Session {
                     }
                     Ok(Some(Message::Lost(count))) => shared.lock().push_lost(count),
                     Ok(Some(Message::Leave)) => self.finish_writing(),
-                    Ok(Some(Message::Hello { .. } | Message::Welcome)) | Err(_) => {
+                    Ok(Some(Message::Hello { .. } | Message::Welcome | Message::Full(_))) | Err(_) => {
                         return Poll::Ready(SessionEnd::Malformed);
                     }
                 }

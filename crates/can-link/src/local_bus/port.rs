@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::host::{Home, Start};
 use super::join::{self, Joined};
+use super::limits::QueueLen;
 use super::member;
 use super::place::Place;
 use super::shared::{Shared, Stats};
@@ -23,7 +24,7 @@ use crate::virtual_bus::Echo;
 #[derive(Clone, Debug)]
 pub struct BusConfig {
     echo: Echo,
-    queue: usize,
+    queue: QueueLen,
     directory: Option<PathBuf>,
     home: Home,
 }
@@ -32,7 +33,7 @@ impl Default for BusConfig {
     fn default() -> Self {
         Self {
             echo: Echo::Off,
-            queue: 8_192,
+            queue: QueueLen::default(),
             directory: None,
             home: Home::Thread,
         }
@@ -46,15 +47,11 @@ impl BusConfig {
         Self { echo, ..self }
     }
 
-    /// Frames that wait for this member at the host before it loses some, 1 to 1048576 (others count as the
-    /// nearest). Default: 8192. Beside them the member's socket holds what the system gives it, some
-    /// hundreds.
+    /// Frames that wait for this member at the host before it loses some. Default: 8192. Beside them the
+    /// member's socket holds what the system gives it, some hundreds.
     #[must_use]
-    pub fn queue(self, frames: usize) -> Self {
-        Self {
-            queue: frames,
-            ..self
-        }
+    pub fn queue(self, queue: QueueLen) -> Self {
+        Self { queue, ..self }
     }
 
     /// The directory of the socket, which must be the user's alone. Default: the user's runtime directory.
@@ -93,7 +90,7 @@ pub async fn join(name: &str, config: BusConfig) -> Result<LocalPort, LinkError>
     place.home = config.home;
     let hello = Message::Hello {
         own_echo: config.echo == Echo::On,
-        queue: u64::try_from(config.queue).unwrap_or(u64::MAX),
+        queue: config.queue,
     };
     let joined: Joined = join::join(&place, &hello, Start::First).await?;
     let shared = Arc::new(Shared::new());

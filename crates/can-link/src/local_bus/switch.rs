@@ -4,15 +4,13 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::limits::QueueLen;
 use super::wire::{Input, Message, Sender, WireError, encode_frame};
 use crate::frame::CanFrame;
 
 /// Which member; never used again after it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MemberId(u64);
-
-/// The longest queue a member may ask for.
-const MAX_QUEUE: usize = 1 << 20;
 
 /// An encoded message, shared by the queues it is in.
 pub(super) type Packet = Arc<[u8]>;
@@ -31,7 +29,7 @@ struct Member {
 #[derive(Clone, Copy, Debug)]
 struct Wish {
     own_echo: bool,
-    queue: usize,
+    queue: QueueLen,
 }
 
 /// The members of a bus and what waits for each.
@@ -77,7 +75,6 @@ impl Switch {
             };
             match (message, member.wish) {
                 (Message::Hello { own_echo, queue }, None) => {
-                    let queue = usize::try_from(queue).unwrap_or(MAX_QUEUE).clamp(1, MAX_QUEUE);
                     member.wish = Some(Wish { own_echo, queue });
                     member.push_message(&Message::Welcome);
                 }
@@ -127,7 +124,7 @@ impl Switch {
 impl Member {
     fn push_frame(&mut self, packet: &Packet) {
         let Some(wish) = self.wish else { return };
-        if self.queue.len() >= wish.queue {
+        if self.queue.len() >= wish.queue.frames() {
             self.lost += 1;
             return;
         }
@@ -177,8 +174,9 @@ mod tests {
         })
     }
 
-    fn member(switch: &mut Switch, own_echo: bool, queue: u64) -> MemberId {
+    fn member(switch: &mut Switch, own_echo: bool, queue: usize) -> MemberId {
         let id = switch.join();
+        let queue = QueueLen::new(queue).unwrap();
         switch
             .handle_bytes(id, &bytes(&Message::Hello { own_echo, queue }), 0)
             .unwrap();
@@ -244,7 +242,7 @@ mod tests {
         );
         let hello = bytes(&Message::Hello {
             own_echo: false,
-            queue: 1,
+            queue: QueueLen::MIN,
         });
         let id = member(&mut switch, false, 8);
         assert_eq!(

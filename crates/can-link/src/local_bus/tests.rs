@@ -131,8 +131,8 @@ async fn a_slow_member_loses_frames_with_a_count_and_slows_nobody() {
     const FRAMES: u32 = 40_000;
     let directory = private();
     let mut sender = member(&directory).await;
-    let mut slow = joined(config(&directory).queue(16)).await;
-    let mut quick = joined(config(&directory).queue(1 << 20)).await;
+    let mut slow = joined(config(&directory).queue(QueueLen::new(16).unwrap())).await;
+    let mut quick = joined(config(&directory).queue(QueueLen::MAX)).await;
     let sending = async {
         for number in 0..FRAMES {
             sender.send(frame(number)).await.unwrap();
@@ -265,6 +265,44 @@ async fn a_malformed_member_is_turned_out_and_harms_nobody() {
         a.send(frame(1)).await.unwrap();
         assert_eq!(next_frame(&mut b).await, frame(1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_is_turned_out_in_the_end() {
+    let directory = private();
+    let here = || config(&directory).home(host::Home::Task);
+    let (mut a, mut b) = (joined(here()).await, joined(here()).await);
+    let silent = stranger(directory.path());
+    silent.set_nonblocking(true).unwrap();
+    let mut silent = tokio::net::UnixStream::from_std(silent).unwrap();
+    let start = tokio::time::Instant::now();
+    let mut buffer = [0; 16];
+    let end = tokio::io::AsyncReadExt::read(&mut silent, &mut buffer);
+    assert_eq!(patient(end).await.unwrap(), 0);
+    assert_eq!(start.elapsed().as_secs(), 2);
+    a.send(frame(1)).await.unwrap();
+    assert_eq!(next_frame(&mut b).await, frame(1), "who said hello stays");
+}
+
+#[tokio::test]
+async fn silent_connections_keep_nobody_out_and_a_full_bus_says_so() {
+    let directory = private();
+    let mut members = std::vec![member(&directory).await];
+    let _silent: Vec<_> = (0..limits::MAX_MEMBERS)
+        .map(|_| stranger(directory.path()))
+        .collect();
+    while members.len() < limits::MAX_MEMBERS {
+        members.push(member(&directory).await);
+    }
+    let error = patient(join("test", config(&directory))).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "joining bus:test: the bus is full: it has 128 members"
+    );
+    assert_eq!(
+        std::io::Error::from(error).kind(),
+        std::io::ErrorKind::QuotaExceeded
+    );
 }
 
 #[tokio::test]

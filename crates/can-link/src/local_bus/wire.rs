@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use thiserror::Error;
 
+use super::limits::QueueLen;
 use crate::frame::CanFrame;
 use crate::record::{self, Datagram, MAX_DATAGRAM_LEN, RECORD_LEN, XL_HEADER_LEN};
 
@@ -20,6 +21,8 @@ pub(super) enum WireError {
     Kind(u8),
     #[error("a message of kind {kind} with a body of {got} bytes")]
     BodyLength { kind: u8, got: usize },
+    #[error("a queue of {0} frames was asked for, {min} to {max} are allowed", min = QueueLen::MIN, max = QueueLen::MAX)]
+    Queue(u64),
     #[error("not a tinwire bus, or one of another version")]
     Magic,
     #[error(transparent)]
@@ -40,7 +43,7 @@ pub(super) enum Sender {
 pub(super) enum Message {
     Hello {
         own_echo: bool,
-        queue: u64,
+        queue: QueueLen,
     },
     Welcome,
     Frame {
@@ -50,16 +53,21 @@ pub(super) enum Message {
     },
     Lost(u64),
     Leave,
+    Full(u64),
 }
 
 impl Message {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Hello { own_echo, queue } => header(out, 1, u8::from(*own_echo), 0, MAGIC, *queue),
+            Self::Hello { own_echo, queue } => {
+                let frames = u64::try_from(queue.frames()).unwrap_or(u64::MAX);
+                header(out, 1, u8::from(*own_echo), 0, MAGIC, frames);
+            }
             Self::Welcome => header(out, 2, 0, 0, MAGIC, 0),
             Self::Frame { frame, sender, nanos } => encode_frame(out, frame, *sender, *nanos),
             Self::Lost(count) => header(out, 5, 0, 0, [0; 4], *count),
             Self::Leave => header(out, 6, 0, 0, [0; 4], 0),
+            Self::Full(members) => header(out, 7, 0, 0, [0; 4], *members),
         }
     }
 
@@ -72,7 +80,7 @@ impl Message {
         let value = u64::from_ne_bytes(value);
         let len = usize::from(u16::from_ne_bytes([l0, l1]));
         let fits = match kind {
-            1 | 2 | 5 | 6 => len == 0,
+            1 | 2 | 5..=7 => len == 0,
             3 => len == RECORD_LEN,
             4 => (XL_HEADER_LEN + 1..=MAX_DATAGRAM_LEN).contains(&len),
             _ => return Err(WireError::Kind(kind)),
@@ -91,11 +99,12 @@ impl Message {
         let message = match kind {
             1 => Self::Hello {
                 own_echo: flag,
-                queue: value,
+                queue: queue_len(value)?,
             },
             2 => Self::Welcome,
             5 => Self::Lost(value),
             6 => Self::Leave,
+            7 => Self::Full(value),
             _ => Self::Frame {
                 frame: decode_body(body)?,
                 sender,
@@ -104,6 +113,11 @@ impl Message {
         };
         Ok(Some((message, HEADER_LEN + len)))
     }
+}
+
+fn queue_len(frames: u64) -> Result<QueueLen, WireError> {
+    let len = usize::try_from(frames).ok().and_then(QueueLen::new);
+    len.ok_or(WireError::Queue(frames))
 }
 
 fn header(out: &mut Vec<u8>, kind: u8, flags: u8, len: usize, magic: [u8; 4], value: u64) {
@@ -194,10 +208,14 @@ mod tests {
             (1..=2048usize).prop_map(move |len| XlFrame::new(id, vec![7; len]).unwrap().into()),
         ];
         prop_oneof![
-            (any::<bool>(), any::<u64>()).prop_map(|(own_echo, queue)| Message::Hello { own_echo, queue }),
+            (any::<bool>(), 1..=65_536usize).prop_map(|(own_echo, frames)| Message::Hello {
+                own_echo,
+                queue: QueueLen::new(frames).unwrap(),
+            }),
             Just(Message::Welcome),
             any::<u64>().prop_map(Message::Lost),
             Just(Message::Leave),
+            any::<u64>().prop_map(Message::Full),
             (frame, any::<bool>(), any::<u64>()).prop_map(|(frame, own, nanos)| Message::Frame {
                 frame,
                 sender: if own { Sender::Own } else { Sender::Other },
@@ -232,6 +250,9 @@ mod tests {
             Message::decode(&bytes),
             Err(WireError::BodyLength { kind: 3, got: 73 })
         );
+        let mut bytes = Vec::new();
+        header(&mut bytes, 1, 0, 0, MAGIC, 65_537);
+        assert_eq!(Message::decode(&bytes), Err(WireError::Queue(65_537)));
         let mut bytes = Vec::new();
         header(&mut bytes, 9, 0, 0, [0; 4], 0);
         assert_eq!(Message::decode(&bytes), Err(WireError::Kind(9)));

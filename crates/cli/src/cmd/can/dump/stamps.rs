@@ -27,6 +27,7 @@ impl Stamps {
 
     /// The text that stands between parentheses; empty when no time is wanted.
     pub(super) fn text(&mut self, time: LogTime) -> String {
+        let time = self.cut(time);
         match self.form {
             None => String::new(),
             Some(TimeStamps::Absolute) => match self.precision {
@@ -42,6 +43,14 @@ impl Stamps {
                 self.elapsed(time, before)
             }
             Some(TimeStamps::Date) => self.date(time),
+        }
+    }
+
+    /// candump knows no more than it shows, so its differences are those of what it has shown.
+    fn cut(&self, time: LogTime) -> LogTime {
+        match self.precision {
+            Precision::Micro => LogTime::new(time.seconds(), time.nanos() / 1000 * 1000).unwrap_or(time),
+            Precision::Nano => time,
         }
     }
 
@@ -97,6 +106,13 @@ mod tests {
                 "1970-01-01 00:01:43.000250"
             ]
         );
+    }
+
+    #[test]
+    fn differences_are_those_of_the_times_that_were_shown() {
+        let mut stamps = Stamps::new(Some(TimeStamps::Delta), Precision::Micro);
+        stamps.text(LogTime::new(1, 1_900).unwrap());
+        assert_eq!(stamps.text(LogTime::new(1, 3_100).unwrap()), "000.000002");
     }
 
     #[test]

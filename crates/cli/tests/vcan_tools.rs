@@ -1,0 +1,311 @@
+//! The command beside can-utils on virtual interfaces of a real kernel.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
+
+#[path = "cli/place.rs"]
+mod place;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use place::Place;
+
+/// A virtual interface of one test, deleted at its end.
+struct Vcan(String);
+
+impl Vcan {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let vcan = Self(format!(
+            "tc{}x{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ));
+        ip(&["link", "add", "dev", &vcan.0, "mtu", "72", "type", "vcan"]);
+        ip(&["link", "set", "dev", &vcan.0, "up"]);
+        vcan
+    }
+
+    /// Waits until so many sockets listen to all traffic of the interface.
+    fn wait_for_listeners(&self, count: usize) {
+        wait_until("/proc/net/can/rcvlist_all", |list| {
+            let of_this = list.lines().filter(|line| line.trim_start().starts_with(&self.0));
+            of_this.count() >= count
+        });
+    }
+}
+
+impl Drop for Vcan {
+    fn drop(&mut self) {
+        let _ = Command::new("ip")
+            .args(["link", "delete", "dev", &self.0])
+            .status();
+    }
+}
+
+fn ip(words: &[&str]) {
+    let status = Command::new("ip").args(words).status().unwrap();
+    assert!(status.success(), "ip {words:?}; run: cargo xtask vcan");
+}
+
+/// Waits until the contents of a file of the kernel are as wanted.
+fn wait_until(file: &str, is_so: impl Fn(&str) -> bool) {
+    let slow = std::env::var("VCAN_SLOW").map_or(1, |slow| slow.parse().unwrap());
+    let start = Instant::now();
+    while !is_so(&std::fs::read_to_string(file).unwrap()) {
+        assert!(
+            start.elapsed() < Duration::from_secs(20 * slow),
+            "{file} stays as it is"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts a program of can-utils that ends by itself.
+fn peer(words: &[&str]) -> Child {
+    let words = [&["timeout", "60"], words].concat();
+    Command::new(words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What it has printed once it has ended.
+fn output(child: Child) -> String {
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Both listen to the same traffic; their logs are the same bytes, time stamps included.
+fn compare_dumps(flags: &[&str], generate: &[&str]) {
+    const COUNT: &str = "300";
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let theirs = peer(&[&["candump", "-n", COUNT, "-r", "4000000"], flags, &[&vcan.0]].concat());
+    let ours = place
+        .command(&[&["can", "dump", "-n", COUNT, &vcan.0], flags].concat())
+        .spawn()
+        .unwrap();
+    vcan.wait_for_listeners(2);
+    let generator = peer(&[&["cangen", &vcan.0, "-g", "0", "-n", COUNT, "-p", "10"], generate].concat());
+    let (theirs, ours) = (output(theirs), output(ours));
+    output(generator);
+    assert_eq!(ours.lines().count(), 300);
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn our_log_and_candumps_are_the_same_bytes() {
+    compare_dumps(&["-L"], &["-m", "-R"]);
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn our_screen_and_candumps_are_the_same_bytes() {
+    compare_dumps(&["-t", "a"], &["-I", "i"]);
+    compare_dumps(&["-t", "z", "-x"], &["-e"]);
+    compare_dumps(&["-a"], &["-I", "r", "-L", "8"]);
+    compare_dumps(&["-t", "A"], &["-f"]);
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn what_we_send_is_what_candump_logs() {
+    let frames = [
+        "123#",
+        "123#DEADBEEF",
+        "7FF#1122334455667788",
+        "00000123#11",
+        "1FFFFFFF#0102",
+        "123#R",
+        "123#R5",
+        "000ABCDE#R8",
+        "321##4",
+        "321##5112233",
+        "321##7000102030405060708090A0B",
+    ];
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let dump = peer(&["candump", "-L", "-n", &frames.len().to_string(), &vcan.0]);
+    vcan.wait_for_listeners(1);
+    place
+        .run(&[&["can", "send", &vcan.0], &frames[..]].concat())
+        .status(0);
+    let text = output(dump);
+    let logged: Vec<_> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(logged, frames);
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn what_we_generate_is_what_we_and_candump_see() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let dump = peer(&["candump", "-L", "-n", "200", &vcan.0]);
+    vcan.wait_for_listeners(1);
+    let ran = place
+        .run(&[
+            "can", "gen", &vcan.0, "-g", "0", "-n", "200", "-m", "-v", "--seed", "5",
+        ])
+        .status(0);
+    let ours: Vec<_> = ran
+        .stdout
+        .lines()
+        .map(|line| line.split("  ").nth(2).unwrap())
+        .collect();
+    let text = output(dump);
+    let theirs: Vec<_> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn messages_go_both_ways_between_us_and_the_isotp_tools() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    for len in [1usize, 7, 8, 62, 4095] {
+        let message: Vec<_> = (1..=255u8)
+            .cycle()
+            .take(len)
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
+        let message = message.join(" ");
+
+        let receiver = peer(&["isotprecv", "-s", "7E8", "-d", "7E0", &vcan.0]);
+        wait_for_ident("isotp", 1);
+        place
+            .run_with_input(
+                &["isotp", "send", "-s", "7E0", "-d", "7E8", &vcan.0],
+                message.as_bytes(),
+            )
+            .status(0);
+        assert_eq!(output(receiver).trim(), message, "{len} bytes to isotprecv");
+        wait_for_ident("isotp", 0);
+
+        let receiver = place
+            .command(&[
+                "isotp",
+                "recv",
+                "-s",
+                "7E8",
+                "-d",
+                "7E0",
+                &vcan.0,
+                "--deadline",
+                "60s",
+            ])
+            .spawn()
+            .unwrap();
+        wait_for_ident("raw", 1);
+        let mut sender = peer(&["isotpsend", "-b", "-s", "7E0", "-d", "7E8", &vcan.0]);
+        sender
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(message.as_bytes())
+            .unwrap();
+        output(sender);
+        assert_eq!(output(receiver).trim(), message, "{len} bytes from isotpsend");
+        wait_for_ident("raw", 0);
+    }
+}
+
+/// Waits until so many sockets of a kind listen for single identifiers.
+fn wait_for_ident(ident: &str, count: usize) {
+    wait_until("/proc/net/can/rcvlist_sff", |list| {
+        list.lines()
+            .filter(|line| line.trim_end().ends_with(ident))
+            .count()
+            == count
+    });
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn two_nodes_meet_on_an_interface() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let mut node = place.start(&["csp", "node", "-i", &format!("can:{},addr=2/8", vcan.0)]);
+    let words = [
+        "csp",
+        "ping",
+        "2",
+        "-i",
+        &vcan.0,
+        "-c",
+        "5",
+        "--interval",
+        "1ms",
+        "-t",
+        "2s",
+    ];
+    let ran = place.run(&words).status(0);
+    assert!(ran.stdout.contains("5 sent, 5 received"), "{}", ran.stdout);
+    node.kill();
+    let ran = place
+        .run(&["csp", "ping", "2", "-i", &vcan.0, "-c", "1", "-t", "200"])
+        .status(1);
+    assert!(ran.stderr.contains("nothing at all arrived"), "{}", ran.stderr);
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn a_dump_survives_an_interface_that_goes_down_and_up() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let dump = place
+        .command(&["can", "dump", &vcan.0, "-n", "2"])
+        .spawn()
+        .unwrap();
+    vcan.wait_for_listeners(1);
+    place.run(&["can", "send", &vcan.0, "123#01"]).status(0);
+    ip(&["link", "set", "dev", &vcan.0, "down"]);
+    let refused = place.run(&["can", "send", &vcan.0, "123#02"]).status(3);
+    assert!(
+        refused.stderr.contains(&format!("ip link set {} up", vcan.0)),
+        "{}",
+        refused.stderr
+    );
+    ip(&["link", "set", "dev", &vcan.0, "up"]);
+    place.run(&["can", "send", &vcan.0, "123#03"]).status(0);
+    let ran = dump.wait_with_output().unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8(ran.stdout).unwrap(),
+        String::from_utf8(ran.stderr).unwrap(),
+    );
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    assert!(
+        stderr.contains("interface is down; waiting until it is up again"),
+        "{stderr}"
+    );
+    assert!(stderr.ends_with("2 frames, 0 dropped\n"), "{stderr}");
+}
+
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn doctor_sees_the_interface() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let findings = place.run(&["doctor", "--json"]).status(0).json();
+    let finding = findings
+        .iter()
+        .find(|finding| finding["what"] == *vcan.0)
+        .unwrap();
+    assert_eq!(
+        (&finding["state"], &finding["found"]),
+        (&"ok".into(), &"up, CAN FD (MTU 72)".into())
+    );
+}

@@ -43,6 +43,8 @@
 //!            5 lost    host to member            value: frames lost at this place
 //!            6 leave   host to member: send no more, close your sending side, read on until the end
 //!            7 full    host to member in place of welcome    value: members there are
+//!            8 done    member to host: sends no more frames, and waits until they were passed on
+//!            9 passed  host to member: what came before done was written to every other member
 //! 1  flags
 //! 2  body length (2)
 //! 4  "TWB1" in hello and welcome, else 0 (4)

@@ -160,8 +160,8 @@ impl Host {
         }
         self.accept(cx);
         let again = self.receive(cx);
-        self.transmit(cx);
-        if again {
+        let news = self.transmit(cx);
+        if again || news {
             // somebody has more to say than one turn allows
             cx.waker().wake_by_ref();
         }
@@ -232,14 +232,18 @@ impl Host {
         again
     }
 
-    fn transmit(&mut self, cx: &mut Context<'_>) {
+    /// Writes what waits; true when there is more to write by now.
+    fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
         let Self {
             connections, switch, ..
         } = self;
+        let mut news = false;
         connections.retain_mut(|member| {
             let stay = member.transmit(cx, switch) == Stay::Yes;
             if !stay {
-                switch.leave(member.id);
+                news |= switch.leave(member.id);
+            } else if member.idle {
+                news |= switch.handle_written(member.id);
             }
             stay
         });
@@ -247,6 +251,7 @@ impl Host {
         if self.deadline.is_some() && self.connections.iter().all(|member| member.ended && member.idle) {
             self.connections.clear();
         }
+        news
     }
 }
 

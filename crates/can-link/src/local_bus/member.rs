@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -22,7 +22,7 @@ use super::wire::{Input, Message, Sender, encode_frame};
 use crate::frame::CanFrame;
 use crate::link::{ChannelId, LinkError, Origin, Received, Timestamp};
 
-/// How long a leaving member waits for the host to close.
+/// How long a member that leaves waits for the host to close, and one that closes for members that are slow.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves a port until its halves are gone.
@@ -104,8 +104,10 @@ struct Session {
     writing: Writing,
     /// Frames that are gathered or partly written, with the bytes of each that are still to be written.
     in_flight: VecDeque<(CanFrame, usize)>,
-    /// Set while leaving.
+    /// Set while leaving or closing.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// The host was asked to tell when it has passed all frames on.
+    has_asked: bool,
 }
 
 impl Session {
@@ -118,6 +120,7 @@ impl Session {
             writing: Writing::Open,
             in_flight: VecDeque::new(),
             deadline: None,
+            has_asked: false,
         }
     }
 
@@ -133,13 +136,19 @@ impl Session {
                 return Poll::Ready(end);
             }
         }
-        if shared.lock().is_leaving() && self.deadline.is_none() {
-            self.deadline = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
+        if !shared.lock().is_closing() {
+            self.deadline = None;
+            return Poll::Pending;
         }
-        match &mut self.deadline {
-            Some(deadline) => deadline.as_mut().poll(cx).map(|()| SessionEnd::Left),
-            None => Poll::Pending,
+        let new = || Box::pin(sleep(CLOSE_TIMEOUT));
+        let deadline = self.deadline.get_or_insert_with(new);
+        ready!(deadline.as_mut().poll(cx));
+        if shared.lock().is_leaving() {
+            return Poll::Ready(SessionEnd::Left);
         }
+        self.deadline = None;
+        shared.lock().give_up();
+        Poll::Pending
     }
 
     /// Reads until nothing is there or the port has enough.
@@ -154,9 +163,8 @@ impl Session {
                     }
                     Ok(Some(Message::Lost(count))) => shared.lock().push_lost(count),
                     Ok(Some(Message::Leave)) => self.finish_writing(),
-                    Ok(Some(Message::Hello { .. } | Message::Welcome | Message::Full(_))) | Err(_) => {
-                        return Poll::Ready(SessionEnd::Malformed);
-                    }
+                    Ok(Some(Message::Passed)) if self.has_asked => shared.lock().passed(),
+                    Ok(Some(_)) | Err(_) => return Poll::Ready(SessionEnd::Malformed),
                 }
             }
             // A host that goes is heard out, so that waiting frames can go to the next one.
@@ -181,6 +189,10 @@ impl Session {
             if self.writing == Writing::Open {
                 self.gather(shared);
                 let state = shared.lock();
+                if state.is_done_sending() && !self.has_asked {
+                    self.has_asked = true;
+                    self.connection.gather(|out| Message::Done.encode(out));
+                }
                 if state.is_leaving() && state.is_flushed() {
                     self.writing = Writing::Finishing;
                 }

@@ -122,9 +122,12 @@ pub struct LocalTx {
     shared: Arc<Shared>,
 }
 
-/// A member of a bus between processes; it leaves when both halves are dropped or the link is closed.
+/// A member of a bus between processes; it leaves when both halves are dropped.
 ///
-/// Dropping lets frames that were taken be written in the background; closing waits for that.
+/// Dropping lets frames that were taken be written in the background. Closing waits for that, and until the
+/// host has passed them on, so that the process may end, even if it hosts; for members that are slow, a host
+/// that is stopped, or one that is lost, it waits one second. Closing the sending half when the receiving one
+/// was dropped waits until the port has left, and a host has handed over.
 #[derive(Debug)]
 pub struct LocalPort {
     rx: LocalRx,

@@ -4,9 +4,10 @@ use alloc::collections::VecDeque;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::error_frame::BusState;
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
-use crate::link::{DropReason, Event, EventBuf, LinkChange, LinkError, SendError};
+use crate::link::{Bottleneck, DropReason, Event, EventBuf, LinkChange, LinkError, SendError};
 
 /// Events that wait for the receiving half; beyond that the driver reads no further and the queue at the host
 /// fills.
@@ -24,7 +25,7 @@ pub struct Stats {
     pub sent: u64,
     /// Frames lost because this member was slow; each loss was also an event.
     pub lost: u64,
-    /// Frames that waited to be sent when the link ended.
+    /// Frames that waited to be sent when the link ended, or closing took too long.
     pub unsent: u64,
     /// How often another host took over.
     pub takeovers: u64,
@@ -48,6 +49,17 @@ enum Half {
     Closed,
 }
 
+/// How far closing the sending half is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    /// Nobody has asked for it.
+    No,
+    /// Until all frames were written, and passed on by the host.
+    Begun,
+    /// They were, or their time is over.
+    Done,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     inbox: EventBuf,
@@ -57,6 +69,7 @@ pub(super) struct State {
     filters: FilterSet,
     rx: Half,
     tx: Half,
+    close: Close,
     ended: Option<Ended>,
     /// Why it ended; told once.
     failure: Option<LinkError>,
@@ -79,6 +92,7 @@ impl Shared {
             filters: FilterSet::default(),
             rx: Half::Open,
             tx: Half::Open,
+            close: Close::No,
             ended: None,
             failure: None,
             rx_waker: None,
@@ -168,17 +182,26 @@ impl State {
         Poll::Pending
     }
 
-    /// Leaves the bus and waits until that is done, a host's handover included.
+    /// Waits until the host has passed the frames on, so that its process may end, which may be our own. A
+    /// port without a receiving half leaves, and this waits for that, a host's handover included.
     pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<Result<(), SendError>> {
-        self.close_tx();
-        self.rx = Half::Closed;
+        if self.close == Close::No {
+            self.close = Close::Begun;
+            self.close_tx();
+        }
+        let is_left = self.stats.unsent > 0 || self.in_flight > 0;
         match self.ended {
-            None => {
+            Some(_) if is_left => Poll::Ready(Err(SendError::Gone)),
+            Some(_) => Poll::Ready(Ok(())),
+            None if self.close != Close::Done || self.is_leaving() => {
                 self.tx_waker = Some(cx.waker().clone());
                 Poll::Pending
             }
-            Some(_) if self.stats.unsent > 0 => Poll::Ready(Err(SendError::Gone)),
-            Some(_) => Poll::Ready(Ok(())),
+            None if is_left => Poll::Ready(Err(SendError::Timeout {
+                waiting_for: Bottleneck::Queue,
+                state: BusState::Active,
+            })),
+            None => Poll::Ready(Ok(())),
         }
     }
 
@@ -214,7 +237,32 @@ impl State {
         self.rx == Half::Closed || self.inbox.len() < INBOX
     }
 
-    /// Whether both halves are gone, or the port was closed.
+    /// Whether the port has not much time: it leaves, or its sending half is being closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_leaving() || self.close == Close::Begun
+    }
+
+    /// Whether to ask the host to tell when it has passed everything on.
+    pub(super) fn is_done_sending(&self) -> bool {
+        self.close == Close::Begun && self.rx == Half::Open && self.outbox.is_empty()
+    }
+
+    /// The host has passed everything on.
+    pub(super) fn passed(&mut self) {
+        if self.close == Close::Begun {
+            self.close = Close::Done;
+            wake(&mut self.tx_waker);
+        }
+    }
+
+    /// The time for closing is over; what was not written is not sent any more.
+    pub(super) fn give_up(&mut self) {
+        self.stats.unsent += u64::try_from(self.outbox.len()).unwrap_or(u64::MAX);
+        self.outbox.clear();
+        self.passed();
+    }
+
+    /// Whether both halves are gone.
     pub(super) fn is_leaving(&self) -> bool {
         self.rx == Half::Closed && self.tx == Half::Closed
     }
@@ -287,7 +335,7 @@ impl State {
             }
             self.ended = Some(reason);
             self.stats.hosting = false;
-            self.stats.unsent = u64::try_from(self.outbox.len() + self.in_flight).unwrap_or(u64::MAX);
+            self.stats.unsent += u64::try_from(self.outbox.len() + self.in_flight).unwrap_or(u64::MAX);
         }
         wake(&mut self.rx_waker);
         wake(&mut self.tx_waker);

@@ -24,6 +24,17 @@ struct Member {
     queue: VecDeque<Packet>,
     /// Frames lost since the last report of them.
     lost: u64,
+    end: End,
+}
+
+/// Whether a member sends more.
+#[derive(Debug)]
+enum End {
+    Open,
+    /// It has said done, and waits until these have taken what is there for them.
+    Awaits(Vec<MemberId>),
+    /// It was told.
+    Passed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +60,15 @@ impl Switch {
             wish: None,
             queue: VecDeque::new(),
             lost: 0,
+            end: End::Open,
         });
         id
     }
 
-    pub(super) fn leave(&mut self, id: MemberId) {
+    /// As [`handle_written`](Self::handle_written).
+    pub(super) fn leave(&mut self, id: MemberId) -> bool {
         self.members.retain(|member| member.id != id);
+        self.handle_written(id)
     }
 
     /// Whether the member has said hello.
@@ -78,11 +92,27 @@ impl Switch {
                     member.wish = Some(Wish { own_echo, queue });
                     member.push_message(&Message::Welcome);
                 }
-                (Message::Frame { frame, .. }, Some(wish)) => self.distribute(id, wish, &frame, nanos),
+                (Message::Frame { frame, .. }, Some(wish)) if matches!(member.end, End::Open) => {
+                    self.distribute(id, wish, &frame, nanos);
+                }
+                (Message::Done, Some(_)) if matches!(member.end, End::Open) => self.finish(id),
                 _ => return Err(WireError::Unexpected),
             }
         }
         Ok(())
+    }
+
+    /// Everything that was there for a member was written to it, or it is gone. True when somebody is to be
+    /// told, for whom there is something to transmit.
+    pub(super) fn handle_written(&mut self, id: MemberId) -> bool {
+        let mut is_news = false;
+        for member in &mut self.members {
+            if let End::Awaits(others) = &mut member.end {
+                others.retain(|other| *other != id);
+                is_news |= member.tell_passed();
+            }
+        }
+        is_news
     }
 
     /// Tells every member that the host leaves.
@@ -99,6 +129,19 @@ impl Switch {
             return Some(packet);
         }
         member.take_lost()
+    }
+
+    /// A member sends no more: it waits for all others, also those that have taken all by now.
+    fn finish(&mut self, id: MemberId) {
+        let greeted = self.members.iter().filter(|member| member.wish.is_some());
+        let others = greeted
+            .map(|member| member.id)
+            .filter(|other| *other != id)
+            .collect();
+        if let Some(member) = self.member(id) {
+            member.end = End::Awaits(others);
+            member.tell_passed();
+        }
     }
 
     fn distribute(&mut self, from: MemberId, wish: Wish, frame: &CanFrame, nanos: u64) {
@@ -141,6 +184,16 @@ impl Member {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
         self.queue.push_back(bytes.into());
+    }
+
+    /// True when it awaits nobody any more, which it is told.
+    fn tell_passed(&mut self) -> bool {
+        let is_done = matches!(&self.end, End::Awaits(others) if others.is_empty());
+        if is_done {
+            self.end = End::Passed;
+            self.push_message(&Message::Passed);
+        }
+        is_done
     }
 
     fn take_lost(&mut self) -> Option<Packet> {
@@ -255,6 +308,24 @@ mod tests {
             switch.handle_bytes(id, &bytes(&Message::Leave), 0),
             Err(WireError::Unexpected)
         );
+    }
+
+    #[test]
+    fn who_is_done_is_told_when_all_others_have_taken_its_frames() {
+        let mut switch = Switch::default();
+        let [a, b, c] = core::array::from_fn(|_| member(&mut switch, false, 8));
+        switch.handle_bytes(a, &sent(1), 0).unwrap();
+        switch.handle_bytes(a, &bytes(&Message::Done), 0).unwrap();
+        assert!(!switch.handle_written(b));
+        assert_eq!(received(&mut switch, a), []);
+        switch.leave(c);
+        assert_eq!(received(&mut switch, a), [Message::Passed]);
+        assert!(!switch.handle_written(b), "told once");
+        assert_eq!(switch.handle_bytes(a, &sent(2), 0), Err(WireError::Unexpected));
+        let mut switch = Switch::default();
+        let only = member(&mut switch, false, 8);
+        switch.handle_bytes(only, &bytes(&Message::Done), 0).unwrap();
+        assert_eq!(received(&mut switch, only), [Message::Passed]);
     }
 
     #[test]

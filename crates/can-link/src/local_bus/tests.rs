@@ -9,6 +9,7 @@ use std::path::Path;
 use std::string::ToString;
 use std::vec::Vec;
 
+use futures::FutureExt;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -170,13 +171,15 @@ async fn a_slow_member_loses_frames_with_a_count_and_slows_nobody() {
 async fn another_member_takes_over_when_the_host_leaves_and_nothing_is_lost() {
     let directory = private();
     let here = || config(&directory).home(host::Home::Task);
-    let mut host = joined(here()).await;
+    let mut host = Some(joined(here()).await);
     let (mut a, mut b) = (joined(here()).await, joined(here()).await);
-    host.send(frame(0)).await.unwrap();
+    host.as_mut().unwrap().send(frame(0)).await.unwrap();
     for number in 1..600 {
         patient(a.send(frame(number))).await.unwrap();
         if number == 300 {
-            host.close().await.unwrap();
+            let (rx, mut tx) = host.take().unwrap().split();
+            drop(rx);
+            patient(tx.close()).await.unwrap();
         }
     }
     let (mut numbers, mut takeovers) = (Vec::new(), 0);
@@ -343,14 +346,69 @@ async fn filters_hold_back_what_is_not_wanted() {
 }
 
 #[tokio::test]
-async fn a_closed_port_refuses_to_send_and_its_receiver_ends() {
+async fn closing_waits_until_the_host_has_passed_the_frames_on() {
     let directory = private();
-    let (mut a, mut b) = (member(&directory).await, member(&directory).await);
-    a.send(frame(1)).await.unwrap();
+    let mut host = member(&directory).await;
+    let mut other = stranger(directory.path());
+    let mut bytes = Vec::new();
+    let hello = wire::Message::Hello {
+        own_echo: false,
+        queue: QueueLen::MAX,
+    };
+    hello.encode(&mut bytes);
+    other.write_all(&bytes).unwrap();
+    other.read_exact(&mut [0; wire::HEADER_LEN]).unwrap();
+    for number in 0..200 {
+        host.send(frame(number)).await.unwrap();
+    }
+    patient(host.close()).await.unwrap();
+    // As if the process had ended: what is not there yet would never come.
+    other.set_nonblocking(true).unwrap();
+    let mut received = Vec::new();
+    other.read_to_end(&mut received).unwrap_err();
+    assert_eq!(
+        received.len(),
+        200 * (wire::HEADER_LEN + crate::record::RECORD_LEN)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_a_second_for_a_member_that_does_not_read() {
+    let directory = private();
+    let here = || config(&directory).home(host::Home::Task);
+    let mut a = joined(here()).await;
+    let _silent = joined(here().queue(QueueLen::MAX)).await;
+    for number in 0..20_000 {
+        patient(a.send(frame(number))).await.unwrap();
+    }
+    let start = tokio::time::Instant::now();
     patient(a.close()).await.unwrap();
-    assert!(matches!(a.send(frame(2)).await, Err(SendError::Closed)));
-    assert_eq!(patient(a.recv()).await.unwrap(), None);
-    assert_eq!(next_frame(&mut b).await, frame(1), "the close waited for it");
+    assert_eq!(start.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_takes_too_long_tells_what_was_not_sent() {
+    let directory = private();
+    let listener = std::os::unix::net::UnixListener::bind(directory.path().join("test.bus")).unwrap();
+    let host = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = Vec::new();
+        wire::Message::Welcome.encode(&mut bytes);
+        stream.write_all(&bytes).unwrap();
+        (stream, listener) // and reads nothing
+    });
+    let mut port = member(&directory).await;
+    let _stopped = host.await.unwrap();
+    let mut number = 0;
+    while let Some(taken) = port.send(frame(number)).now_or_never() {
+        taken.unwrap();
+        number += 1;
+        tokio::task::yield_now().await;
+    }
+    let error = patient(port.close()).await.unwrap_err();
+    assert!(matches!(error, SendError::Timeout { .. }), "{error}");
+    let stats = port.stats();
+    assert!(stats.unsent > 0 && stats.sent + stats.unsent <= u64::from(number));
 }
 
 #[tokio::test]
@@ -383,8 +441,11 @@ async fn a_bus_that_was_left_by_all_can_be_used_again() {
         let (mut a, mut b) = (member(&directory).await, member(&directory).await);
         a.send(frame(1)).await.unwrap();
         assert_eq!(next_frame(&mut b).await, frame(1));
-        patient(a.close()).await.unwrap();
-        patient(b.close()).await.unwrap();
+        for port in [a, b] {
+            let (rx, mut tx) = port.split();
+            drop(rx);
+            patient(tx.close()).await.unwrap();
+        }
     }
 }
 

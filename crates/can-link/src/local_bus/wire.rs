@@ -54,6 +54,8 @@ pub(super) enum Message {
     Lost(u64),
     Leave,
     Full(u64),
+    Done,
+    Passed,
 }
 
 impl Message {
@@ -68,6 +70,8 @@ impl Message {
             Self::Lost(count) => header(out, 5, 0, 0, [0; 4], *count),
             Self::Leave => header(out, 6, 0, 0, [0; 4], 0),
             Self::Full(members) => header(out, 7, 0, 0, [0; 4], *members),
+            Self::Done => header(out, 8, 0, 0, [0; 4], 0),
+            Self::Passed => header(out, 9, 0, 0, [0; 4], 0),
         }
     }
 
@@ -80,7 +84,7 @@ impl Message {
         let value = u64::from_ne_bytes(value);
         let len = usize::from(u16::from_ne_bytes([l0, l1]));
         let fits = match kind {
-            1 | 2 | 5..=7 => len == 0,
+            1 | 2 | 5..=9 => len == 0,
             3 => len == RECORD_LEN,
             4 => (XL_HEADER_LEN + 1..=MAX_DATAGRAM_LEN).contains(&len),
             _ => return Err(WireError::Kind(kind)),
@@ -105,6 +109,8 @@ impl Message {
             5 => Self::Lost(value),
             6 => Self::Leave,
             7 => Self::Full(value),
+            8 => Self::Done,
+            9 => Self::Passed,
             _ => Self::Frame {
                 frame: decode_body(body)?,
                 sender,
@@ -216,6 +222,8 @@ mod tests {
             any::<u64>().prop_map(Message::Lost),
             Just(Message::Leave),
             any::<u64>().prop_map(Message::Full),
+            Just(Message::Done),
+            Just(Message::Passed),
             (frame, any::<bool>(), any::<u64>()).prop_map(|(frame, own, nanos)| Message::Frame {
                 frame,
                 sender: if own { Sender::Own } else { Sender::Other },
@@ -254,8 +262,8 @@ mod tests {
         header(&mut bytes, 1, 0, 0, MAGIC, 65_537);
         assert_eq!(Message::decode(&bytes), Err(WireError::Queue(65_537)));
         let mut bytes = Vec::new();
-        header(&mut bytes, 9, 0, 0, [0; 4], 0);
-        assert_eq!(Message::decode(&bytes), Err(WireError::Kind(9)));
+        header(&mut bytes, 10, 0, 0, [0; 4], 0);
+        assert_eq!(Message::decode(&bytes), Err(WireError::Kind(10)));
         let mut bytes = Vec::new();
         header(&mut bytes, 1, 0, 0, *b"HTTP", 0);
         assert_eq!(Message::decode(&bytes), Err(WireError::Magic));
@@ -280,7 +288,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..8u8) {
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..11u8) {
             let mut bytes = bytes;
             if let Some(first) = bytes.first_mut() {
                 *first = kind;

@@ -24,12 +24,12 @@ Examples:
   tinwire doctor                      what this machine can do, and how to close each gap
   tinwire version --json
 
-Links: can0 or socketcan:can0 (kernel), bus:NAME (programs of this machine), virtual:NAME (one process),
-sim: (simulated devices). Where none is named: TINWIRE_LINK, then `link` in ./tinwire.toml or
-~/.config/tinwire/config.toml, then sim:.
+Links: can0 or socketcan:can0 (kernel), bus:NAME (programs of this machine), virtual:NAME (one
+process), log:FILE (replay), sim: (simulated devices). Where none is named: TINWIRE_LINK, then
+`link` in ./tinwire.toml or ~/.config/tinwire/config.toml, then sim:.
 
-Exit status: 0 done; 1 done, the answer is no; 2 usage; 3 link or stream cannot be opened or was lost;
-4 protocol error from the peer.";
+Exit status: 0 done; 1 done, the answer is no; 2 usage; 3 link or stream cannot be opened or was
+lost; 4 protocol error from the peer.";
 
 /// One command for small networks: CAN, ISO-TP, CSP, Frame Streams, flows by name.
 #[derive(Debug, Parser)]

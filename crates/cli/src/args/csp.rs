@@ -18,8 +18,10 @@ pub(crate) enum CspVerb {
 }
 
 const PING_EXAMPLES: &str = "\
-An interface is a link, with its options behind commas: can0, can:can0,addr=10/8, bus:lab,addr=10/8,v2.
-Names of nodes come from [csp.hosts] in the configuration file; sim: knows obc, eps, adcs, radio, payload.
+An interface is a link, with options behind commas: can0, can:can0,addr=10/8, bus:lab,addr=10/8,v2.
+Names of nodes come from [csp.hosts] in the configuration file; sim: knows obc, eps, adcs, radio
+and payload.
+
 Exit status: 0 when at least one reply came, 1 when none did.
 
 Examples:

@@ -16,7 +16,9 @@ pub(crate) enum FlowVerb {
 }
 
 const PING_EXAMPLES: &str = "\
-A quality of service is a preset (raw, best-effort, video, voice, data, ..), or what is wanted: loss=0,delay=20.
+A quality of service is a preset (raw, best-effort, video, voice, data, ..), or what is wanted, as
+in loss=0,delay=20.
+
 Exit status: 0 when at least one reply came, 1 when none did.
 
 Examples:

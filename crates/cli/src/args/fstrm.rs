@@ -16,7 +16,9 @@ pub(crate) enum FstrmVerb {
 }
 
 const CAT_EXAMPLES: &str = "\
-A dnstap line: time, kind (CQ client query, RR resolver response, ...), address, transport, length, question.
+A dnstap line: time, kind (CQ client query, RR resolver response, ...), address, transport, length,
+question.
+
 Exit status: 1 when a file ends within a frame, 4 when it is malformed.
 
 Examples:

@@ -20,8 +20,10 @@ pub(crate) enum IsotpVerb {
 }
 
 const SEND_EXAMPLES: &str = "\
-A message on the command line is a request: the answer is awaited and shown. A message from standard input
-(hex) is sent as isotpsend does, without waiting; --answer and --no-answer decide otherwise.
+A message on the command line is a request: the answer is awaited and shown. A message from
+standard input (hex) is sent as isotpsend does, without waiting; --answer and --no-answer decide
+otherwise.
+
 Exit status: 1 when no answer came, 4 when the answer is negative (7F ..) or the transfer failed.
 
 Examples:

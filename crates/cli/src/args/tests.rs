@@ -63,6 +63,20 @@ fn every_verb_ends_its_help_with_examples_that_parse() {
     assert!(checked >= 8, "only {checked} examples were found");
 }
 
+/// Where no terminal tells its width, clap breaks lines at 100 columns.
+#[test]
+fn the_last_part_of_a_help_fits_its_width() {
+    walk(&Cli::command(), "tinwire", &mut |path, command| {
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for line in help.lines() {
+            assert!(line.chars().count() < 100, "{path}: {line}");
+        }
+    });
+}
+
 #[test]
 fn json_and_format_agree() {
     let cli = Cli::try_parse_from(["tinwire", "version", "--json"]).unwrap();

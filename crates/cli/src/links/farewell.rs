@@ -1,8 +1,8 @@
 //! Links are closed in good order before the process ends.
 //!
-//! A link may be owned by a task that ends at its own time, as the interface of a CSP node is, and this process
-//! may host a bus that others are on. So a link that is dropped is not gone yet: it comes here, and the end of
-//! the command waits until it has handed on what it took.
+//! A link may be owned by a task that ends at its own time, as the interface of a CSP node is, and this
+//! process may host a bus that others are on. So a link that is dropped is not gone yet: it comes here, and
+//! the end of the command waits until it has handed on what it took.
 
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -42,7 +42,8 @@ impl Door {
 }
 
 impl Farewell {
-    /// Closes links until the last one is gone. Every [`Door`] has to be dropped by then, or the limit passes.
+    /// Closes links until the last one is gone. Every [`Door`] has to be dropped by then, or the limit
+    /// passes.
     pub(crate) async fn close(mut self) {
         let all = async {
             while let Some(mut link) = self.0.recv().await {

@@ -95,6 +95,45 @@ fn help_ends_with_examples_and_exits_0() {
 }
 
 #[test]
+fn examples_on_the_simulation_do_what_they_say() {
+    let place = Place::new();
+    let verbs = [
+        "can dump",
+        "csp ping",
+        "flow ping",
+        "isotp send",
+        "demo",
+        "doctor",
+        "version",
+    ];
+    let mut done = 0;
+    for verb in verbs {
+        let words: Vec<_> = verb.split(' ').chain(["--help"]).collect();
+        let help = place.run(&words).status(0).stdout;
+        let (_, examples) = help.split_once("Examples:\n").unwrap();
+        // What names no link uses the simulation.
+        let is_simulated = |line: &&str| {
+            !["can0", "bus:", " < ", " > "]
+                .iter()
+                .any(|other| line.contains(other))
+        };
+        for line in examples.lines().filter(is_simulated) {
+            let words: Vec<_> = line
+                .trim()
+                .split(' ')
+                .skip(1)
+                .filter(|word| !word.is_empty())
+                .collect();
+            place
+                .run(&[&words[..], &["--deadline", "20s"]].concat())
+                .status(0);
+            done += 1;
+        }
+    }
+    assert!(done >= 10, "{done} examples");
+}
+
+#[test]
 fn colours_appear_only_when_asked_for() {
     let plain = Place::new().run(&["doctor"]).status(0);
     assert!(!plain.stdout.contains('\u{1b}'), "not on a pipe");

@@ -18,7 +18,8 @@
 //!   [`LinkChange::Reconnected`](crate::link::LinkChange::Reconnected). Frames that wait to be sent are sent
 //!   to the new host, which passes on the first ones after a quarter of a second, when the members are back.
 //!   A host that leaves in good order hands over without loss, but waits for a member that does not read for
-//!   one second only; one that is killed takes with it the frames that it had read but not yet passed on.
+//!   one second only; so does the end of its tokio runtime. One that is killed takes with it the frames that
+//!   it had read but not yet passed on.
 //! - **Malformed input** ends the membership of whoever sent it, and nobody else's. Who connects and does not
 //!   say hello within two seconds is turned out, and at once when its place is needed. There are 128 places.
 //!

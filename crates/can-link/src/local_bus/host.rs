@@ -8,12 +8,12 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
-use std::thread;
 use std::time::SystemTime;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{CHUNK, Connection};
@@ -78,9 +78,8 @@ impl Hosting {
         match home {
             Home::Thread => {
                 let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-                thread::Builder::new()
-                    .name("tinwire bus".into())
-                    .spawn(move || runtime.block_on(serve))?;
+                // One that the user's runtime waits for when it ends, so that the host leaves in good order.
+                drop(spawn_blocking(move || runtime.block_on(serve)));
             }
             #[cfg(test)]
             Home::Task => drop(tokio::spawn(serve)),

@@ -254,6 +254,38 @@ async fn a_host_that_dies_is_heard_out_although_the_port_has_no_room() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_runtime_waits_until_its_host_has_handed_over() {
+    let directory = private();
+    let (joined, has_joined) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let config = config(&directory);
+    let ended = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let _port = join("test", config).await.unwrap();
+            joined.send(()).unwrap();
+            let _ = released.await;
+        });
+    });
+    patient(has_joined).await.unwrap();
+    let (mut a, mut b) = (member(&directory).await, member(&directory).await);
+    for number in 0..200 {
+        a.send(frame(number)).await.unwrap();
+    }
+    patient(a.flush()).await.unwrap();
+    drop(release);
+    let ended = tokio::task::spawn_blocking(move || ended.join());
+    patient(ended).await.unwrap().unwrap();
+    // As if the process had ended: all that was written to its host was passed on.
+    for number in 0..200 {
+        assert_eq!(next_frame(&mut b).await, frame(number));
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_member_is_turned_out_and_harms_nobody() {
     let directory = private();
     let (mut a, mut b) = (member(&directory).await, member(&directory).await);

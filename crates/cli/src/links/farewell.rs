@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use can_link::link::{
-    CanLink, CanRx, CanTx, CanTxExt as _, Capabilities, EventBuf, FilterPlace, LinkError, SendError,
+    CanRx, CanTx, CanTxExt as _, Capabilities, EventBuf, FilterPlace, Link, LinkError, SendError,
 };
 use can_link::{CanFrame, FilterSet};
 use tokio::sync::mpsc;
@@ -20,11 +20,11 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// Where dropped links go.
 #[derive(Clone, Debug)]
-pub(crate) struct Door(mpsc::UnboundedSender<AnyLink>);
+pub(crate) struct Door(mpsc::UnboundedSender<Link>);
 
 /// Waits for links at the door. There are never more of them than the command has opened.
 #[derive(Debug)]
-pub(crate) struct Farewell(mpsc::UnboundedReceiver<AnyLink>);
+pub(crate) struct Farewell(mpsc::UnboundedReceiver<Link>);
 
 pub(crate) fn farewell() -> (Door, Farewell) {
     let (door, farewell) = mpsc::unbounded_channel();
@@ -33,9 +33,9 @@ pub(crate) fn farewell() -> (Door, Farewell) {
 
 impl Door {
     /// The link, which will come here when it is dropped.
-    pub(super) fn watch(&self, link: impl CanLink + 'static) -> AnyLink {
+    pub(super) fn watch(&self, link: Link) -> AnyLink {
         Box::new(Watched {
-            link: Some(Box::new(link)),
+            link: Some(link),
             door: self.clone(),
         })
     }
@@ -46,9 +46,12 @@ impl Farewell {
     /// passes.
     pub(crate) async fn close(mut self) {
         let all = async {
-            while let Some(mut link) = self.0.recv().await {
+            while let Some(link) = self.0.recv().await {
+                // Without its receiving half a port leaves: one that hosts a bus hands it over.
+                let (rx, mut tx) = link.split();
+                drop(rx);
                 // Nobody is left to do anything about it, and what was lost is counted elsewhere.
-                let _ = link.close().await;
+                let _ = tx.close().await;
             }
         };
         // A link that cannot be closed in time is dropped for good.
@@ -58,7 +61,7 @@ impl Farewell {
 
 struct Watched {
     /// Taken only when it is dropped.
-    link: Option<AnyLink>,
+    link: Option<Link>,
     door: Door,
 }
 
@@ -133,7 +136,7 @@ mod tests {
         let bus = VirtualBus::with_config(BusConfig::default().bit_rate(rate));
         let mut listener = bus.join();
         let (door, farewell) = farewell();
-        let mut link = door.watch(bus.join());
+        let mut link = door.watch(bus.join().into_link());
         let frame = CanFrame::data(StandardId::ZERO, &[1; 8]).unwrap();
         for _ in 0..3 {
             link.send(frame.clone()).await.unwrap();
@@ -146,11 +149,30 @@ mod tests {
         assert_eq!(bus.stats().lost_in_queue, 0);
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_bus_that_was_hosted_is_left_and_not_only_closed() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+        let config = can_link::local_bus::BusConfig::default().directory(directory.path());
+        let port = can_link::local_bus::join("x", config).await.unwrap();
+        let socket = directory.path().join("x.bus");
+        assert!(socket.exists(), "it hosts");
+        let (door, farewell) = farewell();
+        drop(door.watch(port.into_link()));
+        drop(door);
+        farewell.close().await;
+        assert!(!socket.exists());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_link_in_another_task_is_waited_for() {
         let bus = VirtualBus::new();
         let (door, farewell) = farewell();
-        let link = door.watch(bus.join());
+        let link = door.watch(bus.join().into_link());
         drop(door);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,8 +1,8 @@
 //! Reports of bus errors, decoded into named causes.
 //!
-//! A controller reports what went wrong as a message whose identifier is a set of *classes* and whose eight bytes give
-//! details. Several classes are set at once in real life, so [`ErrorFrame::causes`] is a list. Layout (Linux
-//! `can/error.h`):
+//! A controller reports what went wrong as a message whose identifier is a set of *classes* and whose eight
+//! bytes give details. Several classes are set at once in real life, so [`ErrorFrame::causes`] is a list.
+//! Layout (Linux `can/error.h`):
 //!
 //! ```text
 //! class bit   cause                  details

@@ -15,8 +15,8 @@ pub use set::{FilterSet, Join};
 
 /// One acceptance filter: a frame passes when it agrees with the filter's word in every bit of the mask.
 ///
-/// Words and masks contain the format and remote flags (see [`crate::id`]), as in Linux. [`Filter::id`] compares all of
-/// them, so it accepts exactly one identifier of one format, data frames only.
+/// Words and masks contain the format and remote flags (see [`crate::id`]), as in Linux. [`Filter::id`]
+/// compares all of them, so it accepts exactly one identifier of one format, data frames only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     word: u32,
@@ -112,7 +112,8 @@ impl Filter {
         self.inverted
     }
 
-    /// Chooses between data and remote frames; the default is [`RemoteRule::Never`] for all but [`Filter::ALL`].
+    /// Chooses between data and remote frames; the default is [`RemoteRule::Never`] for all but
+    /// [`Filter::ALL`].
     #[must_use]
     pub const fn remote(self, rule: RemoteRule) -> Self {
         match rule {

@@ -25,8 +25,8 @@ pub const MAX_XL_LEN: usize = 2048;
 
 /// A frame that may be sent as traffic.
 ///
-/// Reports of bus errors are not frames here: see [`ErrorFrame`](crate::error_frame::ErrorFrame). Frames compare by
-/// their meaningful fields; bytes behind the length do not exist.
+/// Reports of bus errors are not frames here: see [`ErrorFrame`](crate::error_frame::ErrorFrame). Frames
+/// compare by their meaningful fields; bytes behind the length do not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CanFrame {

@@ -1,12 +1,14 @@
 //! One link shared by many stacks.
 //!
-//! A [`Hub`] owns a link and a task that serves it. Each [`HubPort`] is a link of its own: with its own filters, a bounded
-//! receive queue (a slow port loses frames of its own, with a count, and slows nobody) and a bounded transmit queue.
-//! Transmit queues are served in turn, one frame each, so that no port can starve the others.
+//! A [`Hub`] owns a link and a task that serves it. Each [`HubPort`] is a link of its own: with its own
+//! filters, a bounded receive queue (a slow port loses frames of its own, with a count, and slows nobody) and
+//! a bounded transmit queue. Transmit queues are served in turn, one frame each, so that no port can starve
+//! the others.
 //!
-//! Ports see each other's frames as [`Origin::LocalHost`](crate::link::Origin::LocalHost), as sockets on one interface
-//! do, when the link has taken the frame (or, where the link echoes, when the echo came). On SocketCAN one socket per
-//! stack does the same and costs less; a hub is for links that exist once: serial adapters, TCP connections, tests.
+//! Ports see each other's frames as [`Origin::LocalHost`](crate::link::Origin::LocalHost), as sockets on one
+//! interface do, when the link has taken the frame (or, where the link echoes, when the echo came). On
+//! SocketCAN one socket per stack does the same and costs less; a hub is for links that exist once: serial
+//! adapters, TCP connections, tests.
 
 mod port;
 mod seat;
@@ -22,8 +24,8 @@ use shared::{Shared, User};
 
 /// A link and the task that shares it. Clones are the same hub.
 ///
-/// The task ends, and the link is dropped, when the hub and all its ports are dropped, or when the link ends; then every
-/// port ends.
+/// The task ends, and the link is dropped, when the hub and all its ports are dropped, or when the link ends;
+/// then every port ends.
 #[derive(Clone, Debug)]
 pub struct Hub {
     user: User,

@@ -5,8 +5,8 @@
 //!    EFF  RTR  ERR   identifier (29 bits, or 11 in bits 10..0)
 //! ```
 //!
-//! This is the word of Linux' `can_id`, of filters, and of several CAN-over-something formats. The identifier types are
-//! [`embedded_can`]'s.
+//! This is the word of Linux' `can_id`, of filters, and of several CAN-over-something formats. The identifier
+//! types are [`embedded_can`]'s.
 
 use embedded_can::{ExtendedId, Id, StandardId};
 
@@ -57,8 +57,8 @@ pub fn extended(value: u32) -> ExtendedId {
 
 /// A number that orders frames as arbitration does: the smaller one wins the bus.
 ///
-/// The bits are those a transmitter sends, most significant first: 11 base bits, then RTR (or SRR), IDE, 18 more bits,
-/// RTR. Hence standard wins over extended with the same base, and data over remote.
+/// The bits are those a transmitter sends, most significant first: 11 base bits, then RTR (or SRR), IDE, 18
+/// more bits, RTR. Hence standard wins over extended with the same base, and data over remote.
 #[must_use]
 pub fn arbitration_key(id: Id, remote: Remote) -> u32 {
     let rtr = u32::from(remote == Remote::Request);

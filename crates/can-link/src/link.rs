@@ -1,8 +1,9 @@
 //! What every CAN link has in common: two object-safe halves that move batches.
 //!
-//! A link is a [`CanRx`] and a [`CanTx`]. Anything that is both is a [`CanLink`]; [`Link`] is the boxed pair that
-//! `open` returns. Polling rather than async functions keeps the traits object safe without a boxed future per frame,
-//! and makes cancellation harmless: a dropped receive has lost nothing, a dropped send has taken the frame or not.
+//! A link is a [`CanRx`] and a [`CanTx`]. Anything that is both is a [`CanLink`]; [`Link`] is the boxed pair
+//! that `open` returns. Polling rather than async functions keeps the traits object safe without a boxed
+//! future per frame, and makes cancellation harmless: a dropped receive has lost nothing, a dropped send has
+//! taken the frame or not.
 
 mod boxed;
 mod confirm;
@@ -26,8 +27,8 @@ use crate::frame::{CanFrame, MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN};
 pub trait CanRx: Send + Unpin {
     /// Appends up to `max` (at least 1) events to `out` and returns how many.
     ///
-    /// `Ready(Ok(0))` means that the link has ended. Everything that is not a frame (bus errors, drops, interface
-    /// changes) comes in order between the frames.
+    /// `Ready(Ok(0))` means that the link has ended. Everything that is not a frame (bus errors, drops,
+    /// interface changes) comes in order between the frames.
     ///
     /// # Errors
     /// When the link is of no further use. An interface that is down is an event, not an error.
@@ -52,8 +53,8 @@ pub trait CanRx: Send + Unpin {
 pub trait CanTx: Send + Unpin {
     /// Accepts a prefix of `frames` (at least one frame) and returns its length, at least 1.
     ///
-    /// `Pending` is back-pressure: nothing was taken. Frames keep their order. A link never answers a full queue with
-    /// an error, except [`SendError::Timeout`] when a send timeout is configured.
+    /// `Pending` is back-pressure: nothing was taken. Frames keep their order. A link never answers a full
+    /// queue with an error, except [`SendError::Timeout`] when a send timeout is configured.
     ///
     /// # Errors
     /// About the first frame, which was not taken; an error about a later one comes with the next call.
@@ -65,7 +66,8 @@ pub trait CanTx: Send + Unpin {
     /// When accepted frames could not be handed on.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>>;
 
-    /// Flushes; then this half sends no more ([`SendError::Closed`]). The receiving half goes on until it is dropped.
+    /// Flushes; then this half sends no more ([`SendError::Closed`]). The receiving half goes on until it is
+    /// dropped.
     ///
     /// # Errors
     /// As [`poll_flush`](Self::poll_flush); the half is closed all the same.

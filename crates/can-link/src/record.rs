@@ -8,9 +8,9 @@
 //! record   | id word | len | flags |  .  | raw DLC | data[64]    72 bytes
 //! ```
 //!
-//! Numbers have the host's byte order. FD flags: bit 0 BRS, bit 1 ESI, bit 2 FDF, which tells an FD record from a
-//! classic one. The raw DLC is 9..=15 in a classic frame of 8 bytes that was sent so, else 0. Bytes without meaning are
-//! zero when written and never looked at when read: some senders leave rubbish there.
+//! Numbers have the host's byte order. FD flags: bit 0 BRS, bit 1 ESI, bit 2 FDF, which tells an FD record
+//! from a classic one. The raw DLC is 9..=15 in a classic frame of 8 bytes that was sent so, else 0. Bytes
+//! without meaning are zero when written and never looked at when read: some senders leave rubbish there.
 
 use embedded_can::Id;
 use thiserror::Error;
@@ -68,8 +68,8 @@ pub enum DecodeError {
 pub enum Datagram {
     /// Traffic.
     Frame(CanFrame),
-    /// Traffic whose standard identifier had bits above the eleventh; they were cut. Virtual interfaces let such
-    /// identifiers through.
+    /// Traffic whose standard identifier had bits above the eleventh; they were cut. Virtual interfaces let
+    /// such identifiers through.
     MaskedId(CanFrame),
     /// A report of bus errors.
     Error(ErrorFrame),
@@ -151,8 +151,8 @@ impl Head {
 /// Reads one datagram of a CAN_RAW socket; its kind follows from its length and one flag.
 ///
 /// # Errors
-/// [`DecodeError::Length`] when no kind of frame has that many bytes, [`DecodeError::DataLength`] when the length field
-/// does not fit the kind.
+/// [`DecodeError::Length`] when no kind of frame has that many bytes, [`DecodeError::DataLength`] when the
+/// length field does not fit the kind.
 pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
     let length = DecodeError::Length { got: bytes.len() };
     // A classic or FD length never has bit 7, so this holds for CAN XL alone, also for one of 16 or 72 bytes.
@@ -205,7 +205,8 @@ fn decode_xl(bytes: &[u8]) -> Result<Datagram, DecodeError> {
     Err(DecodeError::Length { got: bytes.len() })
 }
 
-/// Writes `frame` as the kernel's structure and returns how many bytes that are: 16, 72, or 12 plus the XL length.
+/// Writes `frame` as the kernel's structure and returns how many bytes that are: 16, 72, or 12 plus the XL
+/// length.
 pub fn encode(frame: &CanFrame, out: &mut [u8; MAX_DATAGRAM_LEN]) -> usize {
     let len = match frame {
         CanFrame::Data(_) | CanFrame::Remote(_) => CLASSIC_LEN,
@@ -287,8 +288,8 @@ pub fn encode_record(frame: &CanFrame) -> Option<[u8; RECORD_LEN]> {
 /// Reads a record.
 ///
 /// # Errors
-/// [`DecodeError::ErrorFrame`] when the error flag is set, [`DecodeError::Id`] when a standard identifier has more than
-/// 11 bits, [`DecodeError::DataLength`] when the length exceeds what the kind of frame holds.
+/// [`DecodeError::ErrorFrame`] when the error flag is set, [`DecodeError::Id`] when a standard identifier has
+/// more than 11 bits, [`DecodeError::DataLength`] when the length exceeds what the kind of frame holds.
 pub fn decode_record(record: &[u8; RECORD_LEN]) -> Result<CanFrame, DecodeError> {
     let (head, data) = Head::read(record).ok_or(DecodeError::Length { got: record.len() })?;
     if head.word & id::ERR_FLAG != 0 {

@@ -1,10 +1,10 @@
 //! A CAN link as a byte stream of fixed-size records, so that stock `Framed` is correct over it.
 //!
-//! `tokio_util::codec::Framed` reads into whatever room its buffer has left and writes its whole buffer at once. Over a
-//! socket that keeps message borders this cuts frames apart and glues them together. [`RecordStream`] shows the link as
-//! what `Framed` expects, a stream of bytes: each frame is one record of [`RECORD_LEN`] bytes (layout in
-//! [`crate::record`]). A read may end anywhere; the rest of the record comes with the next one. A write takes whole
-//! records and sends each as one frame.
+//! `tokio_util::codec::Framed` reads into whatever room its buffer has left and writes its whole buffer at
+//! once. Over a socket that keeps message borders this cuts frames apart and glues them together.
+//! [`RecordStream`] shows the link as what `Framed` expects, a stream of bytes: each frame is one record of
+//! [`RECORD_LEN`] bytes (layout in [`crate::record`]). A read may end anywhere; the rest of the record comes
+//! with the next one. A write takes whole records and sends each as one frame.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -25,15 +25,15 @@ const MAX_EVENTS: usize = 256;
 
 /// A CAN link as a byte stream of 72-byte records.
 ///
-/// Carries classic and CAN FD frames. Everything else is counted in [`stats`](Self::stats) and, for who cares, offered
-/// by [`next_event`](Self::next_event): bus errors, drops, link changes, CAN XL frames (they fit no record). Echoes of
-/// own frames are left out unless [`with_own_echoes`](Self::with_own_echoes) asks for them, because a codec cannot tell
-/// them from traffic.
+/// Carries classic and CAN FD frames. Everything else is counted in [`stats`](Self::stats) and, for who
+/// cares, offered by [`next_event`](Self::next_event): bus errors, drops, link changes, CAN XL frames (they
+/// fit no record). Echoes of own frames are left out unless [`with_own_echoes`](Self::with_own_echoes) asks
+/// for them, because a codec cannot tell them from traffic.
 ///
-/// The stream ends when the link ends, and fails when the link fails; a bad frame does neither. A written record that is
-/// no frame, or that the link cannot carry, is refused: counted, told as an event, and passed over, since `Framed` would
-/// offer it again for ever. Only a write of less than one record is an error, for it can come from no codec that is
-/// meant for records.
+/// The stream ends when the link ends, and fails when the link fails; a bad frame does neither. A written
+/// record that is no frame, or that the link cannot carry, is refused: counted, told as an event, and passed
+/// over, since `Framed` would offer it again for ever. Only a write of less than one record is an error, for
+/// it can come from no codec that is meant for records.
 #[derive(Debug)]
 pub struct RecordStream<L> {
     link: L,
@@ -140,7 +140,8 @@ impl<L: CanLink> RecordStream<L> {
         &self.stats
     }
 
-    /// The oldest event that is not a record, if any. At most 256 are kept; beyond that the oldest is lost and counted.
+    /// The oldest event that is not a record, if any. At most 256 are kept; beyond that the oldest is lost
+    /// and counted.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

@@ -19,8 +19,9 @@ use crate::link::{
 /// `DROPCOUNT` lines. When the log cannot be written, traffic goes on without it: see [`Trace::error`].
 ///
 /// Received frames carry the link's time stamp. Sent ones are stamped by the system's clock, unless
-/// [`with_clock`](Trace::with_clock) gives another: on a virtual bus in virtual time, `VirtualBus::time`. Lines are written while the link is polled, so a log that blocks holds up the
-/// task; give it a buffer, or a writer that hands lines to another thread.
+/// [`with_clock`](Trace::with_clock) gives another: on a virtual bus in virtual time, `VirtualBus::time`.
+/// Lines are written while the link is polled, so a log that blocks holds up the task; give it a buffer, or a
+/// writer that hands lines to another thread.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn core::error::Error>> {

@@ -40,8 +40,8 @@ pub enum DecodeError {
 impl<'a> Dnstap<'a> {
     /// Decodes the content of one data frame.
     ///
-    /// Unknown fields, and known ones of another kind, are passed over, as protobuf asks. Of a repeated field the last
-    /// counts. The DNS messages inside are not looked at.
+    /// Unknown fields, and known ones of another kind, are passed over, as protobuf asks. Of a repeated field
+    /// the last counts. The DNS messages inside are not looked at.
     ///
     /// # Errors
     /// When the bytes are not protobuf, or a type is missing. Count the frame and go on with the next one.

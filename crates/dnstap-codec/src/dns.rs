@@ -254,8 +254,8 @@ enum Step<'a> {
     Root(usize),
 }
 
-/// One label at `offset` and where the next one is. The name in a first question has nothing before it to point back to
-/// but the header, so a pointer is malformed.
+/// One label at `offset` and where the next one is. The name in a first question has nothing before it to
+/// point back to but the header, so a pointer is malformed.
 fn step(message: &[u8], offset: usize) -> Result<Step<'_>, DnsError> {
     let short = DnsError::Short { field: "name" };
     let (len, rest) = message.get(offset..).and_then(<[u8]>::split_first).ok_or(short)?;

@@ -9,8 +9,8 @@ use crate::enums::{
 
 /// One dnstap payload: the content of one data frame.
 ///
-/// Every field but the type may be missing. Keep the frame itself to pass it on: re-encoding sorts the fields and drops
-/// unknown ones.
+/// Every field but the type may be missing. Keep the frame itself to pass it on: re-encoding sorts the fields
+/// and drops unknown ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dnstap<'a> {
     /// Field 1: name of the server, as it wants to be called.

@@ -54,7 +54,8 @@ impl<'a> Fields<'a> {
         Ok(Some((key >> 3, value)))
     }
 
-    /// At most ten bytes of seven bits, least significant first; bits beyond 64 are dropped, as protobuf does.
+    /// At most ten bytes of seven bits, least significant first; bits beyond 64 are dropped, as protobuf
+    /// does.
     fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut number = 0_u64;
         for shift in (0..70).step_by(7) {

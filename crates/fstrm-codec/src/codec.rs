@@ -1,7 +1,8 @@
 //! `FstrmCodec`: Frame Streams for `tokio_util::codec::Framed`.
 //!
-//! Plain `Framed` is right here, because Frame Streams run over byte streams. The codec cuts and frames; it does not
-//! know which frame may come when. [`FstrmReader`](crate::FstrmReader) and [`FstrmWriter`](crate::FstrmWriter) do.
+//! Plain `Framed` is right here, because Frame Streams run over byte streams. The codec cuts and frames; it
+//! does not know which frame may come when. [`FstrmReader`](crate::FstrmReader) and
+//! [`FstrmWriter`](crate::FstrmWriter) do.
 
 use std::io;
 

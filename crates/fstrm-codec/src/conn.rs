@@ -1,12 +1,12 @@
 //! A stream over one connection: the handshake, then payloads as `Stream` or `Sink` of `Bytes`.
 //!
 //! ```text
-//! FstrmReader = Framed<S, FstrmCodec> + ReaderMachine + one timer     Stream<Item = Result<Bytes, ConnError>>
-//! FstrmWriter = Framed<S, FstrmCodec> + WriterMachine + one timer     Sink<Bytes, Error = ConnError>
+//! FstrmReader = Framed<S, FstrmCodec> + ReaderMachine + one timer    Stream<Item = Result<Bytes, ConnError>>
+//! FstrmWriter = Framed<S, FstrmCodec> + WriterMachine + one timer    Sink<Bytes, Error = ConnError>
 //! ```
 //!
-//! Both run over anything that reads and writes: Unix or TCP sockets, TLS, pipes joined with `tokio::io::join`. Not here:
-//! connecting, listening, reconnecting.
+//! Both run over anything that reads and writes: Unix or TCP sockets, TLS, pipes joined with
+//! `tokio::io::join`. Not here: connecting, listening, reconnecting.
 
 mod clock;
 mod reader;

@@ -104,8 +104,8 @@ pub enum Strictness {
     /// What the C library refuses is an error. The default.
     #[default]
     Strict,
-    /// Two types in START, a type of over 256 bytes, types in STOP or FINISH and control frames out of place are taken
-    /// and counted (golang-framestream and the Python codec take them too).
+    /// Two types in START, a type of over 256 bytes, types in STOP or FINISH and control frames out of place
+    /// are taken and counted (golang-framestream and the Python codec take them too).
     Lenient,
 }
 
@@ -276,8 +276,8 @@ impl<'a> Control<'a> {
 
     /// Whether `wanted` (`None` = no content type) is among the types of this frame.
     ///
-    /// STOP and FINISH match nothing. A frame that names no type matches everything. START counts as naming one type.
-    /// The bytes are compared as they are; there are no wildcards.
+    /// STOP and FINISH match nothing. A frame that names no type matches everything. START counts as naming
+    /// one type. The bytes are compared as they are; there are no wildcards.
     #[must_use]
     pub fn matches(&self, wanted: Option<&[u8]>) -> bool {
         let count = match self.control_type {
@@ -303,7 +303,8 @@ impl<'a> Iterator for ContentTypes<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Fields were checked by decode; those of an unknown control end at the first that is not a content type.
+        // Fields were checked by decode; those of an unknown control end at the first that is not a content
+        // type.
         let (value, rest) = split_field(self.fields).ok()?;
         self.fields = rest;
         Some(value)

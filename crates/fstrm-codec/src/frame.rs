@@ -5,8 +5,9 @@
 //! control frame:  00 00 00 00   CLEN(4)   TYPE(4)   fields[CLEN-4]
 //! ```
 //!
-//! A zero length is the escape that begins a control frame, so an empty data frame cannot be expressed. Not here: what a
-//! control frame holds ([`control`](crate::control)), which frame may come when ([`handshake`](crate::handshake)).
+//! A zero length is the escape that begins a control frame, so an empty data frame cannot be expressed. Not
+//! here: what a control frame holds ([`control`](crate::control)), which frame may come when
+//! ([`handshake`](crate::handshake)).
 
 mod parser;
 

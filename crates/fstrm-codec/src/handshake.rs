@@ -11,9 +11,10 @@
 //!                                            <----------------- FINISH
 //! ```
 //!
-//! The machines are sans-IO: frames and the time go in, frames to send, events and a deadline come out. The role is the
-//! type, [`ReaderMachine`] or [`WriterMachine`]; which side opened the connection does not matter to either. Not here:
-//! bytes ([`frame`](crate::frame)), sockets ([`conn`](crate::conn)), files ([`file`](crate::file)).
+//! The machines are sans-IO: frames and the time go in, frames to send, events and a deadline come out. The
+//! role is the type, [`ReaderMachine`] or [`WriterMachine`]; which side opened the connection does not matter
+//! to either. Not here: bytes ([`frame`](crate::frame)), sockets ([`conn`](crate::conn)), files
+//! ([`file`](crate::file)).
 
 mod config;
 mod outbox;

@@ -1,7 +1,7 @@
 //! Guesses at what else a stream is, from the four bytes where a length should have been.
 //!
-//! A collector's most common complaint, "frame too large", is seldom about frames: the sender speaks TLS to a plain
-//! port, or the file is compressed. The guess goes into the error's text and nowhere else.
+//! A collector's most common complaint, "frame too large", is seldom about frames: the sender speaks TLS to a
+//! plain port, or the file is compressed. The guess goes into the error's text and nowhere else.
 
 use core::fmt;
 

@@ -1,7 +1,7 @@
 //! Bytes and results of real peers. Folder: `TINWIRE_VECTORS`, or the copy beside this file.
 //!
-//! Where Frame Streams implementations differ, the rule that this crate follows is asserted and printed. No rule looks at
-//! an entry's name.
+//! Where Frame Streams implementations differ, the rule that this crate follows is asserted and printed. No
+//! rule looks at an entry's name.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,

@@ -39,8 +39,8 @@ const MAX_ROUNDS: usize = 16;
 /// Received messages and failures kept for the reader. Then long messages are made to wait (FC.WAIT, see
 /// [`Config::wft_max`]), and short ones and failures are only counted.
 pub const MAX_WAITING: usize = 16;
-/// Events kept for [`IsoTpStream::next_event`], and as many for [`IsoTpStream::next_link_event`]. A full queue
-/// loses its oldest event and counts that in [`Stats::events_lost`].
+/// Events kept for [`IsoTpStream::next_event`], and as many for [`IsoTpStream::next_link_event`]. A full
+/// queue loses its oldest event and counts that in [`Stats::events_lost`].
 pub const MAX_EVENTS: usize = 64;
 
 /// When a frame counts as sent.

@@ -6,8 +6,9 @@ use core::time::Duration;
 
 /// Microseconds since an origin that the caller chooses.
 ///
-/// All instants given to one machine share one origin. Adding a [`Duration`] rounds up to a whole microsecond, so a
-/// deadline is never earlier than asked; arithmetic saturates, so a deadline past the end of time never fires.
+/// All instants given to one machine share one origin. Adding a [`Duration`] rounds up to a whole
+/// microsecond, so a deadline is never earlier than asked; arithmetic saturates, so a deadline past the end
+/// of time never fires.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
@@ -104,7 +105,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn adding_then_subtracting_gives_the_duration_back(at in 0..=u64::MAX / 2, micros in 0..=u64::MAX / 4) {
+        fn adding_then_subtracting_gives_the_duration_back(
+            at in 0..=u64::MAX / 2,
+            micros in 0..=u64::MAX / 4,
+        ) {
             let (start, gap) = (Instant::from_micros(at), Duration::from_micros(micros));
             prop_assert_eq!((start + gap) - start, gap);
         }

@@ -6,8 +6,8 @@ use crate::Instant;
 
 /// The moment that a driver calls [`Instant::ZERO`].
 ///
-/// A driver makes one when it starts, converts `now` with [`at`](Self::at) before each call into a machine, and
-/// converts `poll_timeout` back with [`deadline`](Self::deadline). tokio's pausable clock fits through
+/// A driver makes one when it starts, converts `now` with [`at`](Self::at) before each call into a machine,
+/// and converts `poll_timeout` back with [`deadline`](Self::deadline). tokio's pausable clock fits through
 /// `tokio::time::Instant::{into_std, from_std}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin(StdInstant);

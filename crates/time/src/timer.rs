@@ -51,9 +51,9 @@ impl Timer {
 
 /// A fixed table of [`Timer`]s, one for each value of a small enum `K`.
 ///
-/// `K` converts into its slot number; a slot number of `N` or more is a timer that can be started but does not exist, so
-/// size the table from the enum (`TimerTable<Kind, { Kind::COUNT }>`). [`earliest`](Self::earliest) is what a machine
-/// returns from `poll_timeout`.
+/// `K` converts into its slot number; a slot number of `N` or more is a timer that can be started but does
+/// not exist, so size the table from the enum (`TimerTable<Kind, { Kind::COUNT }>`).
+/// [`earliest`](Self::earliest) is what a machine returns from `poll_timeout`.
 #[derive(Debug)]
 pub struct TimerTable<K, const N: usize> {
     timers: [Timer; N],

@@ -175,8 +175,8 @@ impl fmt::Display for ControllerStatus {
 pub struct Violation(u8);
 
 impl Violation {
-    /// The violations in `bits`: 0x01 single bit, 0x02 form, 0x04 stuff, 0x08 could not send dominant, 0x10 could not
-    /// send recessive, 0x20 overload, 0x40 active error announcement, 0x80 while transmitting.
+    /// The violations in `bits`: 0x01 single bit, 0x02 form, 0x04 stuff, 0x08 could not send dominant, 0x10
+    /// could not send recessive, 0x20 overload, 0x40 active error announcement, 0x80 while transmitting.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits)

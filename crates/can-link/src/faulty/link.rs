@@ -20,12 +20,13 @@ use crate::link::{
 /// Frames taken from the link at once.
 const BATCH: usize = 64;
 
-/// A link whose received frames suffer faults; what is sent passes unharmed, as do echoes of it and events that are not
-/// frames.
+/// A link whose received frames suffer faults; what is sent passes unharmed, as do echoes of it and events
+/// that are not frames.
 ///
-/// Wrap both ends of a connection to have faults both ways. A lost frame is not reported as an event, because on a real
-/// bus it would not be either: see [`stats`](Self::stats). A damaged frame has one flipped data bit (a frame without
-/// data stays as it is), which a real controller's CRC would have caught: it is there to test end-to-end checks.
+/// Wrap both ends of a connection to have faults both ways. A lost frame is not reported as an event, because
+/// on a real bus it would not be either: see [`stats`](Self::stats). A damaged frame has one flipped data bit
+/// (a frame without data stays as it is), which a real controller's CRC would have caught: it is there to
+/// test end-to-end checks.
 pub struct Faulty<L> {
     link: L,
     model: FaultModel<Received>,
@@ -112,7 +113,8 @@ impl<L: CanLink> CanRx for Faulty<L> {
             }
             while moved < max {
                 match self.incoming.pop_front() {
-                    // the echo of an own frame confirms what was on the wire; the wire in this model is behind it
+                    // the echo of an own frame confirms what was on the wire; the wire in this model is
+                    // behind it
                     Some(Event::Frame(received)) if received.origin != Own => {
                         self.model.handle_item(now, received, |received, random| {
                             damage(&mut received.frame, random)

@@ -155,7 +155,8 @@ impl<T: Clone> FaultModel<T> {
     /// Takes an item. `damage` is called with a random number when the item is to be corrupted.
     pub fn handle_item(&mut self, now: Instant, mut item: T, damage: impl FnOnce(&mut T, u64)) {
         self.stats.seen += 1;
-        // every item draws the same number of random values, so that changing one probability keeps the others' choices
+        // every item draws the same number of random values, so that changing one probability keeps the
+        // others' choices
         let [lost, doubled, corrupt, reorder] = [
             self.happens(self.config.loss),
             self.happens(self.config.duplicate),

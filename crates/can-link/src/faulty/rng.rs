@@ -1,7 +1,7 @@
 //! The generator behind the faults.
 
-/// `SplitMix64`: eight lines that never change, because a seed in a bug report must replay for ever. A generator from a
-/// library may change its sequence with any release.
+/// `SplitMix64`: eight lines that never change, because a seed in a bug report must replay for ever. A
+/// generator from a library may change its sequence with any release.
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
 

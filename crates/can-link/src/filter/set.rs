@@ -90,9 +90,10 @@ impl FilterSet {
 
     /// At most `slots` filters that accept at least what this set accepts.
     ///
-    /// Controllers have few filter slots. Filters are merged pair by pair, each time the pair whose union lets the
-    /// fewest further identifiers through; what they let through in excess is for the software filter. A set that
-    /// cannot be widened slot by slot (inverted filters, [`Join::All`]) that does not fit becomes [`Filter::ALL`].
+    /// Controllers have few filter slots. Filters are merged pair by pair, each time the pair whose union
+    /// lets the fewest further identifiers through; what they let through in excess is for the software
+    /// filter. A set that cannot be widened slot by slot (inverted filters, [`Join::All`]) that does not fit
+    /// becomes [`Filter::ALL`].
     #[must_use]
     pub fn merge(&self, slots: usize) -> Vec<Filter> {
         if self.filters.len() <= slots && self.join == Join::Any {
@@ -161,7 +162,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merging_never_loses_a_frame(ids in proptest::collection::vec(0..0x800u16, 1..12), slots in 1..6usize) {
+        fn merging_never_loses_a_frame(
+            ids in proptest::collection::vec(0..0x800u16, 1..12),
+            slots in 1..6usize,
+        ) {
             let set = FilterSet::any(ids.iter().map(|&raw| exact(raw)));
             let merged = set.merge(slots);
             prop_assert!(merged.len() <= slots);

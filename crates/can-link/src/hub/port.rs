@@ -36,7 +36,8 @@ impl HubPortConfig {
         Self { echo, ..self }
     }
 
-    /// Frames the receive queue holds; 0 counts as 1. Default: 8192. When it is full, the newest is lost and counted.
+    /// Frames the receive queue holds; 0 counts as 1. Default: 8192. When it is full, the newest is lost and
+    /// counted.
     #[must_use]
     pub const fn receive_queue(self, frames: usize) -> Self {
         Self {

@@ -54,8 +54,8 @@ impl Seat {
         }
     }
 
-    /// Queues an event, or counts it; events that are not frames have some places of their own. Returns how many were
-    /// lost.
+    /// Queues an event, or counts it; events that are not frames have some places of their own. Returns how
+    /// many were lost.
     pub(super) fn push(&mut self, event: Event) -> u64 {
         let beside = if matches!(event, Event::Frame(_)) {
             0

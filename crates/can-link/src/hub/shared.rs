@@ -64,8 +64,8 @@ pub struct HubStats {
     pub dropped: u64,
     /// Frames still queued when their port was dropped.
     pub lost_in_queue: u64,
-    /// Frames that the link refused. Each is told to its sender at its next send or flush; a sender that does neither
-    /// is kept 64 of them.
+    /// Frames that the link refused. Each is told to its sender at its next send or flush; a sender that does
+    /// neither is kept 64 of them.
     pub refused: u64,
 }
 
@@ -228,8 +228,8 @@ impl Shared {
         Ok(false)
     }
 
-    /// Moves up to `max` events; `None` when there are none and `waker` is kept, `Some(0)` at the end. A link that
-    /// failed is told to each port once.
+    /// Moves up to `max` events; `None` when there are none and `waker` is kept, `Some(0)` at the end. A link
+    /// that failed is told to each port once.
     pub(super) fn recv(
         &mut self,
         id: PortId,

@@ -110,7 +110,8 @@ impl Task {
         }
     }
 
-    /// The first frame was refused; it is lost, and its sender is told. When the link is gone that goes for all.
+    /// The first frame was refused; it is lost, and its sender is told. When the link is gone that goes for
+    /// all.
     fn refuse(&mut self, shared: &Mutex<Shared>, error: SendError) {
         let mut shared = shared::lock(shared);
         if matches!(error, SendError::Gone | SendError::Closed) {

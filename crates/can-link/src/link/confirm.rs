@@ -35,7 +35,8 @@ impl Kept {
         }
     }
 
-    /// Hands out the events, then how many were dropped; returns how many that makes, 0 when nothing was kept.
+    /// Hands out the events, then how many were dropped; returns how many that makes, 0 when nothing was
+    /// kept.
     pub(super) fn drain_into(&mut self, out: &mut EventBuf, max: usize) -> usize {
         let mut moved = 0;
         while moved < max {
@@ -102,16 +103,17 @@ impl Link {
     /// Sends one frame and waits for its own echo, which proves the transmission where the link's
     /// [`OwnEcho`] is [`OnWire`](OwnEcho::OnWire).
     ///
-    /// Echoes of equal frames that were sent before come first. Events that arrive meanwhile are kept for the next
-    /// receive, at most 1024; more are dropped and counted as [`DropReason::ReceiveQueueFull`].
+    /// Echoes of equal frames that were sent before come first. Events that arrive meanwhile are kept for the
+    /// next receive, at most 1024; more are dropped and counted as [`DropReason::ReceiveQueueFull`].
     ///
     /// # Errors
     /// [`SendError::Unsupported`] when the link does not echo own frames or its filters refuse this one;
-    /// [`SendError::Unconfirmed`] when the echo may have been lost; [`SendError::Down`], [`SendError::Gone`] and
-    /// [`SendError::BusOff`] when that happened while waiting; otherwise as a plain send.
+    /// [`SendError::Unconfirmed`] when the echo may have been lost; [`SendError::Down`], [`SendError::Gone`]
+    /// and [`SendError::BusOff`] when that happened while waiting; otherwise as a plain send.
     ///
     /// # Cancel safety
-    /// When the future is dropped the frame may or may not be sent, and its echo arrives as an ordinary event.
+    /// When the future is dropped the frame may or may not be sent, and its echo arrives as an ordinary
+    /// event.
     pub async fn send_confirmed(&mut self, frame: impl Into<CanFrame>) -> Result<Received, SendError> {
         let frame = frame.into();
         if self.rx.capabilities().own_echo == OwnEcho::None {

@@ -12,7 +12,10 @@ use crate::error_frame::BusState;
 #[non_exhaustive]
 pub enum LinkError {
     /// There is no such link.
-    #[error("{link}: no such CAN interface{}", .fix.map_or_else(String::new, |fix| alloc::format!("; {fix}")))]
+    #[error(
+        "{link}: no such CAN interface{}",
+        .fix.map_or_else(String::new, |fix| alloc::format!("; {fix}"))
+    )]
     NotFound {
         /// The link as it was named.
         link: String,

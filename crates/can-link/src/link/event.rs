@@ -22,7 +22,8 @@ pub enum Event {
     BusError(BusError),
     /// The controller's state changed.
     State(BusState),
-    /// Frames for this receiver were lost at this place in the order (or events, when even their places were full).
+    /// Frames for this receiver were lost at this place in the order (or events, when even their places were
+    /// full).
     Dropped {
         /// How many.
         count: u64,

@@ -21,7 +21,10 @@ pub(super) enum WireError {
     Kind(u8),
     #[error("a message of kind {kind} with a body of {got} bytes")]
     BodyLength { kind: u8, got: usize },
-    #[error("a queue of {0} frames was asked for, {min} to {max} are allowed", min = QueueLen::MIN, max = QueueLen::MAX)]
+    #[error(
+        "a queue of {0} frames was asked for, {min} to {max} are allowed",
+        min = QueueLen::MIN, max = QueueLen::MAX
+    )]
     Queue(u64),
     #[error("not a tinwire bus, or one of another version")]
     Magic,

@@ -20,7 +20,8 @@ impl BitRate {
         Self::with_data(nominal, nominal)
     }
 
-    /// A bus whose CAN FD frames with bit-rate switch send their data phase at `data`; `None` when either is 0.
+    /// A bus whose CAN FD frames with bit-rate switch send their data phase at `data`; `None` when either is
+    /// 0.
     #[must_use]
     pub const fn with_data(nominal: u32, data: u32) -> Option<Self> {
         if nominal == 0 || data == 0 {
@@ -67,8 +68,9 @@ fn frame_bits(frame: &CanFrame) -> (u64, u64) {
                 (arbitration + data, 0)
             }
         }
-        // 32 bits of arbitration and control and 10 of acknowledgement, end and intermission at the nominal rate;
-        // 13 bytes of header, check sequences and format fields beside the data, one stuff bit in ten, at the data rate
+        // 32 bits of arbitration and control and 10 of acknowledgement, end and intermission at the nominal
+        // rate; 13 bytes of header, check sequences and format fields beside the data, one stuff bit in ten,
+        // at the data rate
         CanFrame::Xl(xl) => (
             42,
             (8 * (13 + u64::try_from(xl.data().len()).unwrap_or(2048))) * 11 / 10,
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_worst_case_of_a_full_frame_is_not_exceeded() {
-        // at most (34 + 64 - 1) / 4 = 24 stuff bits in a standard frame, (54 + 64 - 1) / 4 = 29 in an extended one
+        // at most (34 + 64 - 1) / 4 = 24 stuff bits in a standard frame, (54 + 64 - 1) / 4 = 29 in an
+        // extended one
         for byte in [0x00, 0xFF, 0x3C, 0xC3, 0x0F, 0xF0] {
             let standard = CanFrame::data(StandardId::ZERO, &[byte; 8]).unwrap();
             assert!(bits(&standard) <= 111 + 24, "{byte:#x}: {}", bits(&standard));

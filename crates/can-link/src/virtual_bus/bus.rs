@@ -163,7 +163,8 @@ impl VirtualBus {
         self.lock().stats()
     }
 
-    /// Reports bus errors to every port that wants them; states follow (a bus-off report puts every port off the bus).
+    /// Reports bus errors to every port that wants them; states follow (a bus-off report puts every port off
+    /// the bus).
     pub fn inject_error(&self, report: ErrorFrame) {
         self.lock().inject_error(report, Self::now());
     }

@@ -110,7 +110,8 @@ impl Controller {
         }
     }
 
-    /// Enters `state` and returns how many queued frames were lost: a controller that goes bus-off forgets them.
+    /// Enters `state` and returns how many queued frames were lost: a controller that goes bus-off forgets
+    /// them.
     pub(super) fn set_state(&mut self, state: BusState) -> u64 {
         if self.state == state {
             return 0;

@@ -157,7 +157,8 @@ impl Medium {
         Ok(false)
     }
 
-    /// Moves up to `max` events to `out`; `None` when there are none and `waker` is kept. `Some(0)` at the end.
+    /// Moves up to `max` events to `out`; `None` when there are none and `waker` is kept. `Some(0)` at the
+    /// end.
     pub(super) fn recv(
         &mut self,
         id: PortId,
@@ -220,8 +221,8 @@ impl Medium {
             self.stats.busy += duration;
             let end = self.idle_since + duration;
             if end > now {
-                // Every receiver that waits must set its alarm, also one that does not want this frame: when it ends,
-                // somebody has to be there to start the next.
+                // Every receiver that waits must set its alarm, also one that does not want this frame: when
+                // it ends, somebody has to be there to start the next.
                 self.ports.iter_mut().for_each(Controller::wake);
             }
             self.on_wire = Some(OnWire { sender, frame, end });

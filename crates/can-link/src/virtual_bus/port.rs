@@ -60,7 +60,8 @@ impl PortConfig {
         Self { overflow, ..self }
     }
 
-    /// Frames the receive queue holds; 0 counts as 1. Default: 8192. Events beside frames have 64 further places.
+    /// Frames the receive queue holds; 0 counts as 1. Default: 8192. Events beside frames have 64 further
+    /// places.
     #[must_use]
     pub const fn receive_queue(self, frames: usize) -> Self {
         Self {

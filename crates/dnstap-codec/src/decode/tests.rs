@@ -206,7 +206,12 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_panics(owned in owned(), at in any::<prop::sample::Index>(), byte in any::<u8>(), lost in 0_usize..20) {
+    fn no_damage_panics(
+        owned in owned(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        lost in 0_usize..20,
+    ) {
         let mut bytes = owned.dnstap().encode();
         let at = at.index(bytes.len());
         bytes[at] = byte;

@@ -22,8 +22,9 @@ const READ_CAPACITY: usize = 256 * 1024;
 
 /// Receives a stream: a `Stream` of payloads over any transport.
 ///
-/// The stream ends with `None` at STOP and when the input ends; [`end_of_stream`](Self::end_of_stream) tells which. An
-/// `Err` is the last item but for `None`. Payloads share the read buffer; holding one holds its neighbours.
+/// The stream ends with `None` at STOP and when the input ends; [`end_of_stream`](Self::end_of_stream) tells
+/// which. An `Err` is the last item but for `None`. Payloads share the read buffer; holding one holds its
+/// neighbours.
 #[derive(Debug)]
 pub struct FstrmReader<S> {
     framed: Framed<S, FstrmCodec>,
@@ -42,8 +43,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmReader<S> {
     /// Does the handshake over `io` and returns when data may flow.
     ///
     /// # Errors
-    /// When the peer does not follow the protocol, offers no content type that `config` takes, closes, or is silent for
-    /// the handshake timeout. The connection is dropped without an answer then, as `fstrm_capture` does.
+    /// When the peer does not follow the protocol, offers no content type that `config` takes, closes, or is
+    /// silent for the handshake timeout. The connection is dropped without an answer then, as `fstrm_capture`
+    /// does.
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection.
@@ -180,7 +182,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmReader<S> {
         Sink::<Bytes>::poll_flush(Pin::new(&mut self.framed), cx).map_err(ConnError::from)
     }
 
-    /// The stream is over; waits until FINISH is out. That it cannot be written is no failure: unbound is gone by then.
+    /// The stream is over; waits until FINISH is out. That it cannot be written is no failure: unbound is
+    /// gone by then.
     fn poll_finished(&mut self, cx: &mut Context<'_>, flushed: Poll<Result<(), ConnError>>) -> Poll<()> {
         if flushed.is_ready() {
             return Poll::Ready(());

@@ -21,8 +21,9 @@ const WRITE_CAPACITY: usize = 64 * 1024;
 
 /// Sends a stream: a `Sink` of payloads over any transport.
 ///
-/// Closing the sink ([`finish`](Self::finish), or `SinkExt::close`) sends STOP and waits for FINISH. Dropping it sends
-/// neither; the reader sees a stream without proper end. At most 64 KiB and one frame wait in the write buffer.
+/// Closing the sink ([`finish`](Self::finish), or `SinkExt::close`) sends STOP and waits for FINISH. Dropping
+/// it sends neither; the reader sees a stream without proper end. At most 64 KiB and one frame wait in the
+/// write buffer.
 #[derive(Debug)]
 pub struct FstrmWriter<S> {
     framed: Framed<S, FstrmCodec>,
@@ -35,8 +36,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmWriter<S> {
     /// Does the handshake over `io` and returns when data may be sent.
     ///
     /// # Errors
-    /// When the reader takes none of the configured content types, does not follow the protocol, closes, or is silent
-    /// for the handshake timeout. The connection is dropped then.
+    /// When the reader takes none of the configured content types, does not follow the protocol, closes, or
+    /// is silent for the handshake timeout. The connection is dropped then.
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection.
@@ -74,8 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmWriter<S> {
     /// Sends STOP, waits for FINISH and shuts the transport down.
     ///
     /// # Errors
-    /// [`HandshakeError::NoFinish`](crate::handshake::HandshakeError::NoFinish) when the reader does not confirm within
-    /// the finish timeout; the transport's error when it fails.
+    /// [`HandshakeError::NoFinish`](crate::handshake::HandshakeError::NoFinish) when the reader does not
+    /// confirm within the finish timeout; the transport's error when it fails.
     ///
     /// # Cancel safety
     /// Cancel safe: a second call goes on where the first was dropped.
@@ -122,7 +123,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FstrmWriter<S> {
         Poll::Ready(self.check())
     }
 
-    /// Notices while data flows that the reader has gone or complains, which the C writer learns by a failing write.
+    /// Notices while data flows that the reader has gone or complains, which the C writer learns by a failing
+    /// write.
     fn watch_reader(&mut self, cx: &mut Context<'_>) -> Result<(), ConnError> {
         self.check()?;
         while self.config.mode == Mode::Bidirectional && self.machine.is_streaming() {

@@ -76,8 +76,9 @@ impl ControlFrame {
     /// Builds a control frame that names `content_types` in the order given.
     ///
     /// # Errors
-    /// When the type is unknown, when it may not carry so many content types, or when they are too long. Nothing is
-    /// dropped silently: the C library drops the types of STOP and FINISH and all but the first of START.
+    /// When the type is unknown, when it may not carry so many content types, or when they are too long.
+    /// Nothing is dropped silently: the C library drops the types of STOP and FINISH and all but the first of
+    /// START.
     pub fn build<'t>(
         control: ControlType,
         content_types: impl IntoIterator<Item = &'t [u8]>,

@@ -155,7 +155,9 @@ proptest! {
     }
 
     #[test]
-    fn no_payload_panics_and_strict_is_a_part_of_lenient(payload in vec_of(prop_oneof![0_u8..4, any::<u8>()], 0..40)) {
+    fn no_payload_panics_and_strict_is_a_part_of_lenient(
+        payload in vec_of(prop_oneof![0_u8..4, any::<u8>()], 0..40),
+    ) {
         let strict = Control::decode(&payload, Strictness::Strict);
         let lenient = Control::decode(&payload, Strictness::Lenient);
         if strict.is_ok() {

@@ -37,7 +37,8 @@ pub struct Info {
 }
 
 impl Info {
-    /// Reads `reader` to its end and sums up. Never fails: a file that goes wrong half-way is summed up to there.
+    /// Reads `reader` to its end and sums up. Never fails: a file that goes wrong half-way is summed up to
+    /// there.
     pub fn read<R: Read>(reader: &mut FileReader<R>) -> Self {
         let mut info = Self {
             content_types: Vec::new(),

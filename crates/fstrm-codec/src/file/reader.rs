@@ -82,7 +82,8 @@ pub enum Sequences {
 /// # }
 /// ```
 ///
-/// The buffer is 256 KiB at first and grows with the bytes that come, at most to twice the longest frame allowed.
+/// The buffer is 256 KiB at first and grows with the bytes that come, at most to twice the longest frame
+/// allowed.
 #[derive(Debug)]
 pub struct FileReader<R> {
     inner: R,
@@ -111,7 +112,8 @@ impl FileReader<File> {
 }
 
 impl<R: Read> FileReader<R> {
-    /// Reads from `inner`, which needs no buffer of its own. The mode of `config` is always unidirectional here.
+    /// Reads from `inner`, which needs no buffer of its own. The mode of `config` is always unidirectional
+    /// here.
     ///
     /// # Errors
     /// When the configured content types do not fit into a control frame.
@@ -144,8 +146,8 @@ impl<R: Read> FileReader<R> {
     /// A missing tail is an end like any other: [`end_of_stream`](Self::end_of_stream) tells them apart.
     ///
     /// # Errors
-    /// When the file cannot be read, is malformed, or is not a stream that the configuration takes. The last two are
-    /// final: every later call gives the error again.
+    /// When the file cannot be read, is malformed, or is not a stream that the configuration takes. The last
+    /// two are final: every later call gives the error again.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let mut payload = self.early.take();
         while payload.is_none() && self.machine.end_of_stream().is_none() {

@@ -51,8 +51,8 @@ impl From<WriteError> for io::Error {
 /// # }
 /// ```
 ///
-/// START is written at once, STOP by [`finish`](Self::finish) alone: a file whose writer was dropped ends without STOP,
-/// and says so. Written in pieces of 256 KiB.
+/// START is written at once, STOP by [`finish`](Self::finish) alone: a file whose writer was dropped ends
+/// without STOP, and says so. Written in pieces of 256 KiB.
 #[derive(Debug)]
 pub struct FileWriter<W: Write> {
     inner: BufWriter<W>,

@@ -36,8 +36,8 @@ pub struct Parsed<'a> {
 /// # }
 /// ```
 ///
-/// It holds no bytes and allocates nothing. Lengths are counted in 64 bits; a length on the wire is a claim, to be
-/// believed when the bytes are there. The first error latches: every later call gives it again.
+/// It holds no bytes and allocates nothing. Lengths are counted in 64 bits; a length on the wire is a claim,
+/// to be believed when the bytes are there. The first error latches: every later call gives it again.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
     config: FrameConfig,

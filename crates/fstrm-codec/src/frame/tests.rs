@@ -153,11 +153,13 @@ fn the_error_says_what_the_stream_is_instead() {
     };
     assert_eq!(
         say(&[0x16, 3, 1, 2, 0]),
-        "at byte 0: not a frame stream: starts with [16, 03, 01, 02], expected four zero bytes (looks like TLS)"
+        "at byte 0: not a frame stream: starts with [16, 03, 01, 02], expected four zero bytes \
+         (looks like TLS)"
     );
     assert_eq!(
         say(&[start(), vec![5, 0, 0, 0]].concat()),
-        "at byte 12: data frame of 83886080 bytes, expected at most 1048576 (looks like a little-endian length)"
+        "at byte 12: data frame of 83886080 bytes, expected at most 1048576 \
+         (looks like a little-endian length)"
     );
 }
 

@@ -65,7 +65,8 @@ impl Config {
         self
     }
 
-    /// Adds a content type, in order of preference. Default none: a reader takes everything, a writer names nothing.
+    /// Adds a content type, in order of preference. Default none: a reader takes everything, a writer names
+    /// nothing.
     #[must_use]
     pub fn content_type(mut self, content_type: ContentType) -> Self {
         self.content_types.push(content_type);
@@ -86,7 +87,8 @@ impl Config {
         self
     }
 
-    /// How irregular and misplaced control frames are taken. Default [`Strictness::Strict`], as the C library.
+    /// How irregular and misplaced control frames are taken. Default [`Strictness::Strict`], as the C
+    /// library.
     #[must_use]
     pub const fn strictness(mut self, strictness: Strictness) -> Self {
         self.frame = self.frame.strictness(strictness);
@@ -113,15 +115,16 @@ impl Config {
 
     /// Longest wait for ACCEPT (writer), or for READY and for START (bidirectional reader). Default 5 s.
     ///
-    /// [`Duration::MAX`] waits for ever, as the C library 0.6.1. A unidirectional reader never times out: a sender may
-    /// hold START back until it has data.
+    /// [`Duration::MAX`] waits for ever, as the C library 0.6.1. A unidirectional reader never times out: a
+    /// sender may hold START back until it has data.
     #[must_use]
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// Longest wait for FINISH (bidirectional writer), or to get FINISH out (bidirectional reader). Default 5 s.
+    /// Longest wait for FINISH (bidirectional writer), or to get FINISH out (bidirectional reader). Default 5
+    /// s.
     ///
     /// [`Duration::MAX`] waits for ever, as the C library 0.6.1.
     #[must_use]

@@ -29,13 +29,15 @@ pub(super) enum State {
 
 /// The reading end of a stream.
 ///
-/// Hand each frame to [`handle_frame`](Self::handle_frame) and keep the payloads it says to deliver; then call
-/// [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until `None`, and
-/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. All three answers change
-/// only by a `handle_*` call. It holds no payload; at most two control frames and 16 events wait inside.
+/// Hand each frame to [`handle_frame`](Self::handle_frame) and keep the payloads it says to deliver; then
+/// call [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until `None`, and
+/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. All three
+/// answers change only by a `handle_*` call. It holds no payload; at most two control frames and 16 events
+/// wait inside.
 ///
-/// An `ACCEPT` names the content types of this reader that READY offers, in this reader's order. A reader that takes
-/// everything names what READY offers, so that a writer of golang-framestream does not fall back to no type at all.
+/// An `ACCEPT` names the content types of this reader that READY offers, in this reader's order. A reader
+/// that takes everything names what READY offers, so that a writer of golang-framestream does not fall back
+/// to no type at all.
 #[derive(Debug)]
 pub struct ReaderMachine {
     config: Config,

@@ -35,14 +35,14 @@ pub struct NotStreaming;
 
 /// The writing end of a stream.
 ///
-/// Send what [`poll_transmit`](Self::poll_transmit) gives, in order with the data frames; data may be sent while
-/// [`is_streaming`](Self::is_streaming). Hand each frame of the reader to [`handle_frame`](Self::handle_frame), and
-/// call [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. All three `poll_*`
-/// answers change only by a `handle_*` call or by [`finish`](Self::finish). It holds no payload; at most two control
-/// frames and 16 events wait inside.
+/// Send what [`poll_transmit`](Self::poll_transmit) gives, in order with the data frames; data may be sent
+/// while [`is_streaming`](Self::is_streaming). Hand each frame of the reader to
+/// [`handle_frame`](Self::handle_frame), and call [`handle_timeout`](Self::handle_timeout) when
+/// [`poll_timeout`](Self::poll_timeout) is due. All three `poll_*` answers change only by a `handle_*` call
+/// or by [`finish`](Self::finish). It holds no payload; at most two control frames and 16 events wait inside.
 ///
-/// START names the first of this writer's types that ACCEPT holds; when ACCEPT names none, this writer's first; when
-/// this writer has none, none.
+/// START names the first of this writer's types that ACCEPT holds; when ACCEPT names none, this writer's
+/// first; when this writer has none, none.
 #[derive(Debug)]
 pub struct WriterMachine {
     config: Config,
@@ -212,7 +212,8 @@ impl WriterMachine {
 
     fn handle_accept(&mut self, accept: &Control<'_>) {
         let ours = &self.config.content_types;
-        // The C writer gives up when its first type misses; looking at all of them is what its documentation says.
+        // The C writer gives up when its first type misses; looking at all of them is what its documentation
+        // says.
         let chosen = ours.iter().find(|own| accept.matches(Some(own))).cloned();
         if chosen.is_some() || ours.is_empty() {
             self.start(chosen);

@@ -1,7 +1,7 @@
 //! `python_codec.json`: calls on the Python codec object.
 //!
-//! Its call interface is not offered here; what it decodes and encodes is compared. A sequence is followed as long as the
-//! codec is used as meant: `process` says that a frame is complete, `decode` takes it.
+//! Its call interface is not offered here; what it decodes and encodes is compared. A sequence is followed as
+//! long as the codec is used as meant: `process` says that a frame is complete, `decode` takes it.
 
 use bytes::{Bytes, BytesMut};
 use fstrm_codec::codec::{CodecError, OwnedFrame};

@@ -1,4 +1,5 @@
-//! `transcripts.json` and `capture_raw.json`: sessions between peers, played again with one of our machines in each role.
+//! `transcripts.json` and `capture_raw.json`: sessions between peers, played again with one of our machines
+//! in each role.
 
 use core::num::NonZeroU32;
 

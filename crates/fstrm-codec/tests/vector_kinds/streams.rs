@@ -116,7 +116,8 @@ fn missing(python: &Value) -> u64 {
     }
 }
 
-/// Data frames in front of the first control frame that has no place while data flows, if there is one before STOP.
+/// Data frames in front of the first control frame that has no place while data flows, if there is one before
+/// STOP.
 fn misplaced(python: &Value) -> Option<usize> {
     let names = list(&python["whole"]["frames"])
         .iter()

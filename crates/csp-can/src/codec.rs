@@ -12,9 +12,9 @@ use crate::{Fragmenter, IdOrder, Reassembler, ReassemblyConfig, Received};
 
 /// Decodes records into [`Received`] and encodes packets into records.
 ///
-/// A frame or packet that cannot be used is an item, [`Received::Discarded`], never an error: the bus is
-/// shared. The age of packets in the making is looked at whenever a frame comes; who wants them discarded on
-/// time without traffic asks [`poll_timeout`](Self::poll_timeout) and calls
+/// A frame or packet that cannot be used is an item, [`Received::Discarded`] or [`Received::Ignored`], never
+/// an error: the bus is shared. The age of packets in the making is looked at whenever a frame comes; who
+/// wants them discarded on time without traffic asks [`poll_timeout`](Self::poll_timeout) and calls
 /// [`handle_timeout`](Self::handle_timeout), as [`CanInterface`](crate::CanInterface) does.
 #[derive(Debug)]
 pub struct CfpCodec {
@@ -99,9 +99,10 @@ impl Decoder for CfpCodec {
             let Some(record) = records.first_chunk::<RECORD_LEN>() else {
                 return Ok(None);
             };
-            // A record stream writes valid records only; what another source got wrong is no frame of CSP.
-            if let Ok(frame) = decode_record(record) {
-                self.reassembler.handle_frame(now, &frame);
+            match decode_record(record) {
+                Ok(frame) => self.reassembler.handle_frame(now, &frame),
+                // A record stream has valid records only.
+                Err(error) => self.reassembler.ignore(error.into()),
             }
             records.advance(RECORD_LEN);
         }

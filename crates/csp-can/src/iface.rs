@@ -19,7 +19,10 @@ use thiserror::Error;
 use tokio::time::Sleep;
 use tokio_util::codec::Framed;
 
-use crate::{CfpCodec, IdOrder, Reassembled, ReassemblyConfig, Received};
+use crate::{CfpCodec, IdOrder, IgnoreReason, Reassembled, ReassemblyConfig, Received};
+
+/// Frames of other protocols passed over before other tasks get their turn.
+const MAX_FOREIGN: usize = 64;
 
 /// How a CAN link serves a node.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +156,10 @@ impl<L: CanLink> CanInterface<L> {
     /// What became too old, when its time has come.
     fn poll_stale(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
         loop {
+            // Several may have become too old at once.
+            if let Some(received) = self.framed.codec_mut().handle_timeout() {
+                return Poll::Ready(received);
+            }
             let Some(deadline) = self.framed.codec().poll_timeout() else {
                 self.sleep = None;
                 return Poll::Pending;
@@ -165,9 +172,6 @@ impl<L: CanLink> CanInterface<L> {
             }
             core::task::ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
-            if let Some(received) = self.framed.codec_mut().handle_timeout() {
-                return Poll::Ready(received);
-            }
         }
     }
 
@@ -190,19 +194,27 @@ impl<L: CanLink> Stream for CanInterface<L> {
         if let Some(told) = this.told.pop_front() {
             return Poll::Ready(Some(Ok(told)));
         }
-        let next = Pin::new(&mut this.framed).poll_next(cx);
-        this.take_events();
-        match next {
-            Poll::Ready(Some(Ok(received))) => return Poll::Ready(Some(Ok(incoming(version, received)))),
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-            Poll::Ready(None) if this.told.is_empty() => return Poll::Ready(None),
-            Poll::Ready(None) | Poll::Pending => {}
+        for _ in 0..MAX_FOREIGN {
+            let next = Pin::new(&mut this.framed).poll_next(cx);
+            this.take_events();
+            let next = match next {
+                Poll::Ready(Some(Ok(received))) => incoming(version, received).map(Ok),
+                Poll::Ready(Some(Err(error))) => Some(Err(error)),
+                Poll::Ready(None) if this.told.is_empty() => return Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending => {
+                    if let Some(told) = this.told.pop_front() {
+                        return Poll::Ready(Some(Ok(told)));
+                    }
+                    let stale = core::task::ready!(this.poll_stale(cx));
+                    incoming(version, stale).map(Ok)
+                }
+            };
+            if next.is_some() {
+                return Poll::Ready(next);
+            }
         }
-        if let Some(told) = this.told.pop_front() {
-            return Poll::Ready(Some(Ok(told)));
-        }
-        this.poll_stale(cx)
-            .map(|received| Some(Ok(incoming(version, received))))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -239,9 +251,10 @@ pub enum CanInterfaceError {
     Link(#[from] LinkError),
 }
 
-/// A node takes its own view of broadcasts, so the destination is put back.
-fn incoming(version: Version, received: Received) -> Incoming {
-    match received {
+/// What a node is to know. It takes its own view of broadcasts, so the destination is put back; of the
+/// traffic of other protocols it knows nothing.
+fn incoming(version: Version, received: Received) -> Option<Incoming> {
+    Some(match received {
         Received::Packet(Reassembled {
             mut packet,
             broadcast,
@@ -255,7 +268,12 @@ fn incoming(version: Version, received: Received) -> Incoming {
             reason: reason.drop_reason(),
             count: 1,
         },
-    }
+        Received::Ignored(IgnoreReason::Malformed(_)) => Incoming::Discarded {
+            reason: DropReason::LinkFrame,
+            count: 1,
+        },
+        Received::Ignored(_) => return None,
+    })
 }
 
 /// Frames for own address, aliases, subnet and global broadcast (CAN-8).

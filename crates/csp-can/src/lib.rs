@@ -19,6 +19,8 @@ mod iface;
 mod reassembly;
 #[cfg(feature = "alloc")]
 mod received;
+#[cfg(feature = "alloc")]
+mod stats;
 
 #[cfg(feature = "tokio")]
 pub use codec::CfpCodec;
@@ -29,6 +31,8 @@ pub use id::{Cfp1Id, Cfp2Id, Sender};
 #[cfg(feature = "tokio")]
 pub use iface::{CanConfig, CanInterface, CanInterfaceError};
 #[cfg(feature = "alloc")]
-pub use reassembly::{Reassembler, ReassemblyStats};
+pub use reassembly::Reassembler;
 #[cfg(feature = "alloc")]
-pub use received::{DiscardReason, Reassembled, Received};
+pub use received::{DiscardReason, IgnoreReason, Reassembled, Received};
+#[cfg(feature = "alloc")]
+pub use stats::ReassemblyStats;

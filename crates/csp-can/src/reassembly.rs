@@ -9,21 +9,10 @@ use can_link::{CanFrame, ExtendedId, Id};
 use csp_core::{Header, Packet, Version};
 use tinwire_time::Instant;
 
-use crate::{Cfp1Id, Cfp2Id, DiscardReason, Reassembled, ReassemblyConfig, Received, Sender};
-
-/// Counters of a [`Reassembler`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReassemblyStats {
-    /// CFP frames taken.
-    pub frames: u64,
-    /// Frames that are none of CFP: standard identifiers, remote frames (CAN-1).
-    pub ignored: u64,
-    /// Packets completed.
-    pub packets: u64,
-    /// Frames and packets discarded, each told as [`Received::Discarded`].
-    pub discarded: u64,
-}
+use crate::{
+    Cfp1Id, Cfp2Id, DiscardReason, IgnoreReason, Reassembled, ReassemblyConfig, ReassemblyStats, Received,
+    Sender,
+};
 
 /// A packet in the making.
 #[derive(Debug)]
@@ -49,10 +38,10 @@ enum Progress {
 ///
 /// [`handle_frame`](Self::handle_frame) for each frame, then [`poll_received`](Self::poll_received) until
 /// `None`; [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due. Memory
-/// is bounded by the configured bytes plus one queue entry per discarded packet of a call; nothing is
-/// allocated for bytes that have not come. Without calls to `handle_timeout` old packets are discarded when
-/// another begins, as the peers do it: until then a late frame may still complete one. CFP 2 cannot tell when
-/// exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
+/// is bounded by the configured bytes plus one queue entry per frame and discarded packet of a call; nothing
+/// is allocated for bytes that have not come. Without calls to `handle_timeout` old packets are discarded
+/// when another begins, as the peers do it: until then a late frame may still complete one. CFP 2 cannot tell
+/// when exactly eight frames, or a multiple, are lost (CFP2-7): use CRC32.
 #[derive(Debug)]
 pub struct Reassembler {
     version: Version,
@@ -76,12 +65,7 @@ impl Reassembler {
             bytes: 0,
             expiry: None,
             received: VecDeque::new(),
-            stats: ReassemblyStats {
-                frames: 0,
-                ignored: 0,
-                packets: 0,
-                discarded: 0,
-            },
+            stats: ReassemblyStats::NONE,
         }
     }
 
@@ -98,12 +82,14 @@ impl Reassembler {
     }
 
     /// Takes a frame from the bus.
+    ///
+    /// Each that completes nothing and belongs to nothing is told, with its reason, and counted.
     pub fn handle_frame(&mut self, now: Instant, frame: &CanFrame) {
         let Id::Extended(id) = frame.id() else {
-            return self.ignore();
+            return self.ignore(IgnoreReason::StandardId);
         };
         if frame.is_remote() {
-            return self.ignore();
+            return self.ignore(IgnoreReason::Remote);
         }
         self.stats.frames = self.stats.frames.wrapping_add(1);
         let data = frame.payload();
@@ -113,7 +99,7 @@ impl Reassembler {
         }
     }
 
-    /// What came of the frames so far.
+    /// What came of the frames so far: the events of this machine, and its output too.
     pub fn poll_received(&mut self) -> Option<Received> {
         self.received.pop_front()
     }
@@ -339,12 +325,14 @@ impl Reassembler {
     }
 
     fn discard(&mut self, source: Sender, reason: DiscardReason) {
-        self.stats.discarded = self.stats.discarded.wrapping_add(1);
+        self.stats.count_discarded(reason);
         self.received.push_back(Received::Discarded { source, reason });
     }
 
-    const fn ignore(&mut self) {
-        self.stats.ignored = self.stats.ignored.wrapping_add(1);
+    /// Takes note of what is none of CFP.
+    pub(crate) fn ignore(&mut self, reason: IgnoreReason) {
+        self.stats.count_ignored(reason);
+        self.received.push_back(Received::Ignored(reason));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What comes of frames: packets, and reasons why not.
 
+use can_link::record::DecodeError;
 use csp_core::{DropReason, Packet};
 use thiserror::Error;
 
@@ -18,6 +19,7 @@ pub struct Reassembled {
 
 /// What came of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Received {
     /// A packet.
     Packet(Reassembled),
@@ -28,6 +30,23 @@ pub enum Received {
         /// Why.
         reason: DiscardReason,
     },
+    /// Something that is none of CFP. On a bus with other protocols this is their traffic.
+    Ignored(IgnoreReason),
+}
+
+/// Why a frame is none of CFP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IgnoreReason {
+    /// A standard identifier (CAN-1).
+    #[error("a standard identifier, CFP has extended ones")]
+    StandardId,
+    /// A remote frame (CAN-1).
+    #[error("a remote frame, CFP has data frames")]
+    Remote,
+    /// A record that is no frame, from a source of records that is not a record stream.
+    #[error("no frame: {0}")]
+    Malformed(#[from] DecodeError),
 }
 
 /// Why a frame or a packet in the making is discarded.

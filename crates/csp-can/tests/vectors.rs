@@ -270,6 +270,7 @@ fn reassemble(input: &Value, frames: &[(u64, CanFrame)], timer: Timer) -> (Vec<P
             match received {
                 Received::Packet(complete) => packets.push(complete.packet),
                 Received::Discarded { reason, .. } => reasons.push(reason),
+                _ => {}
             }
         }
     }

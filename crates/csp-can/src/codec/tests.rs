@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokio_util::codec::Framed;
 
 use super::*;
-use crate::{DiscardReason, Reassembled};
+use crate::{DiscardReason, IgnoreReason, Reassembled};
 
 fn packet(source: u16, payload: impl Into<Bytes>) -> Packet {
     let port = |bits| Port::new(bits).unwrap();
@@ -50,9 +50,11 @@ async fn framed_carries_packets_over_a_bus_among_foreign_traffic() {
             (0..len).map(|byte: u16| byte.to_be_bytes()[1]).collect::<Bytes>(),
         );
         one.send(sent.clone()).await.unwrap();
+        let foreign = Received::Ignored(IgnoreReason::StandardId);
+        assert_eq!(two.next().await.unwrap().unwrap(), foreign);
         assert_eq!(two.next().await.unwrap().unwrap(), complete(sent));
     }
-    assert_eq!(two.codec().reassembler().stats().ignored, 6);
+    assert_eq!(two.codec().reassembler().stats().ignored_standard_id, 6);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,6 +78,21 @@ async fn a_broken_packet_is_an_item_and_the_next_one_comes_through() {
     );
     assert_eq!(two.next().await.unwrap().unwrap(), complete(packet(4, "good")));
     assert!(two.next().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_no_frame_is_told_and_counted() {
+    let mut records = BytesMut::from(&[0xFF; RECORD_LEN][..]);
+    codec(4).encode(packet(4, "good"), &mut records).unwrap();
+    let mut decoder = codec(9);
+    let Some(Received::Ignored(IgnoreReason::Malformed(_))) = decoder.decode(&mut records).unwrap() else {
+        panic!("it is not told");
+    };
+    assert_eq!(
+        decoder.decode(&mut records).unwrap(),
+        Some(complete(packet(4, "good")))
+    );
+    assert_eq!(decoder.reassembler().stats().ignored_malformed, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,6 +234,31 @@ async fn frames_lost_by_a_slow_node_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn packets_that_become_too_old_at_once_are_all_told() {
+    let bus = VirtualBus::new();
+    let mut link = CanInterface::new(bus.join(), &config(2), CanConfig::default()).unwrap();
+    let mut sender = bus.join();
+    let port = |bits| Port::new(bits).unwrap();
+    for source in [1, 3, 4] {
+        let header = csp_core::Header::new((address(source), port(33)), (address(2), port(10)));
+        let mut fragmenter = Fragmenter::new(Version::V2, address(source));
+        let mut frames = fragmenter.fragments(&header, None, &[7; 20]).unwrap();
+        sender.send(frames.next().unwrap()).await.unwrap();
+    }
+    for _ in 0..3 {
+        let next = futures::StreamExt::next(&mut link);
+        let item = tokio::time::timeout(Duration::from_secs(2), next).await;
+        assert!(matches!(
+            item,
+            Ok(Some(Ok(Incoming::Discarded {
+                reason: DropReason::LinkStale,
+                count: 1
+            })))
+        ));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_that_does_not_fit_is_refused() {
     let bus = VirtualBus::new();
     let name = InterfaceName::new("CAN").unwrap();

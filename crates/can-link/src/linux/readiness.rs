@@ -134,8 +134,12 @@ impl Readiness {
             });
             let ready = ready!(wait.as_mut().poll(cx));
             self.wait = None;
-            let news = ready? - Ready::READ_CLOSED - Ready::WRITE_CLOSED;
-            if !news.is_empty() {
+            let ready = ready?;
+            if ready.is_empty() {
+                // An attempt has consumed the event that woke this wait: wait for the next.
+                continue;
+            }
+            if !(ready - Ready::READ_CLOSED - Ready::WRITE_CLOSED).is_empty() {
                 return Poll::Ready(Ok(()));
             }
             // Only the mark that tokio never clears is left. CAN sockets have no closed side: start afresh.
@@ -164,5 +168,48 @@ impl fmt::Debug for Readiness {
             .field("fd", &self.fd.get_ref())
             .field("interest", &self.interest)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::future::poll_fn;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use nix::sys::socket::{MsgFlags, recv};
+
+    use super::*;
+
+    /// Takes one datagram and says that this has drained the socket, as a short batch does.
+    async fn receive(readiness: &mut Readiness) {
+        poll_fn(|cx| {
+            loop {
+                let received = readiness.attempt(|fd| {
+                    let len = recv(fd.as_raw_fd(), &mut [0; 8], MsgFlags::empty())?;
+                    Ok(Progress::Drained(len))
+                });
+                if received.unwrap().is_some() {
+                    return Poll::Ready(());
+                }
+                ready!(readiness.poll_ready(cx)).unwrap();
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_socket_stays_registered_from_one_receive_to_the_next() {
+        let (here, there) = UnixDatagram::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        let mut readiness = Readiness::readable(here.into()).unwrap();
+        let registered = (readiness.fd.as_raw_fd(), Arc::as_ptr(&readiness.fd));
+        for _ in 0..10 {
+            let there = there.try_clone().unwrap();
+            let sender = tokio::spawn(async move { there.send(&[1]).unwrap() });
+            receive(&mut readiness).await;
+            sender.await.unwrap();
+            assert_eq!((readiness.fd.as_raw_fd(), Arc::as_ptr(&readiness.fd)), registered);
+        }
     }
 }

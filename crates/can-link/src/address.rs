@@ -25,6 +25,7 @@
 //!
 //! `Display` writes an address back, defaults left out.
 
+mod choice;
 mod endpoint;
 mod error;
 mod local;
@@ -38,6 +39,7 @@ mod tests;
 use core::fmt;
 use core::str::FromStr;
 
+pub use choice::{FdMode, Loopback, OnBusOff, Reconnect, XlMode};
 pub use endpoint::Endpoint;
 pub use error::AddressError;
 #[cfg(unix)]
@@ -48,7 +50,7 @@ pub use network::{
     SocketCandMode, TinwireAddress,
 };
 pub use serial::{SerialAddress, SlcanAddress, SlcanPort};
-pub use socketcan::{OnInterfaceGone, SocketCanAddress};
+pub use socketcan::SocketCanAddress;
 
 /// A way to reach a CAN bus, as a user writes it.
 ///

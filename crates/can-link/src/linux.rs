@@ -30,7 +30,7 @@ mod tx;
 #[cfg(feature = "socketcan")]
 pub use interop::ForeignFrame;
 pub use isotp::IsoTpSocket;
-pub use options::{FdMode, OnBusOff, RawOptions, Reconnect, XlMode};
+pub use options::{FdMode, Loopback, OnBusOff, RawOptions, Reconnect, XlMode};
 pub use outcome::IsoTpError;
 pub use raw::RawSocket;
 pub use rx::RawRx;

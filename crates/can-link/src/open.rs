@@ -70,27 +70,15 @@ fn join_virtual(address: &VirtualAddress) -> Link {
 
 #[cfg(all(target_os = "linux", feature = "linux"))]
 fn open_socketcan(address: &SocketCanAddress) -> Result<Link, LinkError> {
-    use crate::address::OnInterfaceGone;
-    use crate::linux::{FdMode, RawOptions, Reconnect, XlMode};
+    use crate::linux::RawOptions;
 
     let mut options = RawOptions::new()
-        .fd(match address.fd {
-            None => FdMode::Auto,
-            Some(true) => FdMode::On,
-            Some(false) => FdMode::Off,
-        })
-        .xl(match address.xl {
-            None => XlMode::Auto,
-            Some(true) => XlMode::On,
-            Some(false) => XlMode::Off,
-        })
+        .fd(address.fd)
+        .xl(address.xl)
         .own_messages(address.own)
         .loopback(address.loopback)
         .filters(address.filter_set())
-        .reconnect(match address.on_gone {
-            OnInterfaceGone::Wait => Reconnect::Auto,
-            OnInterfaceGone::End => Reconnect::Never,
-        });
+        .reconnect(address.reconnect);
     if let Some(bytes) = address.receive_buffer {
         options = options.receive_buffer(bytes);
     }

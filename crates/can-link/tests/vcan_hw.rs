@@ -12,7 +12,7 @@ mod kernel;
 use core::time::Duration;
 
 use can_link::error_frame::BusState;
-use can_link::link::{LinkChange, Origin, OwnEcho};
+use can_link::link::{Echo, LinkChange, Origin, OwnEcho};
 use can_link::linux::{IsoTpOptions, RawOptions, RawSocket};
 use can_link::{CanRx, CanRxExt, CanTxExt, Event, SendError};
 use kernel::{collect, frame, id, interface, next_event, next_frame, number_of, numbered, run, soon};
@@ -58,7 +58,7 @@ async fn frames_from_the_bus_are_told_from_those_of_this_host() {
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn an_own_echo_confirms_the_transmission() {
     let (one, two) = controllers();
-    let link = RawOptions::new().own_messages(true).open(one).unwrap();
+    let link = RawOptions::new().own_messages(Echo::On).open(one).unwrap();
     let mut across = open(&two);
     assert_eq!(link.capabilities().own_echo, OwnEcho::OnWire);
     assert_eq!(link.capabilities().max_data, 8, "a classic controller");
@@ -78,7 +78,7 @@ async fn a_burst_is_held_back_by_the_controller_and_goes_out_whole() {
     for name in [&one, &two] {
         restart(name, 50_000);
     }
-    let link = RawOptions::new().own_messages(true).open(one).unwrap();
+    let link = RawOptions::new().own_messages(Echo::On).open(one).unwrap();
     let (mut echoes, mut tx) = link.split();
     let sender = tokio::spawn(async move {
         let sent: Vec<_> = (0..200).map(|number| numbered(0x30, number)).collect();

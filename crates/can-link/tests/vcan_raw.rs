@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use can_link::error_frame::{ErrorClasses, ErrorFrame};
 use can_link::frame::{Dlc, FdFlags, FdFrame, XlFrame};
-use can_link::link::{BadInput, FilterPlace, Origin, OwnEcho};
-use can_link::linux::{FdMode, OnBusOff, RawOptions, RawSocket, XlMode};
+use can_link::link::{BadInput, Echo, FilterPlace, Origin, OwnEcho};
+use can_link::linux::{FdMode, Loopback, OnBusOff, RawOptions, RawSocket, XlMode};
 use can_link::record::{self, MAX_DATAGRAM_LEN};
 use can_link::{
     CanFrame, CanRx, CanRxExt, CanTxExt, Event, ExtendedId, Filter, FilterSet, Id, LinkError, SendError,
@@ -380,11 +380,14 @@ fn record_head(id: u32, len: u8) -> [u8; 8] {
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn the_origin_tells_own_frames_from_those_of_other_programs() {
     let vcan = Vcan::new(72);
-    let mut own = RawOptions::new().own_messages(true).open(&*vcan.name).unwrap();
+    let mut own = RawOptions::new()
+        .own_messages(Echo::On)
+        .open(&*vcan.name)
+        .unwrap();
     let mut other = vcan.open();
     let mut silent = RawOptions::new()
-        .loopback(false)
-        .own_messages(true)
+        .loopback(Loopback::Off)
+        .own_messages(Echo::On)
         .open(&*vcan.name)
         .unwrap();
     assert_eq!(own.capabilities().own_echo, OwnEcho::AtQueue);
@@ -414,7 +417,7 @@ async fn the_origin_tells_own_frames_from_those_of_other_programs() {
 async fn a_confirmed_send_returns_its_own_echo() {
     let vcan = Vcan::new(72);
     let mut link = RawOptions::new()
-        .own_messages(true)
+        .own_messages(Echo::On)
         .open(&*vcan.name)
         .unwrap()
         .into_link();

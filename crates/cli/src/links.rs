@@ -3,7 +3,7 @@
 mod farewell;
 
 use can_link::FilterSet;
-use can_link::address::LinkAddress;
+use can_link::address::{LinkAddress, Loopback};
 use can_link::link::{CanLink, CanRx as _, ChannelId, Event, LinkError, SendError};
 use tinwire_sim::{World, WorldConfig};
 
@@ -125,7 +125,7 @@ pub(crate) fn with_receive_buffer(mut address: LinkAddress, bytes: Option<u32>) 
 /// Hides sent frames from other programs of this host.
 pub(crate) fn without_loopback(mut address: LinkAddress) -> Result<LinkAddress> {
     match &mut address {
-        LinkAddress::SocketCan(socket) => socket.loopback = false,
+        LinkAddress::SocketCan(socket) => socket.loopback = Loopback::Off,
         other => return Err(kernel_only("-x", other)),
     }
     Ok(address)

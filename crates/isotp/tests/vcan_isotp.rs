@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use can_link::StandardId;
-use can_link::link::OwnEcho;
+use can_link::link::{Echo, OwnEcho};
 use can_link::linux::{RawOptions, RawSocket};
 use can_link::{CanRx, Id};
 use futures::{Sink, SinkExt, Stream, StreamExt};
@@ -52,7 +52,10 @@ fn hex(message: &[u8]) -> String {
 
 /// A user-space stream whose frames count as sent when their echo comes.
 fn stream(address: Address, config: Config) -> IsoTpStream<RawSocket> {
-    let link = RawOptions::new().own_messages(true).open(interface()).unwrap();
+    let link = RawOptions::new()
+        .own_messages(Echo::On)
+        .open(interface())
+        .unwrap();
     assert_ne!(link.capabilities().own_echo, OwnEcho::None);
     IsoTpStream::new(link, address, config).unwrap()
 }

@@ -5,23 +5,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::AddressError;
+use super::choice::{FdMode, Loopback, Reconnect, XlMode};
 use super::query::{Query, QueryText};
 use crate::candump::{FilterText, parse_filter};
 use crate::error_frame::ErrorClasses;
 use crate::filter::{Filter, FilterSet, Join};
+use crate::link::Echo;
 
 /// The kernel's limit for interface names, without the final zero.
 const MAX_INTERFACE_LEN: usize = 15;
-
-/// What to do when the interface is deleted (`reconnect=`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnInterfaceGone {
-    /// `auto`: wait for one of the same name.
-    #[default]
-    Wait,
-    /// `never`: end the link.
-    End,
-}
 
 /// `socketcan:can0`, or `can0` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +22,13 @@ pub struct SocketCanAddress {
     /// The interface's name; `any` for all of them.
     pub interface: String,
     /// `fd=`: whether CAN FD frames pass; by default when the interface carries them.
-    pub fd: Option<bool>,
+    pub fd: FdMode,
     /// `xl=`: whether CAN XL frames pass; by default when the interface carries them.
-    pub xl: Option<bool>,
+    pub xl: XlMode,
     /// `own=`: whether own frames come back. Default no.
-    pub own: bool,
+    pub own: Echo,
     /// `loopback=`: whether other programs of this host see the frames. Default yes.
-    pub loopback: bool,
+    pub loopback: Loopback,
     /// `err=`: which error reports are received, in hexadecimal. Default all.
     pub errors: ErrorClasses,
     /// `filter=`: candump's `id:mask` and `id~mask`, separated by commas. Without any, all traffic passes.
@@ -48,7 +40,7 @@ pub struct SocketCanAddress {
     /// `sndbuf=`: send buffer in bytes.
     pub send_buffer: Option<usize>,
     /// `reconnect=auto|never`.
-    pub on_gone: OnInterfaceGone,
+    pub reconnect: Reconnect,
 }
 
 impl SocketCanAddress {
@@ -57,16 +49,16 @@ impl SocketCanAddress {
     pub fn new(interface: impl Into<String>) -> Self {
         Self {
             interface: interface.into(),
-            fd: None,
-            xl: None,
-            own: false,
-            loopback: true,
+            fd: FdMode::Auto,
+            xl: XlMode::Auto,
+            own: Echo::Off,
+            loopback: Loopback::On,
             errors: ErrorClasses::ALL,
             filters: Vec::new(),
             join: Join::Any,
             receive_buffer: None,
             send_buffer: None,
-            on_gone: OnInterfaceGone::Wait,
+            reconnect: Reconnect::Auto,
         }
     }
 
@@ -94,6 +86,7 @@ impl SocketCanAddress {
             "sndbuf",
             "reconnect",
         ];
+        const FLAG: &str = "0 or 1";
         const BYTES: &str = "a number of bytes";
         let interface = interface_name("socketcan", body)?;
         let query = Query::parse("socketcan", query, KEYS)?;
@@ -102,18 +95,22 @@ impl SocketCanAddress {
             text.split(',').map(parse_filter).collect()
         })?;
         let joins = [("0", Join::Any), ("1", Join::All)];
-        let policies = [("auto", OnInterfaceGone::Wait), ("never", OnInterfaceGone::End)];
+        let fd = [("0", FdMode::Off), ("1", FdMode::On)];
+        let xl = [("0", XlMode::Off), ("1", XlMode::On)];
+        let echoes = [("0", Echo::Off), ("1", Echo::On)];
+        let loopbacks = [("0", Loopback::Off), ("1", Loopback::On)];
+        let policies = [("auto", Reconnect::Auto), ("never", Reconnect::Never)];
         Ok(Self {
-            fd: query.flag("fd")?,
-            xl: query.flag("xl")?,
-            own: query.flag("own")?.unwrap_or(false),
-            loopback: query.flag("loopback")?.unwrap_or(true),
+            fd: query.choice("fd", FLAG, &fd)?.unwrap_or_default(),
+            xl: query.choice("xl", FLAG, &xl)?.unwrap_or_default(),
+            own: query.choice("own", FLAG, &echoes)?.unwrap_or_default(),
+            loopback: query.choice("loopback", FLAG, &loopbacks)?.unwrap_or_default(),
             errors: errors.map_or(ErrorClasses::ALL, ErrorClasses::from_bits),
             filters: filters.unwrap_or_default(),
-            join: query.choice("join", "0 or 1", &joins)?.unwrap_or_default(),
+            join: query.choice("join", FLAG, &joins)?.unwrap_or_default(),
             receive_buffer: query.number("rcvbuf", BYTES, 0..=usize::MAX)?,
             send_buffer: query.number("sndbuf", BYTES, 0..=usize::MAX)?,
-            on_gone: query
+            reconnect: query
                 .choice("reconnect", "auto or never", &policies)?
                 .unwrap_or_default(),
             ..Self::new(interface)
@@ -151,10 +148,14 @@ impl fmt::Display for SocketCanAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "socketcan:{}", self.interface)?;
         let mut query = QueryText::new(f);
-        query.put_some("fd", self.fd.map(u8::from))?;
-        query.put_some("xl", self.xl.map(u8::from))?;
-        query.put_flag("own", self.own, false)?;
-        query.put_flag("loopback", self.loopback, true)?;
+        if self.fd != FdMode::Auto {
+            query.put("fd", u8::from(self.fd == FdMode::On))?;
+        }
+        if self.xl != XlMode::Auto {
+            query.put("xl", u8::from(self.xl == XlMode::On))?;
+        }
+        query.put_flag("own", self.own == Echo::On, false)?;
+        query.put_flag("loopback", self.loopback == Loopback::On, true)?;
         if self.errors != ErrorClasses::ALL {
             query.put("err", format_args!("{:X}", self.errors.to_bits()))?;
         }
@@ -164,7 +165,7 @@ impl fmt::Display for SocketCanAddress {
         query.put_flag("join", self.join == Join::All, false)?;
         query.put_some("rcvbuf", self.receive_buffer)?;
         query.put_some("sndbuf", self.send_buffer)?;
-        if self.on_gone == OnInterfaceGone::End {
+        if self.reconnect == Reconnect::Never {
             query.put("reconnect", "never")?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::link::Echo;
 use crate::virtual_bus::Overflow;
 
 fn parse(text: &str) -> LinkAddress {
@@ -73,7 +74,10 @@ fn defaults_are_those_of_the_grammar() {
     let LinkAddress::SocketCan(can) = parse("can0") else {
         panic!()
     };
-    assert_eq!((can.fd, can.own, can.loopback), (None, false, true));
+    assert_eq!(
+        (can.fd, can.own, can.loopback),
+        (FdMode::Auto, Echo::Off, Loopback::On)
+    );
     assert_eq!(can.filter_set(), crate::FilterSet::default());
     let LinkAddress::Virtual(bus) = parse("virtual:x") else {
         panic!()

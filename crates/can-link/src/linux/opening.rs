@@ -11,12 +11,12 @@ use nix::sys::socket::{
 };
 
 use super::netlink::{self, Interface, Which};
-use super::options::{FdMode, RawOptions, XlMode};
+use super::options::{FdMode, Loopback, RawOptions, XlMode};
 use super::sys;
 use crate::error_frame::{BusState, ErrorClasses};
 use crate::filter::{Filter, FilterSet, Join};
 use crate::frame::{MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN};
-use crate::link::{Capabilities, FilterPlace, LinkError, OwnEcho};
+use crate::link::{Capabilities, Echo, FilterPlace, LinkError, OwnEcho};
 
 /// Name that stands for all interfaces.
 const ANY: &str = "any";
@@ -110,13 +110,10 @@ pub(super) fn open(options: &RawOptions, name: &str) -> Result<(OwnedFd, Shape),
     let index = interface.as_ref().map_or(0, |interface| interface.index);
     sys::bind_raw(fd.as_fd(), index).map_err(|error| failed(name, "binding the socket", error))?;
     let interface = interface.unwrap_or_default();
-    let own_echo = match (
-        options.own_messages && options.loopback,
-        interface.echoes_on_wire(),
-    ) {
-        (false, _) => OwnEcho::None,
-        (true, false) => OwnEcho::AtQueue,
-        (true, true) => OwnEcho::OnWire,
+    let own_echo = match (options.own_messages, options.loopback) {
+        (Echo::Off, _) | (_, Loopback::Off) => OwnEcho::None,
+        (Echo::On, Loopback::On) if interface.echoes_on_wire() => OwnEcho::OnWire,
+        (Echo::On, Loopback::On) => OwnEcho::AtQueue,
     };
     let capabilities = Capabilities {
         max_data,
@@ -189,8 +186,16 @@ fn set_raw(fd: BorrowedFd<'_>, name: libc::c_int, value: libc::c_int) -> io::Res
 }
 
 fn set_options(fd: BorrowedFd<'_>, options: &RawOptions) -> io::Result<()> {
-    set_raw(fd, libc::CAN_RAW_LOOPBACK, options.loopback.into())?;
-    set_raw(fd, libc::CAN_RAW_RECV_OWN_MSGS, options.own_messages.into())?;
+    set_raw(
+        fd,
+        libc::CAN_RAW_LOOPBACK,
+        (options.loopback == Loopback::On).into(),
+    )?;
+    set_raw(
+        fd,
+        libc::CAN_RAW_RECV_OWN_MSGS,
+        (options.own_messages == Echo::On).into(),
+    )?;
     apply_filters(fd, &options.filters)?;
     setsockopt(&fd, RxqOvfl, &1)?;
     let stamps = TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE

@@ -4,57 +4,13 @@ use core::time::Duration;
 use std::string::String;
 
 use super::raw::RawSocket;
+pub use crate::address::{FdMode, Loopback, OnBusOff, Reconnect, XlMode};
 use crate::error_frame::ErrorClasses;
 use crate::filter::FilterSet;
-use crate::link::LinkError;
+use crate::link::{Echo, LinkError};
 
 /// Receive buffer asked for: the kernel's default holds only 222 to 278 classic frames.
 pub(super) const DEFAULT_RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
-
-/// Whether CAN FD frames pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FdMode {
-    /// When the interface carries them: its MTU is at least 72.
-    #[default]
-    Auto,
-    /// Yes; an interface without CAN FD is an error.
-    On,
-    /// No, classic frames only.
-    Off,
-}
-
-/// Whether CAN XL frames pass. They bring CAN FD with them: the kernel knows no XL socket without FD.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum XlMode {
-    /// When the interface carries them (MTU of at least 76), the kernel knows them (6.1), and FD is not off.
-    #[default]
-    Auto,
-    /// Yes; an interface or kernel without CAN XL is an error.
-    On,
-    /// No.
-    Off,
-}
-
-/// What sending does while the controller is off the bus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnBusOff {
-    /// Fails with [`SendError::BusOff`](crate::SendError::BusOff): frames that wait would be sent stale after
-    /// a restart.
-    #[default]
-    Fail,
-    /// Waits for the controller's restart.
-    Wait,
-}
-
-/// What happens when the interface is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reconnect {
-    /// The link waits for an interface of the same name and goes on with it.
-    #[default]
-    Auto,
-    /// The link ends.
-    Never,
-}
 
 /// Options of a raw CAN socket; [`open`](Self::open) makes the socket.
 ///
@@ -63,17 +19,18 @@ pub enum Reconnect {
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), can_link::LinkError> {
+/// use can_link::link::Echo;
 /// use can_link::linux::RawOptions;
 ///
-/// let link = RawOptions::new().own_messages(true).open("vcan0")?.into_link();
+/// let link = RawOptions::new().own_messages(Echo::On).open("vcan0")?.into_link();
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct RawOptions {
     pub(super) fd: FdMode,
     pub(super) xl: XlMode,
-    pub(super) own_messages: bool,
-    pub(super) loopback: bool,
+    pub(super) own_messages: Echo,
+    pub(super) loopback: Loopback,
     pub(super) filters: FilterSet,
     pub(super) receive_buffer: usize,
     pub(super) send_buffer: usize,
@@ -87,8 +44,8 @@ impl Default for RawOptions {
         Self {
             fd: FdMode::default(),
             xl: XlMode::default(),
-            own_messages: false,
-            loopback: true,
+            own_messages: Echo::default(),
+            loopback: Loopback::default(),
             filters: FilterSet::default(),
             receive_buffer: DEFAULT_RECEIVE_BUFFER,
             send_buffer: 0,
@@ -123,7 +80,7 @@ impl RawOptions {
     /// Whether this socket receives its own frames, marked [`Origin::Own`](crate::link::Origin::Own). Default
     /// no, as in Linux.
     #[must_use]
-    pub const fn own_messages(mut self, own: bool) -> Self {
+    pub const fn own_messages(mut self, own: Echo) -> Self {
         self.own_messages = own;
         self
     }
@@ -131,7 +88,7 @@ impl RawOptions {
     /// Whether other sockets of this host receive this socket's frames. Default yes, as in Linux; without it
     /// there is no own echo either.
     #[must_use]
-    pub const fn loopback(mut self, loopback: bool) -> Self {
+    pub const fn loopback(mut self, loopback: Loopback) -> Self {
         self.loopback = loopback;
         self
     }

@@ -78,6 +78,8 @@ fn open_socketcan(address: &SocketCanAddress) -> Result<Link, LinkError> {
         .own_messages(address.own)
         .loopback(address.loopback)
         .filters(address.filter_set())
+        .send_timeout(address.send_timeout)
+        .on_bus_off(address.on_bus_off)
         .reconnect(address.reconnect);
     if let Some(bytes) = address.receive_buffer {
         options = options.receive_buffer(bytes);

@@ -139,6 +139,37 @@ async fn a_send_that_cannot_go_out_in_time_names_what_was_full() {
 
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
+async fn an_address_bounds_the_wait_of_its_link() {
+    let vcan = Vcan::new(16);
+    vcan.slow_down(1);
+    let address = format!("socketcan:{}?send_timeout=60ms", vcan.name);
+    let mut link = can_link::open(&address.parse().unwrap()).await.unwrap();
+    let sent: Vec<_> = (0..400).map(|number| numbered(1, number)).collect();
+    let error = soon(link.send_all(&sent)).await.unwrap_err();
+    assert!(matches!(error, SendError::Timeout { .. }), "{error:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn an_address_lets_frames_wait_for_a_controller_that_is_off_the_bus() {
+    let vcan = Vcan::new(16);
+    for (policy, refuses) in [("fail", true), ("wait", false)] {
+        let address = format!("socketcan:{}?bus_off={policy}", vcan.name);
+        let mut link = can_link::open(&address.parse().unwrap()).await.unwrap();
+        vcan.open().inject_error(&report(0x040)).unwrap();
+        while next_event(&mut link).await != Event::State(BusState::BusOff) {}
+        tokio::task::yield_now().await;
+        let sent = soon(link.send(frame(1, &[]))).await;
+        assert_eq!(
+            matches!(sent, Err(SendError::BusOff)),
+            refuses,
+            "{policy}: {sent:?}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
 async fn a_cancelled_send_has_taken_the_frame_or_not() {
     let vcan = Vcan::new(16);
     vcan.slow_down(256);

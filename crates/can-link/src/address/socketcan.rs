@@ -3,10 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use super::AddressError;
-use super::choice::{FdMode, Loopback, Reconnect, XlMode};
-use super::query::{Query, QueryText};
+use super::choice::{FdMode, Loopback, OnBusOff, Reconnect, XlMode};
+use super::query::{DurationText, Query, QueryText};
 use crate::candump::{FilterText, parse_filter};
 use crate::error_frame::ErrorClasses;
 use crate::filter::{Filter, FilterSet, Join};
@@ -39,6 +40,10 @@ pub struct SocketCanAddress {
     pub receive_buffer: Option<usize>,
     /// `sndbuf=`: send buffer in bytes.
     pub send_buffer: Option<usize>,
+    /// `send_timeout=`: how long a frame may wait for room, such as `500ms`. Default for ever.
+    pub send_timeout: Option<Duration>,
+    /// `bus_off=fail|wait`: what sending does while the controller is off the bus.
+    pub on_bus_off: OnBusOff,
     /// `reconnect=auto|never`.
     pub reconnect: Reconnect,
 }
@@ -58,6 +63,8 @@ impl SocketCanAddress {
             join: Join::Any,
             receive_buffer: None,
             send_buffer: None,
+            send_timeout: None,
+            on_bus_off: OnBusOff::Fail,
             reconnect: Reconnect::Auto,
         }
     }
@@ -84,6 +91,8 @@ impl SocketCanAddress {
             "join",
             "rcvbuf",
             "sndbuf",
+            "send_timeout",
+            "bus_off",
             "reconnect",
         ];
         const FLAG: &str = "0 or 1";
@@ -99,6 +108,7 @@ impl SocketCanAddress {
         let xl = [("0", XlMode::Off), ("1", XlMode::On)];
         let echoes = [("0", Echo::Off), ("1", Echo::On)];
         let loopbacks = [("0", Loopback::Off), ("1", Loopback::On)];
+        let bus_off = [("fail", OnBusOff::Fail), ("wait", OnBusOff::Wait)];
         let policies = [("auto", Reconnect::Auto), ("never", Reconnect::Never)];
         Ok(Self {
             fd: query.choice("fd", FLAG, &fd)?.unwrap_or_default(),
@@ -110,6 +120,10 @@ impl SocketCanAddress {
             join: query.choice("join", FLAG, &joins)?.unwrap_or_default(),
             receive_buffer: query.number("rcvbuf", BYTES, 0..=usize::MAX)?,
             send_buffer: query.number("sndbuf", BYTES, 0..=usize::MAX)?,
+            send_timeout: query.duration("send_timeout")?,
+            on_bus_off: query
+                .choice("bus_off", "fail or wait", &bus_off)?
+                .unwrap_or_default(),
             reconnect: query
                 .choice("reconnect", "auto or never", &policies)?
                 .unwrap_or_default(),
@@ -165,6 +179,10 @@ impl fmt::Display for SocketCanAddress {
         query.put_flag("join", self.join == Join::All, false)?;
         query.put_some("rcvbuf", self.receive_buffer)?;
         query.put_some("sndbuf", self.send_buffer)?;
+        query.put_some("send_timeout", self.send_timeout.map(DurationText))?;
+        if self.on_bus_off == OnBusOff::Wait {
+            query.put("bus_off", "wait")?;
+        }
         if self.reconnect == Reconnect::Never {
             query.put("reconnect", "never")?;
         }

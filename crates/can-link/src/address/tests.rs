@@ -23,7 +23,7 @@ fn every_form_is_written_back_as_it_is_usually_written() {
         "socketcan:vcan0",
         "socketcan:any",
         "socketcan:can0?fd=0&xl=1&own=1&loopback=0&err=40&filter=123:7FF,00000123~1FFFFFFF&join=1\
-         &rcvbuf=4096&sndbuf=0&reconnect=never",
+         &rcvbuf=4096&sndbuf=0&send_timeout=250ms&bus_off=wait&reconnect=never",
         "virtual:bus1",
         "virtual:bus1?own=1&queue=2",
         "virtual:bus1?queue=block",
@@ -144,6 +144,14 @@ fn a_key_is_given_once_and_with_a_value() {
     refused("can0?own=1&own=0", "socketcan: key \"own\" is given twice");
     refused("can0?fd", "socketcan: key \"fd\" has no value; write fd=VALUE");
     refused("can0?fd=", "socketcan: key \"fd\" has no value; write fd=VALUE");
+    refused(
+        "can0?bus_off=stop",
+        "socketcan: bus_off=stop: expected fail or wait",
+    );
+    refused(
+        "can0?send_timeout=5",
+        "socketcan: send_timeout=5: expected a time such as 500us, 100ms or 2s",
+    );
     refused("can0?fd=yes", "socketcan: fd=yes: expected 0 or 1");
     refused(
         "bus:x?queue=%zz",

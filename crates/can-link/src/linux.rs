@@ -23,6 +23,7 @@ mod outcome;
 mod raw;
 mod readiness;
 mod rx;
+mod stall;
 mod sys;
 mod transport;
 mod tx;

@@ -16,8 +16,10 @@ use core::time::Duration;
 use std::time::Instant;
 
 use can_link::frame::FdFlags;
+use can_link::link::Bottleneck;
 use can_link::linux::{
-    Broadcast, FlowControl, IsoTpError, IsoTpOptions, IsoTpSocket, LinkLayer, PaddingCheck, RawSocket, TxDl,
+    Broadcast, FlowControl, IsoTpError, IsoTpOptions, IsoTpSocket, LinkLayer, PaddingCheck, RawOptions,
+    RawSocket, TxDl,
 };
 use can_link::{CanFrame, CanTxExt, LinkError};
 use kernel::{Vcan, collect, frame, id, interface, next_frame, patience, soon};
@@ -42,6 +44,64 @@ fn pattern(len: usize) -> Vec<u8> {
 /// A socket and a raw one that plays its peer by hand.
 fn by_hand(vcan: &Vcan, options: IsoTpOptions) -> (IsoTpSocket, RawSocket) {
     (options.bind(&vcan.name).unwrap(), vcan.open())
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_send_timeout_ends_the_wait_for_the_message_before() {
+    let vcan = Vcan::new(16);
+    let timeout = Duration::from_millis(60);
+    let (mut socket, _silent) = by_hand(&vcan, options().send_timeout(Some(timeout)));
+    soon(socket.send(&pattern(100))).await.unwrap();
+    for _ in 0..2 {
+        // The kernel itself gives the first message up only after a second without an answer. Each send has a
+        // wait of its own, whatever became of the one before.
+        let begin = Instant::now();
+        let error = soon(socket.send(&[1])).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                IsoTpError::Timeout {
+                    waiting_for: Bottleneck::Socket
+                }
+            ),
+            "{error:?}"
+        );
+        assert!(begin.elapsed() >= timeout);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_send_timeout_ends_the_wait_for_a_full_interface_queue() {
+    let vcan = Vcan::new(16);
+    vcan.slow_down(1);
+    let mut other = RawOptions::new()
+        .send_buffer(1 << 20)
+        .send_timeout(Some(Duration::from_millis(1)))
+        .open(&*vcan.name)
+        .unwrap();
+    let timeout = Duration::from_millis(60);
+    let mut socket = options().send_timeout(Some(timeout)).bind(&vcan.name).unwrap();
+    let error = soon(async {
+        loop {
+            // Whatever gets out of the queue is replaced.
+            while other.send(frame(1, &[])).await.is_ok() {}
+            if let Err(error) = socket.send(&[1]).await {
+                break error;
+            }
+        }
+    });
+    let error = error.await;
+    assert!(
+        matches!(
+            error,
+            IsoTpError::Timeout {
+                waiting_for: Bottleneck::DeviceQueue
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -444,10 +504,7 @@ async fn a_full_interface_queue_delays_a_message_and_does_not_fail_it() {
     let vcan = Vcan::new(16);
     vcan.slow_down(64);
     // Fills the queue of the interface, so that the kernel's own send meets ENOBUFS.
-    let mut filler = can_link::linux::RawOptions::new()
-        .send_buffer(1 << 20)
-        .open(&*vcan.name)
-        .unwrap();
+    let mut filler = RawOptions::new().send_buffer(1 << 20).open(&*vcan.name).unwrap();
     let flood = tokio::spawn(async move {
         loop {
             filler.send(frame(0x111, &[])).await.unwrap();

@@ -9,6 +9,7 @@ use std::string::String;
 
 use bytes::Bytes;
 use can_link::LinkError;
+use can_link::error_frame::BusState;
 use can_link::linux::{FlowControl, IsoTpError, IsoTpOptions, IsoTpSocket, LinkLayer, TxDl};
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -130,6 +131,11 @@ impl KernelIsoTp {
             IsoTpError::Invalid => (TransferError::Reported(NResult::InvalidFs), None),
             IsoTpError::Down => (TransferError::Link, Some(can_link::SendError::Down)),
             IsoTpError::Gone => (TransferError::Link, Some(can_link::SendError::Gone)),
+            IsoTpError::Timeout { waiting_for } => {
+                let state = BusState::Unknown;
+                let timeout = can_link::SendError::Timeout { waiting_for, state };
+                (TransferError::Link, Some(timeout))
+            }
             IsoTpError::Io(error) => (TransferError::Link, Some(error.into())),
             _ => (TransferError::Reported(NResult::Error), None),
         };

@@ -28,10 +28,11 @@ use tokio::time::{Sleep, sleep};
 use super::opening::{failed, find};
 use super::outcome::{IsoTpError, Side, Transfer, error, side};
 use super::readiness::{Progress, Readiness, budgeted};
+use super::stall::Stall;
 use super::sys;
 use super::transport::IsoTpOptions;
 use crate::id;
-use crate::link::LinkError;
+use crate::link::{Bottleneck, LinkError};
 
 /// Limit of kernels before 5.18, which do not tell it.
 const MAX_PDU_OLD: usize = 8200;
@@ -58,6 +59,8 @@ pub struct IsoTpSocket {
     transfer: Transfer,
     receive_error: Option<i32>,
     send_error: Option<i32>,
+    send_timeout: Option<Duration>,
+    stall: Option<Stall>,
     pause: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     name: String,
@@ -135,6 +138,8 @@ impl IsoTpSocket {
             transfer: Transfer::Idle,
             receive_error: None,
             send_error: None,
+            send_timeout: options.send_timeout,
+            stall: None,
             pause: MIN_PAUSE,
             sleep: None,
             name: name.into(),
@@ -217,9 +222,25 @@ impl IsoTpSocket {
     ///
     /// # Errors
     /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message
-    /// *before*, in which case this one was not taken: call again to send it.
+    /// *before*, in which case this one was not taken: call again to send it; or [`IsoTpError::Timeout`], when
+    /// a send timeout is set.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
-        budgeted(cx, |cx| self.poll_taken(cx, message))
+        budgeted(cx, |cx| match self.poll_taken(cx, message) {
+            Poll::Pending => self.poll_timeout(cx),
+            taken => {
+                self.stall = None;
+                taken
+            }
+        })
+    }
+
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IsoTpError>> {
+        let Some(stall) = &mut self.stall else {
+            return Poll::Pending;
+        };
+        let waiting_for = ready!(stall.poll_timeout(cx));
+        self.stall = None;
+        Poll::Ready(Err(IsoTpError::Timeout { waiting_for }))
     }
 
     fn poll_taken(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
@@ -269,6 +290,7 @@ impl IsoTpSocket {
                 }
                 Ok(Some(false)) => {}
                 Ok(None) => {
+                    self.stalls_for(Bottleneck::Socket);
                     let write = &mut halves_of(&mut self.halves)?.write;
                     if write.poll_ready(cx)?.is_pending() {
                         if !refused || !is_idle(write.as_fd())? {
@@ -280,7 +302,10 @@ impl IsoTpSocket {
                     }
                 }
                 // The interface's queue is full, which no readiness tells.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.pause(),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.stalls_for(Bottleneck::DeviceQueue);
+                    self.pause();
+                }
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                     return too_long(self.max_send.min(MAX_PDU_OLD));
                 }
@@ -323,6 +348,12 @@ impl IsoTpSocket {
         }
     }
 
+    fn stalls_for(&mut self, waiting_for: Bottleneck) {
+        let timeout = self.send_timeout;
+        let stall = self.stall.get_or_insert_with(|| Stall::new(waiting_for, timeout));
+        stall.waiting_for = waiting_for;
+    }
+
     fn pause(&mut self) {
         self.sleep = Some(Box::pin(sleep(self.pause)));
         self.pause = (self.pause * 2).min(MAX_PAUSE);
@@ -355,6 +386,8 @@ impl IsoTpSocket {
     /// # Cancel safety
     /// When the future is dropped the message was either taken whole or not at all.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), IsoTpError> {
+        // The wait of a send that was given up is not this one's.
+        self.stall = None;
         poll_fn(|cx| self.poll_send(cx, message)).await
     }
 

@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::link::Bottleneck;
+
 /// Why a message was not sent or not received.
 ///
 /// The names are those of the standard's results where it has one.
@@ -36,6 +38,13 @@ pub enum IsoTpError {
     /// The receiver refused the message because it is too long for it.
     #[error("the receiver has no room for the message")]
     Overflow,
+    /// The message did not get away within [`send_timeout`](super::IsoTpOptions::send_timeout); it was not
+    /// taken.
+    #[error("timed out waiting for {waiting_for}")]
+    Timeout {
+        /// [`Bottleneck::Socket`]: the message before is still under way.
+        waiting_for: Bottleneck,
+    },
     /// The interface is down.
     #[error("the interface is down")]
     Down,
@@ -51,7 +60,9 @@ impl From<IsoTpError> for io::Error {
     fn from(error: IsoTpError) -> Self {
         let kind = match &error {
             IsoTpError::Empty | IsoTpError::TooLong { .. } => io::ErrorKind::InvalidInput,
-            IsoTpError::TimeoutCr | IsoTpError::TimeoutBs => io::ErrorKind::TimedOut,
+            IsoTpError::TimeoutCr | IsoTpError::TimeoutBs | IsoTpError::Timeout { .. } => {
+                io::ErrorKind::TimedOut
+            }
             IsoTpError::WrongSequence | IsoTpError::Invalid => io::ErrorKind::InvalidData,
             IsoTpError::Overflow => io::ErrorKind::StorageFull,
             IsoTpError::Down => io::ErrorKind::NetworkDown,

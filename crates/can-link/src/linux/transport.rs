@@ -147,6 +147,7 @@ pub struct IsoTpOptions {
     rx_st_min: Option<u32>,
     link_layer: LinkLayer,
     pub(super) receive_buffer: usize,
+    pub(super) send_timeout: Option<Duration>,
 }
 
 /// Nanoseconds as the kernel takes them: at most 4.29 s.
@@ -173,6 +174,7 @@ impl IsoTpOptions {
             rx_st_min: None,
             link_layer: LinkLayer::Classic,
             receive_buffer: DEFAULT_RECEIVE_BUFFER,
+            send_timeout: None,
         }
     }
 
@@ -290,6 +292,16 @@ impl IsoTpOptions {
     #[must_use]
     pub const fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = bytes;
+        self
+    }
+
+    /// How long a message may wait for the one before, or for room in the interface's queue, before
+    /// [`IsoTpError::Timeout`](super::IsoTpError::Timeout). Default for ever.
+    ///
+    /// Counted from the moment the kernel first refuses the message until it takes it.
+    #[must_use]
+    pub const fn send_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.send_timeout = timeout;
         self
     }
 

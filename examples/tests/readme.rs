@@ -22,7 +22,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn can() -> Outcome {
     let bus = VirtualBus::named("demo");
     let mut other = bus.join();
-    let mut link = can_link::open(&"virtual:demo".parse()?).await?; // or socketcan:can0?own=1, bus:lab, log:trace.log
+    let mut link = can_link::open(&"virtual:demo".parse()?).await?; // or socketcan:can0, bus:lab, log:FILE
     link.send(CanFrame::data(StandardId::new(0x123).unwrap(), b"hello").unwrap())
         .await?;
     assert_eq!(other.recv_frame().await?.unwrap().frame.payload(), b"hello");

@@ -316,6 +316,23 @@ async fn sending_fails_while_the_controller_is_off_the_bus() {
 
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_flood_of_reports_does_not_hide_the_restart_from_a_sender() {
+    let vcan = Vcan::new(16);
+    let (_rx, mut tx) = vcan.open().split();
+    let mut other = vcan.open();
+    other.inject_error(&report(0x040)).unwrap();
+    // More protocol errors than the default receive buffer of a socket holds.
+    for _ in 0..600 {
+        other.inject_error(&report(0x008)).unwrap();
+    }
+    other.inject_error(&report(0x100)).unwrap();
+    tokio::task::yield_now().await;
+    soon(tx.send(frame(1, &[]))).await.unwrap();
+    assert_eq!(tx.bus_state(), BusState::Active);
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
 async fn bus_off_ends_a_send_that_waits_though_nobody_receives() {
     let vcan = Vcan::new(16);
     vcan.slow_down(1);

@@ -24,6 +24,8 @@ const ANY: &str = "any";
 const MAX_NAME_LEN: usize = 15;
 const FD_MTU: u32 = 72;
 const XL_MIN_MTU: u32 = 76;
+/// Classes of error reports that tell of the controller's state: its condition, bus-off, and the restart.
+const STATE_CLASSES: u32 = 0x004 | 0x040 | 0x100;
 /// Deliver every virtual CAN network id, and send frames with the one they carry (since 6.9; older kernels do
 /// so anyway).
 const XL_VCID_OPTS: libc::c_int = 8;
@@ -46,7 +48,10 @@ pub(super) fn error_monitor(name: &str, index: u32) -> Result<Option<OwnedFd>, L
     }
     let failed = |error| failed(name, "opening a socket for error reports", error);
     let fd = raw_socket().map_err(failed)?;
-    apply_filters(fd.as_fd(), &FilterSet::any([]).with_errors(ErrorClasses::ALL)).map_err(failed)?;
+    // It is read only when something is sent: a flood of other reports would fill it, and crowd out the restart
+    // that ends bus-off.
+    let reports = FilterSet::any([]).with_errors(ErrorClasses::from_bits(STATE_CLASSES));
+    apply_filters(fd.as_fd(), &reports).map_err(failed)?;
     sys::bind_raw(fd.as_fd(), index).map_err(failed)?;
     Ok(Some(fd))
 }

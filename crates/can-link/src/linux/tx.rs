@@ -243,7 +243,15 @@ impl RawTx {
             return false;
         };
         monitor.update();
-        monitor.state == BusState::BusOff && self.shared.options.on_bus_off == OnBusOff::Fail
+        if monitor.state != BusState::BusOff || self.shared.options.on_bus_off == OnBusOff::Wait {
+            return false;
+        }
+        // The report of the restart may have been lost: a healthy controller says so itself.
+        let state = self.ask_state();
+        if let Some(monitor) = &mut self.monitor {
+            monitor.state = state;
+        }
+        state == BusState::BusOff
     }
 
     fn stalls_for(&mut self, waiting_for: Bottleneck) {
@@ -301,7 +309,7 @@ impl RawTx {
         }
     }
 
-    /// The state for an error message: the controller's own answer where it has one.
+    /// The controller's own answer where it has one, else what was reported.
     fn ask_state(&self) -> BusState {
         netlink::interface(Which::Index(self.shape.index))
             .ok()

@@ -9,15 +9,20 @@
 
 mod kernel;
 
+use core::task::Poll;
 use core::time::Duration;
+use std::os::fd::{AsFd, AsRawFd};
 
-use can_link::link::LinkChange;
+use can_link::error_frame::{ErrorClasses, ErrorFrame};
+use can_link::link::{FilterPlace, LinkChange};
 use can_link::linux::{RawOptions, Reconnect};
-use can_link::{CanRxExt, CanTxExt, Event, SendError};
+use can_link::{CanRx, CanRxExt, CanTxExt, Event, EventBuf, Filter, FilterSet, SendError};
 use kernel::{Vcan, frame, interface, next_event, next_frame, numbered, soon};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 
 /// The next change of the link, with no frame before it.
-async fn next_change(rx: &mut (impl can_link::CanRx + ?Sized)) -> LinkChange {
+async fn next_change(rx: &mut (impl CanRx + ?Sized)) -> LinkChange {
     match next_event(rx).await {
         Event::Link(change) => change,
         other => panic!("{other:?}"),
@@ -178,10 +183,7 @@ async fn a_link_follows_an_interface_that_comes_back_under_its_name() {
         assert_eq!(next_frame(&mut other).await, frame(3, &[]));
         soon(other.send(frame(4, &[]))).await.unwrap();
         assert_eq!(next_frame(&mut rx).await, frame(4, &[]));
-        assert_eq!(
-            can_link::CanRx::capabilities(&rx).max_data,
-            if mtu == 72 { 64 } else { 8 }
-        );
+        assert_eq!(rx.capabilities().max_data, if mtu == 72 { 64 } else { 8 });
     }
 }
 
@@ -205,21 +207,108 @@ async fn a_sender_follows_without_a_receiver() {
     );
 }
 
+/// The interface deleted and made anew.
+fn replace(vcan: &Vcan) {
+    vcan.delete();
+    vcan.add(16);
+    vcan.up();
+}
+
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn a_receiver_keeps_its_filters_when_it_follows() {
-    use can_link::{CanRx, Filter, FilterSet};
     let vcan = Vcan::new(16);
     let mut rx = vcan.open();
     rx.set_filters(&FilterSet::any([Filter::id(kernel::id(5).into())]))
         .unwrap();
-    vcan.delete();
-    vcan.add(16);
-    vcan.up();
+    replace(&vcan);
     while next_change(&mut rx).await != LinkChange::Reconnected {}
     let mut tx = vcan.open();
     soon(tx.send_all(&[frame(4, &[]), frame(5, &[])])).await.unwrap();
     assert_eq!(next_frame(&mut rx).await, frame(5, &[]));
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn more_filters_than_the_kernel_holds_filter_after_following_too() {
+    let vcan = Vcan::new(16);
+    let mut rx = vcan.open();
+    vcan.delete();
+    while next_change(&mut rx).await != LinkChange::Gone {}
+    let many = (100..700).map(|raw| Filter::id(kernel::id(raw).into()));
+    let place = rx.set_filters(&FilterSet::any(many)).unwrap();
+    assert_eq!(place, FilterPlace::Software);
+    vcan.add(16);
+    vcan.up();
+    while next_change(&mut rx).await != LinkChange::Reconnected {}
+    let mut tx = vcan.open();
+    soon(tx.send_all(&[frame(4, &[]), frame(105, &[])]))
+        .await
+        .unwrap();
+    assert_eq!(next_frame(&mut rx).await, frame(105, &[]));
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_sender_that_follows_first_takes_the_filters_along() {
+    let vcan = Vcan::new(16);
+    let (mut rx, mut tx) = vcan.open().split();
+    rx.set_filters(&FilterSet::any([Filter::id(kernel::id(5).into())]))
+        .unwrap();
+    replace(&vcan);
+    while soon(tx.send(frame(1, &[]))).await.is_err() {}
+    // These are queued before the receiver has so much as looked.
+    let mut other = vcan.open();
+    soon(other.send_all(&[frame(4, &[]), frame(5, &[])]))
+        .await
+        .unwrap();
+    while next_change(&mut rx).await != LinkChange::Reconnected {}
+    assert_eq!(next_frame(&mut rx).await, frame(5, &[]));
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_dropped_receiver_stays_dropped_when_the_sender_follows() {
+    let vcan = Vcan::new(16);
+    let (rx, mut tx) = vcan.open().split();
+    drop(rx);
+    replace(&vcan);
+    while soon(tx.send(frame(1, &[]))).await.is_err() {}
+    let mut other = vcan.open();
+    soon(other.send(frame(2, &[]))).await.unwrap();
+    other
+        .inject_error(&ErrorFrame::new(ErrorClasses::ALL, &[]))
+        .unwrap();
+    let queued = recv(tx.as_fd().as_raw_fd(), &mut [0; 72], MsgFlags::MSG_DONTWAIT);
+    assert_eq!(queued, Err(Errno::EAGAIN));
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn coming_up_while_a_link_is_opened_is_not_missed() {
+    let vcan = Vcan::new(16);
+    for _ in 0..20 {
+        vcan.down();
+        let mut ip = kernel::start(&format!("ip link set dev {} up", vcan.name));
+        let mut links = Vec::new();
+        while ip.try_wait().unwrap().is_none() {
+            links.push(vcan.open());
+        }
+        for mut link in links {
+            // No frame helps: only the kernel's notice tells.
+            let told = core::future::poll_fn(|cx| {
+                let mut out = EventBuf::new();
+                Poll::Ready(match link.poll_recv(cx, &mut out, 1) {
+                    Poll::Ready(event) => event.map(|_one| out.pop_front()),
+                    Poll::Pending => Ok(None),
+                })
+            });
+            if let Some(event) = told.await.unwrap() {
+                assert_eq!(event, Event::Link(LinkChange::Down));
+                assert_eq!(next_change(&mut link).await, LinkChange::Up);
+            }
+        }
+    }
 }
 
 #[tokio::test]

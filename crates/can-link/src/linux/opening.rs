@@ -19,7 +19,7 @@ use crate::frame::{MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN};
 use crate::link::{Capabilities, Echo, FilterPlace, LinkError, OwnEcho};
 
 /// Name that stands for all interfaces.
-const ANY: &str = "any";
+pub(super) const ANY: &str = "any";
 /// Longest interface name in bytes (`IFNAMSIZ` without its terminator).
 const MAX_NAME_LEN: usize = 15;
 const FD_MTU: u32 = 72;
@@ -38,6 +38,15 @@ pub(super) struct Shape {
     pub(super) capabilities: Capabilities,
     pub(super) bus_state: BusState,
     pub(super) is_up: bool,
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) fd: OwnedFd,
+    pub(super) shape: Shape,
+    /// Where its filters are applied.
+    pub(super) place: FilterPlace,
 }
 
 /// A second socket that hears nothing but error reports, so that a sender knows of bus-off although nobody
@@ -75,6 +84,11 @@ pub(super) fn failed(name: &str, what: &str, error: impl Into<io::Error>) -> Lin
     }
 }
 
+/// Whether `error` tells that the interface was deleted.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
+}
+
 fn not_found(name: &str) -> LinkError {
     LinkError::NotFound {
         link: name.into(),
@@ -107,11 +121,14 @@ fn raw_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-pub(super) fn open(options: &RawOptions, name: &str) -> Result<(OwnedFd, Shape), LinkError> {
+/// Opens a socket; `filters` are those it has from its first frame on, whatever the options began with.
+pub(super) fn open(options: &RawOptions, filters: &FilterSet, name: &str) -> Result<Opened, LinkError> {
     let fd = raw_socket().map_err(|error| failed(name, "opening a raw CAN socket", error))?;
     let interface = (name != ANY).then(|| find(name)).transpose()?;
     let max_data = set_frame_kinds(fd.as_fd(), options, name, interface.as_ref())?;
-    set_options(fd.as_fd(), options).map_err(|error| failed(name, "setting socket options", error))?;
+    let context = |error| failed(name, "setting socket options", error);
+    set_options(fd.as_fd(), options).map_err(context)?;
+    let place = apply_filters(fd.as_fd(), filters).map_err(context)?;
     let index = interface.as_ref().map_or(0, |interface| interface.index);
     sys::bind_raw(fd.as_fd(), index).map_err(|error| failed(name, "binding the socket", error))?;
     let interface = interface.unwrap_or_default();
@@ -135,7 +152,7 @@ pub(super) fn open(options: &RawOptions, name: &str) -> Result<(OwnedFd, Shape),
         bus_state: interface.bus_state.unwrap_or_default(),
         is_up: index == 0 || interface.is_up(),
     };
-    Ok((fd, shape))
+    Ok(Opened { fd, shape, place })
 }
 
 /// Turns CAN FD and XL on where they are wanted and there; returns the longest data of a frame.
@@ -201,7 +218,6 @@ fn set_options(fd: BorrowedFd<'_>, options: &RawOptions) -> io::Result<()> {
         libc::CAN_RAW_RECV_OWN_MSGS,
         (options.own_messages == Echo::On).into(),
     )?;
-    apply_filters(fd, &options.filters)?;
     setsockopt(&fd, RxqOvfl, &1)?;
     let stamps = TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE
         | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
@@ -217,11 +233,20 @@ fn set_options(fd: BorrowedFd<'_>, options: &RawOptions) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the kernel as much of the filters as it can hold, and tells whether that is all of it.
-pub(super) fn apply_filters(fd: BorrowedFd<'_>, filters: &FilterSet) -> io::Result<FilterPlace> {
+/// Where `filters` are applied: in the kernel if it can hold all of them.
+pub(super) fn place_of(filters: &FilterSet) -> FilterPlace {
     let slots = usize::try_from(libc::CAN_RAW_FILTER_MAX).unwrap_or_default();
-    let fits = filters.filters().len() <= slots;
-    let (list, join) = if fits {
+    if filters.filters().len() <= slots {
+        FilterPlace::Kernel
+    } else {
+        FilterPlace::Software
+    }
+}
+
+/// Gives the kernel all of the filters, or what lets them through if it cannot hold them; tells which.
+pub(super) fn apply_filters(fd: BorrowedFd<'_>, filters: &FilterSet) -> io::Result<FilterPlace> {
+    let place = place_of(filters);
+    let (list, join) = if place == FilterPlace::Kernel {
         (filters.filters(), filters.join())
     } else {
         ([Filter::ALL].as_slice(), Join::Any)
@@ -248,11 +273,7 @@ pub(super) fn apply_filters(fd: BorrowedFd<'_>, filters: &FilterSet) -> io::Resu
         libc::CAN_RAW_ERR_FILTER,
         &filters.errors().to_bits().to_ne_bytes(),
     )?;
-    Ok(if fits {
-        FilterPlace::Kernel
-    } else {
-        FilterPlace::Software
-    })
+    Ok(place)
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! A `CAN_RAW` socket: opening it, and the part that both halves share.
 
 use core::task::{Context, Poll};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::string::String;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::RcvBuf;
 
-use super::opening::{Shape, apply_filters, dup, error_monitor, failed, open};
+use super::netlink::Watch;
+use super::opening::{
+    ANY, Opened, Shape, apply_filters, dup, error_monitor, failed, is_gone, open, place_of,
+};
 use super::options::RawOptions;
 use super::rx::RawRx;
 use super::tx::RawTx;
@@ -30,7 +34,11 @@ pub struct RawSocket {
 
 impl RawSocket {
     pub(super) fn open(options: RawOptions, name: String) -> Result<Self, LinkError> {
-        let (fd, shape) = open(&options, &name)?;
+        // Before the interface is looked at, or a change in between would be missed.
+        let watch = (name != ANY).then(Watch::new).transpose();
+        let filters = options.filters.clone();
+        let Opened { fd, shape, place } = open(&options, &filters, &name)?;
+        let watch = watch.map_err(|error| failed(&name, "watching interfaces", error))?;
         let granted = getsockopt(&fd, RcvBuf).map_err(|error| failed(&name, "reading SO_RCVBUF", error))?;
         let error_monitor = error_monitor(&name, shape.index)?;
         let (second, third) = (dup(&name, &fd)?, dup(&name, &fd)?);
@@ -40,11 +48,13 @@ impl RawSocket {
             slot: Mutex::new(Slot {
                 fd: third,
                 shape,
+                filters,
+                place,
                 generation: 0,
             }),
         });
         Ok(Self {
-            rx: RawRx::new(Arc::clone(&shared), fd, shape)?,
+            rx: RawRx::new(Arc::clone(&shared), Opened { fd, shape, place }, watch)?,
             tx: RawTx::new(shared, second, error_monitor, shape)?,
             receive_buffer: granted,
         })
@@ -137,31 +147,52 @@ pub(super) struct Shared {
 struct Slot {
     fd: OwnedFd,
     shape: Shape,
+    /// As they were last set: a socket that is opened by the sending half has them too.
+    filters: FilterSet,
+    place: FilterPlace,
     generation: u64,
 }
 
+/// A socket that follows one whose interface was deleted.
+#[derive(Debug)]
+pub(super) struct Reopened {
+    pub(super) socket: Opened,
+    pub(super) generation: u64,
+}
+
 impl Shared {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A socket newer than `generation`: the one the other half has opened, or a new one.
-    ///
-    /// `filters` replaces the options' filters, which may have changed since.
-    pub(super) fn reopen(
-        &self,
-        generation: u64,
-        filters: Option<&FilterSet>,
-    ) -> Result<(OwnedFd, Shape, u64), LinkError> {
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn reopen(&self, generation: u64) -> Result<Reopened, LinkError> {
+        let mut slot = self.slot();
         if slot.generation == generation {
-            let (fd, shape) = open(&self.options, &self.name)?;
-            *slot = Slot {
-                fd,
-                shape,
-                generation: generation + 1,
-            };
+            let Opened { fd, shape, place } = open(&self.options, &slot.filters, &self.name)?;
+            slot.fd = fd;
+            slot.shape = shape;
+            slot.place = place;
+            slot.generation = generation + 1;
         }
-        if let Some(filters) = filters {
-            apply_filters(slot.fd.as_fd(), filters)
-                .map_err(|error| failed(&self.name, "setting filters", error))?;
-        }
-        Ok((dup(&self.name, &slot.fd)?, slot.shape, slot.generation))
+        Ok(Reopened {
+            socket: Opened {
+                fd: dup(&self.name, &slot.fd)?,
+                shape: slot.shape,
+                place: slot.place,
+            },
+            generation: slot.generation,
+        })
+    }
+
+    /// Sets the filters of the newest socket (one before it is dead), and of those to come.
+    pub(super) fn set_filters(&self, filters: &FilterSet) -> io::Result<FilterPlace> {
+        let mut slot = self.slot();
+        slot.place = match apply_filters(slot.fd.as_fd(), filters) {
+            Err(error) if is_gone(&error) => place_of(filters),
+            applied => applied?,
+        };
+        slot.filters = filters.clone();
+        Ok(slot.place)
     }
 }

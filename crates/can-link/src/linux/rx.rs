@@ -2,16 +2,15 @@
 
 use core::task::{Context, Poll, ready};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::control::{Control, DropCounter};
 use super::inbox::Inbox;
 use super::netlink::{self, Interface, Notice, Watch, Which};
-use super::opening::{Shape, apply_filters, failed};
+use super::opening::{Opened, Shape, failed};
 use super::options::Reconnect;
-use super::raw::Shared;
+use super::raw::{Reopened, Shared};
 use super::readiness::{Progress, Readiness, budgeted};
 use super::sys::{BATCH, ReceiveBatch};
 use crate::error_frame::{BusState, ErrorClasses};
@@ -50,18 +49,16 @@ pub struct RawRx {
 }
 
 impl RawRx {
-    pub(super) fn new(shared: Arc<Shared>, fd: OwnedFd, shape: Shape) -> Result<Self, LinkError> {
-        let filters = shared.options.filters.clone();
+    pub(super) fn new(shared: Arc<Shared>, socket: Opened, watch: Option<Watch>) -> Result<Self, LinkError> {
+        let Opened { fd, shape, place } = socket;
         let context = |error| failed(&shared.name, "registering the socket", error);
-        let place = apply_filters(fd.as_fd(), &filters).map_err(context)?;
-        let watch = (shape.index != 0).then(Watch::new).transpose().map_err(context)?;
         let mut rx = Self {
             generation: 0,
             socket: Readiness::readable(fd).map_err(context)?,
             batch: ReceiveBatch::new(datagram_len(&shape)),
             watch,
             shape,
-            filters,
+            filters: shared.options.filters.clone(),
             place,
             inbox: Inbox {
                 events: EventBuf::new(),
@@ -208,13 +205,15 @@ impl RawRx {
         if self.shared.options.reconnect == Reconnect::Never {
             return;
         }
-        let Ok((fd, shape, generation)) = self.shared.reopen(self.generation, Some(&self.filters)) else {
+        let Ok(Reopened { socket, generation }) = self.shared.reopen(self.generation) else {
             return;
         };
+        let Opened { fd, shape, place } = socket;
         let Ok(socket) = Readiness::readable(fd) else {
             return;
         };
         self.socket = socket;
+        self.place = place;
         self.generation = generation;
         self.batch = ReceiveBatch::new(datagram_len(&shape));
         self.inbox.lost = DropCounter::default();
@@ -284,8 +283,8 @@ const fn datagram_len(shape: &Shape) -> usize {
 impl Drop for RawRx {
     fn drop(&mut self) {
         let nothing = FilterSet::any([]).with_errors(ErrorClasses::NONE);
-        // Fails when the interface is gone, and then nothing is queued anyway.
-        let _ = apply_filters(self.socket.as_fd(), &nothing);
+        // When the kernel refuses, frames are queued in vain, up to the receive buffer: no harm but work.
+        let _ = self.shared.set_filters(&nothing);
     }
 }
 
@@ -300,10 +299,10 @@ impl CanRx for RawRx {
     }
 
     fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        if self.presence != Presence::Gone {
-            self.place = apply_filters(self.socket.as_fd(), filters)
-                .map_err(|error| failed(&self.shared.name, "setting filters", error))?;
-        }
+        self.place = self
+            .shared
+            .set_filters(filters)
+            .map_err(|error| failed(&self.shared.name, "setting filters", error))?;
         self.filters = filters.clone();
         Ok(self.place)
     }

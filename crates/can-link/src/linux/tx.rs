@@ -11,9 +11,9 @@ use std::sync::Arc;
 use tokio::time::{Sleep, sleep};
 
 use super::netlink::{self, Which};
-use super::opening::{Shape, error_monitor, failed};
+use super::opening::{Opened, Shape, error_monitor, failed, is_gone};
 use super::options::{OnBusOff, Reconnect};
-use super::raw::Shared;
+use super::raw::{Reopened, Shared};
 use super::readiness::{Progress, Readiness, budgeted};
 use super::sys::{BATCH, ReceiveBatch, SendBatch};
 use crate::error_frame::{BusState, ErrorFrame};
@@ -322,9 +322,10 @@ impl RawTx {
         if self.shared.options.reconnect == Reconnect::Never || self.shape.index == 0 {
             return false;
         }
-        let Ok((fd, shape, generation)) = self.shared.reopen(self.generation, None) else {
+        let Ok(Reopened { socket, generation }) = self.shared.reopen(self.generation) else {
             return false;
         };
+        let Opened { fd, shape, .. } = socket;
         let monitor = error_monitor(&self.shared.name, shape.index)
             .ok()
             .flatten()
@@ -346,10 +347,6 @@ impl RawTx {
             _ => SendError::Io(error),
         }
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
 }
 
 /// For what this type does not offer. Reading, writing and closing are its own business.

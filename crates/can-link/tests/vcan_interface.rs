@@ -9,7 +9,7 @@
 
 mod kernel;
 
-use core::task::Poll;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -70,6 +70,27 @@ async fn a_short_interruption_is_reported_although_it_is_over() {
     vcan.up();
     assert_eq!(next_change(&mut rx).await, LinkChange::Down);
     assert_eq!(next_change(&mut rx).await, LinkChange::Up);
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn old_notices_are_no_news_beside_what_the_socket_has_told() {
+    let vcan = Vcan::new(72);
+    let mut rx = vcan.open();
+    // The socket tells of this at once; the notice stays in its queue.
+    vcan.down();
+    assert_eq!(next_change(&mut rx).await, LinkChange::Down);
+    vcan.up();
+    // So does this frame, once the runtime knows of it, before both notices are read.
+    let mut tx = vcan.open();
+    soon(tx.send(frame(1, &[]))).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(next_change(&mut rx).await, LinkChange::Up);
+    assert_eq!(next_frame(&mut rx).await, frame(1, &[]));
+    // Now that there is no frame, both notices are read.
+    let mut cx = Context::from_waker(Waker::noop());
+    let poll = rx.poll_recv(&mut cx, &mut EventBuf::new(), 1);
+    assert!(poll.is_pending(), "{poll:?}");
 }
 
 #[tokio::test]

@@ -172,9 +172,23 @@ impl RawRx {
         match self.presence {
             Presence::Gone if interface.is_can && interface.name == self.shared.name => self.reopen(),
             _ if interface.index != self.shape.index => {}
-            Presence::Up if !interface.is_up() => self.is_down(),
-            Presence::Down if interface.is_up() => self.is_up(LinkChange::Up),
-            Presence::Returned if interface.is_up() => self.is_up(LinkChange::Reconnected),
+            presence if interface.is_up() == (presence == Presence::Up) => {}
+            // Notices queue up while the socket tells the same: this one may be old. If the interface is gone by
+            // now, another notice says so.
+            _ => {
+                if let Ok(now) = netlink::interface(Which::Index(self.shape.index)) {
+                    self.stands(&now);
+                }
+            }
+        }
+    }
+
+    /// Takes in how the interface is at this moment.
+    fn stands(&mut self, now: &Interface) {
+        match self.presence {
+            Presence::Up if !now.is_up() => self.is_down(),
+            Presence::Down if now.is_up() => self.is_up(LinkChange::Up),
+            Presence::Returned if now.is_up() => self.is_up(LinkChange::Reconnected),
             _ => {}
         }
     }

@@ -412,6 +412,9 @@ async fn a_closed_link_refuses_to_send() {
     let refused = soon(tx.send(frame(2, &[]))).await;
     assert!(matches!(refused, Err(SendError::Closed)), "{refused:?}");
     assert_eq!(next_frame(&mut rx).await, frame(1, &[]));
+    // Only sending is closed.
+    soon(rx.send(frame(3, &[]))).await.unwrap();
+    assert_eq!(next_frame(&mut tx).await, frame(3, &[]));
 }
 
 #[tokio::test]

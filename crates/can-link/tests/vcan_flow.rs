@@ -10,14 +10,17 @@
 mod kernel;
 
 use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::sync::Arc;
+use std::task::Wake;
 use std::time::Instant;
 
 use can_link::error_frame::{BusState, ErrorClasses, ErrorFrame};
 use can_link::link::{Bottleneck, DropReason};
 use can_link::linux::{OnBusOff, RawOptions};
-use can_link::{CanFrame, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, SendError};
+use can_link::{CanFrame, CanRx, CanRxExt, CanTx, CanTxExt, Event, EventBuf, Filter, FilterSet, SendError};
 use kernel::{
     Vcan, collect, events_until, frame, frames, id, next_event, next_frame, number_of, numbered, soon,
 };
@@ -400,6 +403,44 @@ async fn a_flood_leaves_other_tasks_their_turn() {
     let while_receiving = turns(receiver).await;
     assert!(while_sending > 10, "{while_sending} turns");
     assert!(while_receiving > 10, "{while_receiving} turns");
+}
+
+/// Counts how often a task asks for its next turn.
+#[derive(Default)]
+struct Turns(AtomicUsize);
+
+impl Wake for Turns {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_flood_of_refused_frames_leaves_other_tasks_their_turn() {
+    let vcan = Vcan::new(16);
+    // More filters than the kernel holds, so the flood comes up to this process.
+    let many = (100..700).map(|raw| Filter::id(id(raw).into()));
+    let mut rx = RawOptions::new()
+        .filters(FilterSet::any(many))
+        .open(&*vcan.name)
+        .unwrap();
+    let mut tx = vcan.open();
+    let sent: Vec<_> = (0..2000).map(|number| numbered(1, number)).collect();
+    soon(tx.send_all(&sent)).await.unwrap();
+    soon(tx.send(frame(101, &[]))).await.unwrap();
+    tokio::task::yield_now().await;
+    let turns = Arc::new(Turns::default());
+    let waker = Waker::from(Arc::clone(&turns));
+    let mut out = EventBuf::new();
+    let poll = rx.poll_recv(&mut Context::from_waker(&waker), &mut out, 1);
+    assert!(poll.is_pending(), "{poll:?}");
+    assert_eq!(
+        turns.0.load(Ordering::Relaxed),
+        1,
+        "it asks for another turn itself"
+    );
+    assert_eq!(next_frame(&mut rx).await, frame(101, &[]));
 }
 
 #[tokio::test]

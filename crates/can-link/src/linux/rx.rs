@@ -18,6 +18,10 @@ use crate::filter::FilterSet;
 use crate::link::{CanRx, Capabilities, ChannelId, Event, EventBuf, FilterPlace, LinkChange, LinkError};
 use crate::record::{CLASSIC_LEN, MAX_DATAGRAM_LEN, RECORD_LEN};
 
+/// Reads in one turn that give no event, since the filters of this process refuse every frame: about a thousand,
+/// then other tasks get their turn.
+const MAX_FRUITLESS: u32 = 16;
+
 /// Where the interface is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
@@ -251,6 +255,7 @@ impl RawRx {
         out: &mut EventBuf,
         max: usize,
     ) -> Poll<Result<usize, LinkError>> {
+        let mut fruitless = 0;
         loop {
             if !self.inbox.events.is_empty() {
                 let count = max.max(1).min(self.inbox.events.len());
@@ -260,7 +265,12 @@ impl RawRx {
             if self.is_over() {
                 return Poll::Ready(Ok(0));
             }
+            if fruitless == MAX_FRUITLESS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.read_frames()? || self.read_notices()? {
+                fruitless += 1;
                 continue;
             }
             ready!(self.poll_news(cx))?;

@@ -1,5 +1,5 @@
 //! Every unsafe call of this crate: system calls that take pointers, and the registration with tokio.
-#![allow(
+#![expect(
     unsafe_code,
     reason = "system calls with pointers, and the registration of descriptors; nothing else is unsafe"
 )]

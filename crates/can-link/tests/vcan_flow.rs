@@ -142,6 +142,41 @@ async fn a_send_that_cannot_go_out_in_time_names_what_was_full() {
 
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_send_that_was_given_up_leaves_its_wait_to_nobody() {
+    let vcan = Vcan::new(16);
+    // More than a second for each frame: no room while this lasts.
+    let name = &vcan.name;
+    kernel::run(&format!(
+        "tc qdisc add dev {name} root handle 1: tbf rate 100bit burst 64 limit 160"
+    ));
+    let timeout = Duration::from_millis(60);
+    let mut tx = RawOptions::new()
+        .send_timeout(Some(timeout))
+        .open(&*vcan.name)
+        .unwrap();
+    // Filled until a frame waits, which is then given up.
+    for number in 0.. {
+        let sent = tokio::time::timeout(timeout / 2, tx.send(numbered(1, number))).await;
+        if sent.is_err() {
+            break;
+        }
+    }
+    tokio::time::sleep(timeout * 2).await;
+    for number in 0.. {
+        let begin = Instant::now();
+        match soon(tx.send(numbered(2, number))).await {
+            Ok(()) => {}
+            Err(SendError::Timeout { .. }) => {
+                assert!(begin.elapsed() >= timeout, "{:?}", begin.elapsed());
+                break;
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
 async fn an_address_bounds_the_wait_of_its_link() {
     let vcan = Vcan::new(16);
     vcan.slow_down(1);

@@ -130,7 +130,8 @@ impl RawOptions {
     /// How long a frame may wait for room before [`SendError::Timeout`](crate::SendError::Timeout). Default
     /// for ever.
     ///
-    /// Counted from the moment the kernel first refuses a frame until it takes one.
+    /// Counted from the moment the kernel first refuses a frame until it takes it. A frame that follows one
+    /// whose send was given up has a wait of its own.
     #[must_use]
     pub const fn send_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.send_timeout = timeout;

@@ -15,6 +15,7 @@ use super::opening::{Opened, Shape, error_monitor, failed, is_gone};
 use super::options::{OnBusOff, Reconnect};
 use super::raw::{Reopened, Shared};
 use super::readiness::{Progress, Readiness, budgeted};
+use super::stall::Stall;
 use super::sys::{BATCH, ReceiveBatch, SendBatch};
 use crate::error_frame::{BusState, ErrorFrame};
 use crate::frame::CanFrame;
@@ -41,7 +42,7 @@ pub struct RawTx {
     shape: Shape,
     monitor: Option<Monitor>,
     pause: Pause,
-    stall: Option<Stall>,
+    refused: Option<Refused>,
     closed: bool,
 }
 
@@ -52,11 +53,29 @@ struct Pause {
     running: Option<Pin<Box<Sleep>>>,
 }
 
-/// Since when, and for what, the next frame waits.
+impl Default for Pause {
+    fn default() -> Self {
+        Self {
+            next: MIN_PAUSE,
+            running: None,
+        }
+    }
+}
+
+impl Pause {
+    /// Longer than the pause before.
+    fn begin(&mut self) {
+        self.running = Some(Box::pin(sleep(self.next)));
+        self.next = (self.next * 2).min(MAX_PAUSE);
+    }
+}
+
+/// A frame that the kernel has refused. The wait is its own: the next frame, after a send that was given up,
+/// begins anew.
 #[derive(Debug)]
-struct Stall {
-    waiting_for: Bottleneck,
-    deadline: Option<Pin<Box<Sleep>>>,
+struct Refused {
+    frame: CanFrame,
+    stall: Stall,
 }
 
 /// Follows the controller's state by its error reports, whether or not anybody receives.
@@ -118,11 +137,8 @@ impl RawTx {
                 .map(|fd| Monitor::new(fd, shape.bus_state))
                 .transpose()
                 .map_err(context)?,
-            pause: Pause {
-                next: MIN_PAUSE,
-                running: None,
-            },
-            stall: None,
+            pause: Pause::default(),
+            refused: None,
             closed: false,
             shared,
         })
@@ -161,6 +177,9 @@ impl RawTx {
     /// # Errors
     /// As a plain send; without waiting, so also [`SendError::Io`] of kind `WouldBlock`.
     pub fn inject_error(&mut self, report: &ErrorFrame) -> Result<(), SendError> {
+        if self.closed {
+            return Err(SendError::Closed);
+        }
         self.batch.clear();
         self.batch.push(&record::encode_error(report));
         let sent = self.batch.send(self.socket.as_fd(), None);
@@ -181,58 +200,52 @@ impl RawTx {
                 what: "frames without an interface to send them on; open one interface by its name",
             }));
         }
+        let Some(first) = frames.first() else {
+            return Poll::Ready(Ok(0));
+        };
+        self.refused.take_if(|refused| refused.frame != *first);
         loop {
             if self.is_off_the_bus() {
-                self.stall = None;
+                self.refused = None;
                 return Poll::Ready(Err(SendError::BusOff));
             }
+            // Each time round: an interface that came back may carry less.
+            self.shape.capabilities.check(first)?;
             ready!(self.poll_pause(cx))?;
             match self.try_send(to, frames) {
                 Ok(Some(count)) => {
-                    self.stall = None;
-                    self.pause.next = MIN_PAUSE;
+                    self.refused = None;
+                    // News of the controller may have let this one through before its pause was over.
+                    self.pause = Pause::default();
                     return Poll::Ready(Ok(count));
                 }
                 Ok(None) => {
-                    self.stalls_for(Bottleneck::Socket);
+                    self.stalls_for(Bottleneck::Socket, first);
                     ready!(self.poll_room(cx))?;
                 }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.stalls_for(Bottleneck::DeviceQueue);
-                    self.pause.running = Some(Box::pin(sleep(self.pause.next)));
-                    self.pause.next = (self.pause.next * 2).min(MAX_PAUSE);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Poll::Ready(
-                        frames
-                            .first()
-                            .map_or(Ok(0), |frame| self.shape.capabilities.check(frame).map(|()| 0)),
-                    );
+                    self.stalls_for(Bottleneck::DeviceQueue, first);
+                    self.pause.begin();
                 }
                 Err(error) if is_gone(&error) && self.follow() => {}
                 Err(error) => {
-                    self.stall = None;
+                    self.refused = None;
                     return Poll::Ready(Err(self.error(error)));
                 }
             }
         }
     }
 
-    /// Sends a prefix of `frames`; `None` when the socket has no room.
+    /// Sends a prefix of `frames`, of which the first is supported; `None` when the socket has no room.
     fn try_send(&mut self, to: Option<u32>, frames: &[CanFrame]) -> io::Result<Option<usize>> {
         self.batch.clear();
         let capabilities = self.shape.capabilities;
         let supported = frames
             .iter()
             .take_while(|frame| capabilities.check(frame).is_ok());
-        let mut staged = 0;
         for frame in supported.take(BATCH) {
             let len = record::encode(frame, &mut self.scratch);
             self.batch.push(self.scratch.get(..len).unwrap_or_default());
-            staged += 1;
-        }
-        if staged == 0 {
-            return Err(io::ErrorKind::Unsupported.into());
         }
         let batch = &mut self.batch;
         self.socket.attempt(|fd| batch.send(fd, to).map(Progress::More))
@@ -254,13 +267,13 @@ impl RawTx {
         state == BusState::BusOff
     }
 
-    fn stalls_for(&mut self, waiting_for: Bottleneck) {
+    fn stalls_for(&mut self, waiting_for: Bottleneck, frame: &CanFrame) {
         let timeout = self.shared.options.send_timeout;
-        let stall = self.stall.get_or_insert_with(|| Stall {
-            waiting_for,
-            deadline: timeout.map(|timeout| Box::pin(sleep(timeout))),
+        let refused = self.refused.get_or_insert_with(|| Refused {
+            frame: frame.clone(),
+            stall: Stall::new(waiting_for, timeout),
         });
-        stall.waiting_for = waiting_for;
+        refused.stall.waiting_for = waiting_for;
     }
 
     /// Ready when no pause after `ENOBUFS` is running.
@@ -286,14 +299,10 @@ impl RawTx {
     /// What ends a wait besides room: the send timeout, or news of the controller (which the caller looks
     /// at).
     fn poll_trouble(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        if let Some(Stall {
-            waiting_for,
-            deadline: Some(deadline),
-        }) = &mut self.stall
-            && deadline.as_mut().poll(cx).is_ready()
+        if let Some(Refused { stall, .. }) = &mut self.refused
+            && let Poll::Ready(waiting_for) = stall.poll_timeout(cx)
         {
-            let waiting_for = *waiting_for;
-            self.stall = None;
+            self.refused = None;
             self.pause.running = None;
             return Poll::Ready(Err(SendError::Timeout {
                 waiting_for,

@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result {
 }
 
 /// Whether nothing may be missing.
-fn in_ci() -> bool {
+pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 

@@ -25,6 +25,7 @@ use crate::process;
 use crate::setup;
 use crate::suite::{self, Executable};
 use crate::tally::{Tally, Totals};
+use crate::test;
 use crate::vcan::job::Step;
 use crate::vcan::place::Place;
 use crate::workspace::Workspace;
@@ -35,6 +36,8 @@ pub(crate) use crate::vcan::options::Options;
 pub(crate) const PREFIX: &str = "vcan_";
 /// Test files with this prefix need the emulated controllers.
 const CONTROLLERS_PREFIX: &str = "vcan_hw";
+/// And these meet peers written in Python.
+const PYTHON_PREFIX: &str = "vcan_python";
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,21 +143,24 @@ pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
     };
     let (runnable, impossible): (Vec<_>, Vec<_>) = executables
         .into_iter()
-        .partition(|executable| place.has_controllers() || !needs_controllers(executable));
+        .partition(|executable| missing(executable, workspace, &place).is_none());
     let mut totals = Totals {
         skipped: count(&impossible, filter)?,
         ..Totals::default()
     };
     for executable in &impossible {
-        println!(
-            "SKIPPED: {}: needs CAN controllers: cargo xtask vcan --hw",
-            executable.title()
-        );
+        let why = missing(executable, workspace, &place).unwrap_or_default();
+        println!("SKIPPED: {}: needs {why}", executable.title());
     }
     let (counted, mut result) = run_all(workspace, options, &place, &runnable)?;
     totals += counted;
     if totals.ran() == 0 && result.is_ok() {
         result = Err(Failure::usage("no kernel test to run"));
+    }
+    if totals.skipped > 0 && result.is_ok() && test::in_ci() && place.has_controllers() {
+        result = Err(Failure::new(
+            "kernel tests were skipped, and nothing may be missing here",
+        ));
     }
     Ok(Run::Through(totals, result))
 }
@@ -188,8 +194,16 @@ fn run_all(
     Ok((totals, outcome.result().and_then(|()| totals.verdict())))
 }
 
-fn needs_controllers(executable: &Executable) -> bool {
-    executable.target.starts_with(CONTROLLERS_PREFIX)
+/// What a test file needs and this run lacks, with the command that brings it.
+fn missing(executable: &Executable, workspace: &Workspace, place: &Place) -> Option<&'static str> {
+    let needs = |prefix| executable.target.starts_with(prefix);
+    if needs(CONTROLLERS_PREFIX) && !place.has_controllers() {
+        return Some("CAN controllers: cargo xtask vcan --hw");
+    }
+    if needs(PYTHON_PREFIX) && !setup::python(workspace).is_file() {
+        return Some("the Python peers: cargo xtask setup");
+    }
+    None
 }
 
 fn count(executables: &[Executable], filter: Option<&str>) -> Result<u64> {

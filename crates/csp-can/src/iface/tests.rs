@@ -1,7 +1,8 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use can_link::virtual_bus::{BitRate, BusConfig, PortConfig};
+use can_link::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, SendError};
+use can_link::virtual_bus::{BitRate, BusConfig, PortConfig, VirtualPort};
 use can_link::{CanFrame, CanRxExt, CanTxExt, StandardId, VirtualBus};
 use csp_core::rt::{Node, Notice, PingConfig, PingError, RecvError};
 use csp_core::{
@@ -265,6 +266,69 @@ async fn an_address_that_does_not_fit_is_refused() {
     let wide = InterfaceConfig::new(name, address(40), Netmask::NONE).version(Version::V1);
     let refused = CanInterface::new(bus.join(), &wide, CanConfig::default()).unwrap_err();
     assert!(matches!(refused, CanInterfaceError::Subnet(_)));
+}
+
+/// A port whose link refuses the first frame that it is given.
+struct RefusesOnce(VirtualPort, bool);
+
+impl CanRx for RefusesOnce {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut EventBuf,
+        max: usize,
+    ) -> Poll<Result<usize, LinkError>> {
+        self.0.poll_recv(cx, out, max)
+    }
+
+    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
+        self.0.set_filters(filters)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+impl CanTx for RefusesOnce {
+    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
+        if core::mem::replace(&mut self.1, true) {
+            self.0.poll_send(cx, frames)
+        } else {
+            Poll::Ready(Err(SendError::Io(io::ErrorKind::Other.into())))
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.0.poll_close(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_the_link_refuses_costs_its_packet_and_not_the_next() {
+    let bus = VirtualBus::new();
+    let (one, two) = (Node::spawn(Config::default()), node(&bus, 2).await);
+    let link = RefusesOnce(bus.join(), false);
+    let link = CanInterface::new(link, &config(1), CanConfig::default()).unwrap();
+    one.attach(config(1), link).await.unwrap();
+    let port = Port::new(10).unwrap();
+    let mut socket = two.bind(port, SocketConfig::default()).await.unwrap();
+    let client = one
+        .connect(address(2), port, ConnectConfig::default())
+        .await
+        .unwrap();
+    let all = ["one", "two", "three"].map(|payload| client.send(payload));
+    assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
+    let mut got = Vec::new();
+    while let Ok(message) = socket.recv_from_timeout(SHORT).await {
+        got.push(message.payload);
+    }
+    assert_eq!(got, ["two", "three"]);
+    assert_eq!(stats(&one).await.tx_error, 1);
 }
 
 /// A node that speaks version 1.

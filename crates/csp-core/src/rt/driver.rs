@@ -223,6 +223,12 @@ impl Driver {
                 let Poll::Ready(room) = io.as_mut().poll_ready(cx) else {
                     break;
                 };
+                if room.is_err() && core::mem::take(&mut link.unflushed) {
+                    // The packet handed over before is the one that failed; the next one has its own turn.
+                    self.node.handle_discard(link.id, DropReason::LinkSend, 1);
+                    moved = true;
+                    continue;
+                }
                 let Some(transmit) = self.node.poll_transmit_on(link.id) else {
                     break;
                 };

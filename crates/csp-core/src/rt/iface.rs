@@ -30,7 +30,11 @@ pub enum Incoming {
 /// - The stream's end, or an `Err`, ends the interface for good: its link is down from then on. Faults that a
 ///   link survives are items.
 /// - The sink is asked for room before a packet is taken from the interface's transmit queue. An `Err` of the
-///   sink costs that one packet and is counted; it does not end the interface.
+///   sink costs one packet, which is counted; it does not end the interface.
+/// - That packet is, for `start_send`, the one given; for `poll_flush`, the one given before; for
+///   `poll_ready`, the one given before if it was not flushed yet, else the one that room is asked for. So a
+///   sink that makes room by sending what it holds reports the failure of that packet, and the next one is
+///   not lost with it.
 pub trait Interface:
     Stream<Item = io::Result<Incoming>> + Sink<Transmit, Error = io::Error> + Send + 'static
 {

@@ -17,6 +17,8 @@ use crate::{
     Netmask, Packet, Port, SendError, SocketConfig, Switch, Transmit, Version,
 };
 
+mod links;
+
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);
 

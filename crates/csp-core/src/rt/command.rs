@@ -5,7 +5,7 @@ use std::boxed::Box;
 
 use bytes::Bytes;
 use tinwire_time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{Connection, Interface, Listener, Socket, Status};
 use crate::{
@@ -17,6 +17,12 @@ use crate::{
 ///
 /// A handle waits for room.
 pub(super) const COMMAND_QUEUE: usize = 64;
+
+/// Sends of one connection that are with the driver.
+///
+/// What has to wait for its link waits there. Further ones wait in their handles, so that a link that takes
+/// nothing keeps no other command from the driver.
+pub(super) const CONNECTION_SENDS: usize = 8;
 
 pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
@@ -49,6 +55,7 @@ pub(super) enum Command {
     Send {
         connection: ConnectionId,
         payload: Bytes,
+        turn: OwnedSemaphorePermit,
         reply: Reply<Instant, SendError>,
     },
     SendTo {

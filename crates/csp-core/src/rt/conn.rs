@@ -1,12 +1,14 @@
 //! Connections as applications hold them.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
 use tinwire_time::Instant;
+use tokio::sync::Semaphore;
 
-use super::command::{Command, Weak, call_weak};
+use super::command::{CONNECTION_SENDS, Command, Weak, call_weak};
 use super::inbox::Inbox;
 use crate::{ConnectionId, Message, Peers, SendError};
 
@@ -20,11 +22,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) const fn new(id: ConnectionId, peers: Peers, commands: Weak, inbox: Inbox<Message>) -> Self {
-        Self {
-            sender: ConnectionSender { id, peers, commands },
-            inbox,
-        }
+    pub(super) fn new(id: ConnectionId, peers: Peers, commands: Weak, inbox: Inbox<Message>) -> Self {
+        let sender = ConnectionSender {
+            id,
+            peers,
+            commands,
+            turns: Arc::new(Semaphore::new(CONNECTION_SENDS)),
+        };
+        Self { sender, inbox }
     }
 
     /// The two ends.
@@ -43,7 +48,7 @@ impl Connection {
 
     /// Sends `payload`; done when the packet waits for its link.
     ///
-    /// Waits while the transmit queue is full.
+    /// Waits while the transmit queue is full, in the order of the calls.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -90,6 +95,7 @@ pub struct ConnectionSender {
     id: ConnectionId,
     peers: Peers,
     commands: Weak,
+    turns: Arc<Semaphore>,
 }
 
 impl ConnectionSender {
@@ -101,7 +107,7 @@ impl ConnectionSender {
 
     /// Sends `payload`; done when the packet waits for its link.
     ///
-    /// Waits while the transmit queue is full.
+    /// Waits while the transmit queue is full, in the order of the calls.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -114,9 +120,13 @@ impl ConnectionSender {
 
     async fn send_at(&self, payload: Bytes) -> Result<Instant, SendError> {
         let connection = self.id;
+        // Given back by the driver, even for a send that was given up. Nobody closes the semaphore.
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| SendError::Closed)?;
         let command = |reply| Command::Send {
             connection,
             payload,
+            turn,
             reply,
         };
         call_weak(&self.commands, command)

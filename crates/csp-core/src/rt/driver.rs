@@ -10,10 +10,10 @@ use std::vec::Vec;
 
 use bytes::Bytes;
 use tinwire_time::{Instant, Origin};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
 use tokio::time::Sleep;
 
-use super::command::{COMMAND_QUEUE, Command, Reply, Weak};
+use super::command::{Command, Reply, Weak};
 use super::inbox::{Attention, Inbox, Outlet, channel};
 use super::{Connection, Incoming, Interface, Notice};
 use crate::{
@@ -33,9 +33,14 @@ pub(super) struct Link {
     pub(super) unflushed: bool,
 }
 
-/// A packet that waits for room in a transmit queue.
+/// A packet that waits for room in a transmit queue; its connection has a bounded number of turns.
 pub(super) struct Parked {
     pub(super) payload: Bytes,
+    #[expect(
+        dead_code,
+        reason = "dropped with the packet, which lets another one of its connection come"
+    )]
+    pub(super) turn: OwnedSemaphorePermit,
     pub(super) reply: Reply<Instant, SendError>,
 }
 
@@ -87,10 +92,6 @@ impl Driver {
     /// Takes commands; `Stop` when the last handle is gone.
     fn poll_commands(&mut self, cx: &mut Context<'_>) -> Step {
         for taken in 0..BATCH {
-            // Parked packets hold commands back, so that their number is bounded too.
-            if self.parked.values().map(VecDeque::len).sum::<usize>() >= COMMAND_QUEUE {
-                return Step::moved(taken > 0);
-            }
             match self.commands.poll_recv(cx) {
                 Poll::Ready(Some(command)) => self.execute(command),
                 Poll::Ready(None) => return Step::Stop,

@@ -63,12 +63,11 @@ impl Driver {
             Command::Send {
                 connection,
                 payload,
+                turn,
                 reply,
             } => {
-                self.parked
-                    .entry(connection)
-                    .or_default()
-                    .push_back(Parked { payload, reply });
+                let parked = Parked { payload, turn, reply };
+                self.parked.entry(connection).or_default().push_back(parked);
                 self.retry(connection);
             }
             Command::SendTo {
@@ -98,16 +97,16 @@ impl Driver {
         let Some(queue) = self.parked.get_mut(&id) else {
             return;
         };
-        while let Some(Parked { payload, reply }) = queue.pop_front() {
-            if reply.is_closed() {
+        while let Some(parked) = queue.pop_front() {
+            if parked.reply.is_closed() {
                 continue;
             }
-            match self.node.send(self.now, id, payload.clone()) {
+            match self.node.send(self.now, id, parked.payload.clone()) {
                 Err(SendError::Full) => {
-                    queue.push_front(Parked { payload, reply });
+                    queue.push_front(parked);
                     return;
                 }
-                sent => drop(reply.send(sent.map(|()| self.now))),
+                sent => drop(parked.reply.send(sent.map(|()| self.now))),
             }
         }
         self.parked.remove(&id);

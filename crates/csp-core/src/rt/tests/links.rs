@@ -1,6 +1,7 @@
 //! Links that fail or stand still, and what they cost a node.
 
 use super::*;
+use crate::rt::command::CONNECTION_SENDS;
 
 #[tokio::test(start_paused = true)]
 async fn a_packet_that_fails_while_room_is_made_costs_itself_and_not_the_next() {
@@ -43,6 +44,87 @@ async fn a_sink_that_never_makes_room_again_costs_each_packet_once() {
     }
     node.flush(SHORT).await.unwrap();
     assert_eq!(node.status().await.unwrap().stats.dropped, 3);
+}
+
+/// A node whose only link takes nothing, and a connection over it whose sends have to wait.
+async fn behind_a_stuck_link(node: &Node) -> Connection {
+    let link = Joined(Stuck, futures::stream::pending());
+    node.attach(config(1), link).await.unwrap();
+    let client = over_the_stuck_link(node).await;
+    client.send("fills the transmit queue").await.unwrap();
+    client
+}
+
+async fn over_the_stuck_link(node: &Node) -> Connection {
+    node.connect(address(2), port(10), ConnectConfig::default())
+        .await
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_takes_nothing_leaves_the_rest_of_the_node_alone() {
+    let node = Node::spawn(Config::default().transmit_queue(1));
+    let mut clients = vec![behind_a_stuck_link(&node).await];
+    for _ in 0..12 {
+        let client = timeout(LONG, over_the_stuck_link(&node)).await;
+        let client = client.expect("sends that were given up do not hold a connect back");
+        let sends = (0..CONNECTION_SENDS).map(|_| timeout(SHORT, client.send("given up")));
+        assert!(futures::future::join_all(sends).await.iter().all(Result::is_err));
+        clients.push(client);
+    }
+    let waiting = clients.iter().map(|client| {
+        let sender = client.sender();
+        tokio::spawn(async move { sender.send("waits").await })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    sleep(SHORT).await;
+    assert!(waiting.iter().all(|send| !send.is_finished()));
+
+    let (left, right) = pair();
+    let side = |own| {
+        let name = InterfaceName::new("SIDE").unwrap();
+        InterfaceConfig::new(name, address(own), Netmask::new(8).unwrap())
+    };
+    let other = Node::spawn(Config::default());
+    other.attach(side(66), right).await.unwrap();
+    let all_goes_on = async {
+        node.attach(side(65), left).await.unwrap();
+        node.status().await.unwrap();
+        drop(node.listen(port(10), SocketConfig::default()).await.unwrap());
+        for to in [address(66), Address::LOOPBACK] {
+            node.ping(to, PingConfig::default()).await.unwrap();
+        }
+    };
+    timeout(LONG, all_goes_on).await.unwrap();
+
+    drop(clients);
+    for send in waiting {
+        assert_eq!(send.await.unwrap(), Err(SendError::Closed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sends_that_were_given_up_take_a_bounded_room_and_do_not_keep_the_node() {
+    let (node, mut driver) = Node::new(Config::default().transmit_queue(1));
+    let giving_up = async {
+        let client = behind_a_stuck_link(&node).await;
+        for _ in 0..10 {
+            let sends = (0..10).map(|_| timeout(SHORT, client.send("x")));
+            assert!(futures::future::join_all(sends).await.iter().all(Result::is_err));
+        }
+        client
+    };
+    let client = tokio::select! {
+        client = giving_up => client,
+        () = &mut driver => unreachable!("the node is still there"),
+    };
+    let parked: usize = driver.parked.values().map(std::collections::VecDeque::len).sum();
+    assert_eq!(parked, CONNECTION_SENDS);
+    drop(node);
+    timeout(SHORT, driver)
+        .await
+        .expect("the driver ends with the last handle");
+    assert_eq!(client.send("late").await, Err(SendError::Closed));
 }
 
 /// A sink that sends the packet it holds when it is asked for room or to flush, as CAN interfaces do. The
@@ -107,5 +189,28 @@ impl Sink<Transmit> for NoRoom {
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A sink that never has room.
+struct Stuck;
+
+impl Sink<Transmit> for Stuck {
+    type Error = io::Error;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn start_send(self: Pin<&mut Self>, _: Transmit) -> io::Result<()> {
+        unreachable!("there was no room")
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
     }
 }

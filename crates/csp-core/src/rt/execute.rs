@@ -88,7 +88,11 @@ impl Driver {
                 let _ = reply.send(self.node.reply(self.now, &request, flags, payload));
             }
             Command::Status { reply } => drop(reply.send(self.status())),
-            Command::Flush { reply } => self.flushes.push(reply),
+            Command::Flush { reply } => {
+                // While a link takes nothing, only here do those leave that were given up.
+                self.flushes.retain(|flush| !flush.is_closed());
+                self.flushes.push(reply);
+            }
         }
     }
 

@@ -127,6 +127,24 @@ async fn sends_that_were_given_up_take_a_bounded_room_and_do_not_keep_the_node()
     assert_eq!(client.send("late").await, Err(SendError::Closed));
 }
 
+#[tokio::test(start_paused = true)]
+async fn flushes_that_were_given_up_leave_nothing_behind() {
+    let (node, mut driver) = Node::new(Config::default());
+    let giving_up = async {
+        let client = behind_a_stuck_link(&node).await;
+        for _ in 0..100 {
+            let flushed = node.flush(SHORT).await;
+            assert_eq!(flushed, Err(RecvError::Timeout { limit: SHORT }));
+        }
+        client
+    };
+    tokio::select! {
+        client = giving_up => drop(client),
+        () = &mut driver => unreachable!("the node is still there"),
+    }
+    assert!(driver.flushes.len() <= 1, "{} senders", driver.flushes.len());
+}
+
 /// A sink that sends the packet it holds when it is asked for room or to flush, as CAN interfaces do. The
 /// first ones fail.
 struct OneAhead {

@@ -229,9 +229,32 @@ impl<L: CanLink> IsoTpStream<L> {
         self.link
     }
 
-    /// Moves what can be moved: frames in, timers, frames out, events.
+    /// Moves what can be moved for the side that polls, and tells the other one what it waits for.
     fn drive(&mut self, side: Side, cx: &Context<'_>) {
         self.wakers.register(side, cx);
+        let (readable, writable) = (self.is_readable(), self.is_writable());
+        self.advance();
+        // A timer that is due is served before its alarm rings, and the alarm is then set to a later one: it
+        // would not wake the other side.
+        match side {
+            Side::Reader if !writable && self.is_writable() => self.wakers.wake_side(Side::Writer),
+            Side::Writer if !readable && self.is_readable() => self.wakers.wake_side(Side::Reader),
+            _ => {}
+        }
+    }
+
+    /// Whether a reader has something to take.
+    fn is_readable(&self) -> bool {
+        self.ended || !self.inbox.is_empty()
+    }
+
+    /// Whether a writer has something to learn, or may send.
+    fn is_writable(&self) -> bool {
+        self.ended || self.failure.is_some() || self.channel.can_send()
+    }
+
+    /// Moves what can be moved: frames in, timers, frames out, events.
+    fn advance(&mut self) {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
         for _ in 0..MAX_ROUNDS {

@@ -5,9 +5,9 @@
 
 use core::time::Duration;
 
-use can_link::StandardId;
 use can_link::link::LinkChange;
 use can_link::virtual_bus::{BitRate, BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
+use can_link::{CanTxExt as _, StandardId};
 use futures::{FutureExt, SinkExt, StreamExt};
 
 use super::*;
@@ -312,4 +312,88 @@ async fn a_full_queue_of_link_events_keeps_the_last_news_of_the_link() {
     assert_eq!(events.len(), MAX_EVENTS);
     assert_eq!(events.last(), Some(&LinkEvent::Link(LinkChange::Gone)));
     assert_eq!(a.stats().events_lost, u64::try_from(MAX_EVENTS + 1).unwrap());
+}
+
+/// A stream to split, and the bare port of a peer that has begun to send it 20 bytes, and will not go on.
+async fn with_a_message_begun() -> (IsoTpStream<VirtualPort>, VirtualPort) {
+    let bus = VirtualBus::new();
+    let mut stream = IsoTpStream::new(bus.join(), address(), Config::default()).unwrap();
+    let mut peer = bus.join();
+    send_as_peer(&mut peer, &[0x10, 20, 1, 2, 3, 4, 5, 6]).await;
+    assert!(stream.recv().now_or_never().is_none());
+    assert_eq!(stream.receiving(), Some((6, 20)));
+    (stream, peer)
+}
+
+async fn send_as_peer(peer: &mut VirtualPort, data: &[u8]) {
+    let frame = CanFrame::data(StandardId::new(0x7E8).unwrap(), data).unwrap();
+    peer.send(frame).await.unwrap();
+}
+
+/// Moves the clock past deadlines whose alarms have not rung yet.
+fn before_the_alarms_ring(by: Duration) {
+    assert!(tokio::time::advance(by).now_or_never().is_none());
+}
+
+const MOMENT: Duration = Duration::from_millis(10);
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_the_reader_serves_is_told_to_the_writer() {
+    let bus = VirtualBus::new();
+    let stream = IsoTpStream::new(bus.join(), address(), Config::default()).unwrap();
+    let (mut sink, mut source) = stream.split();
+    let writer = tokio::spawn(async move { sink.send(payload(20)).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    send_as_peer(&mut bus.join(), &[0x10, 20, 1, 2, 3, 4, 5, 6]).await;
+    assert!(source.next().now_or_never().is_none());
+    tokio::time::sleep(MOMENT).await;
+    before_the_alarms_ring(Duration::from_millis(500));
+    assert!(
+        source.next().now_or_never().is_none(),
+        "N_Cr has half a second left"
+    );
+    let sent = tokio::time::timeout(MOMENT, writer)
+        .await
+        .expect("the writer is woken");
+    assert_eq!(sent.unwrap().unwrap_err().n_result(), Some(NResult::TimeoutBs));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_frame_that_the_reader_sends_is_told_to_the_writer() {
+    let (stream, mut peer) = with_a_message_begun().await;
+    let (mut sink, mut source) = stream.split();
+    let writer = tokio::spawn(async move { sink.send(payload(20)).await });
+    tokio::time::sleep(MOMENT).await;
+    // A gap of 100 ms is between the two consecutive frames.
+    send_as_peer(&mut peer, &[0x30, 0, 100]).await;
+    tokio::time::sleep(MOMENT).await;
+    assert!(!writer.is_finished());
+    before_the_alarms_ring(Duration::from_millis(100));
+    assert!(source.next().now_or_never().is_none(), "N_Cr is not over");
+    let sent = tokio::time::timeout(MOMENT, writer)
+        .await
+        .expect("the writer is woken");
+    sent.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_the_writer_serves_is_told_to_the_reader() {
+    let (stream, _peer) = with_a_message_begun().await;
+    let (mut sink, mut source) = stream.split();
+    let reader = tokio::spawn(async move { source.next().await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(sink.send(payload(20)).now_or_never().is_none());
+    tokio::time::sleep(MOMENT).await;
+    before_the_alarms_ring(Duration::from_millis(500));
+    assert!(
+        sink.flush().now_or_never().is_none(),
+        "N_Bs has half a second left"
+    );
+    let received = tokio::time::timeout(MOMENT, reader)
+        .await
+        .expect("the reader is woken");
+    assert_eq!(
+        received.unwrap().unwrap_err().n_result(),
+        Some(NResult::TimeoutCr)
+    );
 }

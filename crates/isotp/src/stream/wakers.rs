@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Wake;
 
 /// Who polls.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Reader,
     Writer,
@@ -23,14 +23,30 @@ pub(super) struct Wakers {
 impl Wakers {
     /// Remembers the task behind `cx` as this side's.
     pub(super) fn register(&self, side: Side, cx: &Context<'_>) {
-        let slot = match side {
-            Side::Reader => &self.reader,
-            Side::Writer => &self.writer,
-        };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot(side).lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {
             Some(waker) => waker.clone_from(cx.waker()),
             None => *slot = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Wakes this side's task, if it waits.
+    pub(super) fn wake_side(&self, side: Side) {
+        // Taken first: a waker may run the task at once, which registers again.
+        let waker = self
+            .slot(side)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    const fn slot(&self, side: Side) -> &Mutex<Option<Waker>> {
+        match side {
+            Side::Reader => &self.reader,
+            Side::Writer => &self.writer,
         }
     }
 }
@@ -41,11 +57,8 @@ impl Wake for Wakers {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        for slot in [&self.reader, &self.writer] {
-            let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        for side in [Side::Reader, Side::Writer] {
+            self.wake_side(side);
         }
     }
 }

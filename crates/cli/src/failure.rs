@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::stop::Signal;
+
 /// The stable name of a failure; scripts match on it in the JSON form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -28,7 +30,7 @@ pub(crate) enum Code {
     /// The time given with `--deadline` is over.
     Deadline,
     /// A signal ended the command before it had a result.
-    Interrupted,
+    Interrupted(Signal),
     /// The peer broke the protocol.
     Protocol,
     /// The peer answered no.
@@ -56,7 +58,7 @@ impl Code {
             Self::NotSent => "not-sent",
             Self::NoReply => "no-reply",
             Self::Deadline => "deadline",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted(_) => "interrupted",
             Self::Protocol => "protocol",
             Self::NegativeResponse => "negative-response",
             Self::Malformed => "malformed",
@@ -74,7 +76,7 @@ impl Code {
             Self::Usage | Self::Config | Self::NotInThisVersion | Self::BadAddress => 2,
             Self::CannotOpen | Self::Lost | Self::NotSent | Self::File => 3,
             Self::Protocol | Self::NegativeResponse | Self::Malformed => 4,
-            Self::Interrupted => 130,
+            Self::Interrupted(signal) => signal.exit(),
         }
     }
 }

@@ -7,14 +7,30 @@ use tokio::time::Instant;
 
 use crate::failure::{Code, Failure, Result};
 
-/// Exit status of a command that had to be interrupted twice: 128 + SIGINT.
-const INTERRUPTED: i32 = 130;
+/// What asked the process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// The system, or whoever supervises us.
+    Terminate,
+}
+
+impl Signal {
+    /// The exit status that shells give a process which the signal ended: 128 and its number.
+    pub(crate) const fn exit(self) -> u8 {
+        match self {
+            Self::Interrupt => 128 + 2,
+            Self::Terminate => 128 + 15,
+        }
+    }
+}
 
 /// Why the command should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// The user pressed Ctrl-C, or the system asks to terminate.
-    Signal,
+    Signal(Signal),
     /// `--deadline` is over.
     Deadline,
 }
@@ -23,19 +39,18 @@ pub(crate) enum Ended {
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     deadline: Option<Instant>,
-    signalled: watch::Receiver<bool>,
+    signalled: watch::Receiver<Option<Signal>>,
 }
 
 impl Stop {
     /// Listens from now on. The first signal is for [`wait`](Self::wait); a second one ends the process at
     /// once.
     pub(crate) fn listen(deadline: Option<Duration>) -> Self {
-        let (tell, signalled) = watch::channel(false);
+        let (tell, signalled) = watch::channel(None);
         tokio::spawn(async move {
-            signal().await;
-            tell.send_replace(true);
-            signal().await;
-            std::process::exit(INTERRUPTED);
+            tell.send_replace(Some(signal().await));
+            let second = signal().await;
+            std::process::exit(second.exit().into());
         });
         Self {
             deadline: deadline.and_then(|duration| Instant::now().checked_add(duration)),
@@ -47,7 +62,7 @@ impl Stop {
     pub(crate) async fn wait(&self) -> Ended {
         let mut signalled = self.signalled.clone();
         tokio::select! {
-            Ok(_) = signalled.wait_for(|signalled| *signalled) => Ended::Signal,
+            signal = first(&mut signalled) => Ended::Signal(signal),
             () = at(self.deadline) => Ended::Deadline,
         }
     }
@@ -57,10 +72,21 @@ impl Stop {
         tokio::select! {
             done = work => done,
             ended = self.wait() => Err(match ended {
-                Ended::Signal => Failure::new(Code::Interrupted, "interrupted"),
+                Ended::Signal(signal) => Failure::new(Code::Interrupted(signal), "interrupted"),
                 Ended::Deadline => Failure::new(Code::Deadline, "the deadline passed without a result"),
             }),
         }
+    }
+}
+
+/// The signal that came, or comes; never where nobody listens any more.
+async fn first(signalled: &mut watch::Receiver<Option<Signal>>) -> Signal {
+    let Ok(signal) = signalled.wait_for(Option::is_some).await.map(|signal| *signal) else {
+        return core::future::pending().await;
+    };
+    match signal {
+        Some(signal) => signal,
+        None => core::future::pending().await,
     }
 }
 
@@ -73,7 +99,7 @@ async fn at(deadline: Option<Instant>) {
 
 /// Completes with the next interrupt or request to terminate; never where signals cannot be had.
 #[cfg(unix)]
-async fn signal() {
+async fn signal() -> Signal {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -82,15 +108,16 @@ async fn signal() {
         return core::future::pending().await;
     };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => Signal::Interrupt,
+        _ = terminate.recv() => Signal::Terminate,
     }
 }
 
 /// Completes with the next Ctrl-C; never where it cannot be had.
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        core::future::pending().await
+async fn signal() -> Signal {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Signal::Interrupt,
+        Err(_) => core::future::pending().await,
     }
 }

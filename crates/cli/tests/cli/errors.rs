@@ -93,3 +93,18 @@ fn codes_and_statuses_belong_together() {
         assert_eq!(failure(words, status).0, code, "{words:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_signal_that_leaves_no_result_is_the_exit_status() {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let place = Place::new();
+        // Far more than it can do in that time.
+        let words = "isotp send sim: 22F190 -l 1000000 --deadline 60s";
+        let words: Vec<_> = words.split(' ').collect();
+        let sending = place.start(&words);
+        sending.signal(signal);
+        let ran = sending.end().status(status);
+        assert_eq!(ran.stderr, "error: interrupted\n", "{signal}");
+    }
+}

@@ -60,7 +60,9 @@ pub(super) async fn run(session: &mut Session, args: Send) -> Result {
         let one = one(session, &mut opening, &message, &args, limit);
         match stop.cut(one).await {
             // An endless loop has no other end.
-            Err(failure) if failure.code() == Code::Interrupted && args.rounds == Rounds::Endless => {
+            Err(failure)
+                if matches!(failure.code(), Code::Interrupted(_)) && args.rounds == Rounds::Endless =>
+            {
                 return Ok(());
             }
             result => result?,

@@ -18,7 +18,8 @@ pub(crate) enum CspVerb {
 }
 
 const PING_EXAMPLES: &str = "\
-An interface is a link, with options behind commas: can0, can:can0,addr=10/8, bus:lab,addr=10/8,v2.
+An interface is a link, with options behind commas: can0, can:can0,addr=10/8, bus:lab,addr=10,v1.
+Version 1 headers have addresses from 0 to 31, version 2 (the default) from 0 to 16383.
 Names of nodes come from [csp.hosts] in the configuration file; sim: knows obc, eps, adcs, radio
 and payload.
 

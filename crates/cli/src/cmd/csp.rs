@@ -7,10 +7,10 @@ mod ping;
 use can_link::address::LinkAddress;
 use csp_can::{CanConfig, CanInterface};
 use csp_core::rt::Node;
-use csp_core::{Config, InterfaceConfig, InterfaceName, Switch, Version};
+use csp_core::{Config, InterfaceConfig, InterfaceName, Netmask, Subnet, Switch, Version};
 use tinwire_sim::World;
 
-use self::iface::{Iface, OwnAddress};
+use self::iface::Iface;
 use super::Session;
 use crate::args::csp::{CspVerb, Interface};
 use crate::failure::{Code, Failure, Result};
@@ -49,22 +49,18 @@ fn understand(session: &Session, args: &Interface) -> Result<(Iface, LinkAddress
     Ok((iface, link))
 }
 
-/// Makes a node of `address` on the interface.
-async fn attach(door: &Door, iface: &Iface, link: &LinkAddress, address: OwnAddress) -> Result<Attached> {
-    if iface.version == Version::V1 {
-        return Err(Failure::new(
-            Code::NotInThisVersion,
-            "version 1 headers on CAN are not in this version; leave v1 out for version 2",
-        ));
-    }
+/// Makes a node of our `own` address on the interface.
+async fn attach(door: &Door, iface: &Iface, link: &LinkAddress, own: Subnet) -> Result<Attached> {
     let Opened {
         link, name, world, ..
     } = links::open(door, link).await?;
     let label = iface.name.as_deref().unwrap_or("CAN");
     let label = InterfaceName::new(label)
         .ok_or_else(|| Failure::new(Code::BadAddress, format!("{label:?} is no name for an interface")))?;
-    let mut config = InterfaceConfig::new(label, address.address, address.netmask).version(iface.version);
-    if iface.is_default {
+    let mut config = InterfaceConfig::new(label, own.address(), own.netmask()).version(own.version());
+    // Without network bits no address is in our network, and none of version 1 is usually outside of it.
+    let leads_everywhere = own.version() == Version::V1 && own.netmask() == Netmask::NONE;
+    if iface.is_default || leads_everywhere {
         config = config.default_route();
     }
     let can = CanConfig::default().promiscuous(if iface.is_promiscuous {

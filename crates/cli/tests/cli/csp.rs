@@ -123,3 +123,28 @@ fn a_node_serves_until_it_is_interrupted() {
         "3 requests answered, 3 packets received, 3 sent, 0 dropped\n"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_node_of_version_1_answers_one_of_version_1() {
+    let place = Place::new();
+    let node = place.start(&[
+        "csp",
+        "node",
+        "-i",
+        "can:bus:old,v1",
+        "--addr",
+        "2",
+        "--deadline",
+        "60s",
+    ]);
+    assert_eq!(node.first, "node 2/0 is on old\n");
+    let ran = place
+        .run(&["csp", "ping", "2", "-i", "can:bus:old,v1", "-c", "1", "-t", "20s"])
+        .status(0);
+    assert!(ran.stdout.contains("1 sent, 1 received"), "{}", ran.stdout);
+    let ran = place
+        .run(&["csp", "ping", "32", "-i", "can:bus:old,v1"])
+        .status(2);
+    assert!(ran.stderr.contains("from 0 to 31"), "{}", ran.stderr);
+}

@@ -1,14 +1,11 @@
 //! The text of an interface: a link, and options behind commas.
 
-use core::fmt;
 use core::str::FromStr;
 
-use csp_core::{Address, Netmask, Version};
+use csp_core::{Address, Netmask, Subnet, Version};
 
 use crate::failure::{Code, Failure};
 
-/// Network bits of an address that names none, as csh has it.
-const DEFAULT_BITS: u8 = 8;
 /// Kinds of interface that are no CAN links.
 const LATER: [&str; 7] = ["kiss:", "kiss+tcp:", "zmq:", "udp:", "tun:", "eth:", "pair:"];
 
@@ -41,12 +38,29 @@ impl Default for Iface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OwnAddress {
     pub(super) address: Address,
-    pub(super) netmask: Netmask,
+    /// Where none are named, the header version decides.
+    netmask: Option<Netmask>,
 }
 
-impl fmt::Display for OwnAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.netmask)
+impl OwnAddress {
+    /// Who we are where nobody says: as csh.
+    pub(super) const DEFAULT: Self = Self {
+        address: match Address::new(10) {
+            Some(address) => address,
+            None => Address::LOOPBACK,
+        },
+        netmask: None,
+    };
+
+    /// The address in the network of a header version. Without network bits version 2 has 8 of them, as csh,
+    /// and version 1 none: the interface then leads to all of its 32 addresses.
+    pub(super) fn subnet(self, version: Version) -> Result<Subnet, Failure> {
+        let usual = match version {
+            Version::V1 => Netmask::NONE,
+            Version::V2 => Netmask::new(8).unwrap_or(Netmask::NONE),
+        };
+        Subnet::new(version, self.address, self.netmask.unwrap_or(usual))
+            .map_err(|error| Failure::caused(Code::BadAddress, error).context("our own address"))
     }
 }
 
@@ -55,16 +69,19 @@ impl FromStr for OwnAddress {
 
     fn from_str(text: &str) -> Result<Self, Failure> {
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, bits.parse().ok()),
-            None => (text, Some(DEFAULT_BITS)),
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
         };
-        let parsed = address.parse().ok().zip(bits.and_then(Netmask::new));
-        let (address, netmask) = parsed.ok_or_else(|| {
+        let wrong = || {
             let message =
                 format!("{text:?} is no address: write ADDR/BITS, 0 to 16383 and 0 to 14, as in 10/8");
             Failure::new(Code::BadAddress, message)
-        })?;
-        Ok(Self { address, netmask })
+        };
+        let netmask = |bits: &str| bits.parse().ok().and_then(Netmask::new).ok_or_else(wrong);
+        Ok(Self {
+            address: address.parse().map_err(|_| wrong())?,
+            netmask: bits.map(netmask).transpose()?,
+        })
     }
 }
 
@@ -114,6 +131,11 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn own(iface: &Iface) -> String {
+        let subnet = iface.address.unwrap().subnet(iface.version).unwrap();
+        format!("{}/{}", subnet.address(), subnet.netmask())
+    }
+
     #[test]
     fn a_bare_link_is_a_can_interface() {
         assert_eq!(iface("can:bus:lab"), iface("bus:lab"));
@@ -124,7 +146,7 @@ mod tests {
     #[test]
     fn options_stand_behind_commas() {
         let iface = iface("can:can0,addr=10/5,v1,default,promisc,name=CAN2");
-        assert_eq!(iface.address.unwrap().to_string(), "10/5");
+        assert_eq!(own(&iface), "10/5");
         assert_eq!(iface.version, Version::V1);
         assert!(iface.is_default && iface.is_promiscuous);
         assert_eq!(iface.name.as_deref(), Some("CAN2"));
@@ -134,7 +156,17 @@ mod tests {
     fn options_alone_leave_the_link_to_the_configuration() {
         let iface = iface(",addr=3");
         assert_eq!(iface.link, None);
-        assert_eq!(iface.address.unwrap().to_string(), "3/8", "eight bits, as csh");
+        assert_eq!(own(&iface), "3/8", "eight bits, as csh");
+    }
+
+    #[test]
+    fn all_addresses_of_version_1_are_one_network() {
+        assert_eq!(own(&iface("can0,v1,addr=3")), "3/0");
+        let wrong = iface("can0,v1,addr=32").address.unwrap().subnet(Version::V1);
+        assert_eq!(
+            wrong.unwrap_err().text(),
+            "error: our own address: address 32 does not fit the header version, whose largest is 31"
+        );
     }
 
     #[test]

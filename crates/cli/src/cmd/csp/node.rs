@@ -35,20 +35,27 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
         Failure::new(Code::Usage, "a node needs an address of its own")
             .hint("--addr ADDR/BITS, for example --addr 2/8")
     })?;
+    let own = address.subnet(iface.version)?;
     let attached = session
         .stop
-        .cut(attach(&session.door, &iface, &link, address))
+        .cut(attach(&session.door, &iface, &link, own))
         .await?;
     let mut notices = attached.node.notices();
     let ready = Ready {
         r#type: "ready",
-        address: address.address.to_bits(),
-        netmask: address.netmask.to_bits(),
+        address: own.address().to_bits(),
+        netmask: own.netmask().to_bits(),
         link: attached.name.clone(),
     };
-    session
-        .output
-        .either(&ready, |ready| format!("node {address} is on {}", ready.link))?;
+    session.output.either(&ready, |ready| {
+        let Ready {
+            address,
+            netmask,
+            link,
+            ..
+        } = ready;
+        format!("node {address}/{netmask} is on {link}")
+    })?;
     session.output.flush()?;
     let ended = loop {
         let notice = tokio::select! {

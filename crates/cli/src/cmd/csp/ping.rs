@@ -5,7 +5,7 @@ mod tally;
 use std::time::SystemTime;
 
 use csp_core::rt::{PingConfig, PingError};
-use csp_core::{Address, Flags, Netmask, SendError};
+use csp_core::{Address, Flags, SendError, Subnet, Version};
 use serde::Serialize;
 use tinwire_sim::satellite::STATIONS;
 use tokio::time::MissedTickBehavior;
@@ -19,18 +19,6 @@ use crate::cmd::rtt::micros;
 use crate::failure::{Code, Failure, Result};
 use crate::output::timestamp;
 use crate::units;
-
-/// Who we are where nobody says: as csh.
-const OWN_ADDRESS: OwnAddress = OwnAddress {
-    address: match Address::new(10) {
-        Some(address) => address,
-        None => Address::LOOPBACK,
-    },
-    netmask: match Netmask::new(8) {
-        Some(netmask) => netmask,
-        None => Netmask::NONE,
-    },
-};
 
 /// One line per request.
 #[derive(Serialize)]
@@ -53,10 +41,13 @@ enum Line {
 
 pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
     let (iface, link) = understand(session, &args.interface)?;
-    let own = iface.address.unwrap_or(OWN_ADDRESS);
+    let own = iface
+        .address
+        .unwrap_or(OwnAddress::DEFAULT)
+        .subnet(iface.version)?;
     let is_simulated = matches!(link, can_link::address::LinkAddress::Sim(_));
-    let remote = resolve(session, &args.node, is_simulated)?;
-    if remote == own.address {
+    let remote = resolve(session, &args.node, iface.version, is_simulated)?;
+    if remote == own.address() {
         let message = format!("{remote} is our own address");
         return Err(Failure::new(Code::Usage, message).hint("--addr ADDR/BITS gives us another one"));
     }
@@ -81,7 +72,7 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
 }
 
 /// A number, a name of the configuration, or a name of the simulated satellite.
-fn resolve(session: &Session, node: &str, is_simulated: bool) -> Result<Address> {
+fn resolve(session: &Session, node: &str, version: Version, is_simulated: bool) -> Result<Address> {
     let named = || session.settings.csp_hosts.get(node).map(|host| host.value);
     let station = || {
         let station = STATIONS
@@ -90,8 +81,10 @@ fn resolve(session: &Session, node: &str, is_simulated: bool) -> Result<Address>
         is_simulated.then_some(station.address)
     };
     let number = node.parse::<u16>().ok().or_else(named).or_else(station);
-    number.and_then(Address::new).ok_or_else(|| {
-        let message = format!("{node:?} is neither an address from 0 to 16383 nor a known name");
+    let max = version.broadcast();
+    let address = number.and_then(Address::new).filter(|&address| address <= max);
+    address.ok_or_else(|| {
+        let message = format!("{node:?} is neither an address from 0 to {max} nor a known name");
         Failure::new(Code::BadAddress, message).hint("names stand in tinwire.toml: [csp.hosts] eps = 2")
     })
 }
@@ -195,7 +188,7 @@ fn not_sent(error: SendError) -> Failure {
 }
 
 /// At least one reply is a yes, unless too many are missing.
-fn verdict(tally: &Tally, attached: &Attached, own: OwnAddress, max_loss: Option<f64>) -> Result {
+fn verdict(tally: &Tally, attached: &Attached, own: Subnet, max_loss: Option<f64>) -> Result {
     if tally.pings.received() == 0 && tally.garbled > 0 {
         return Err(Failure::new(
             Code::Protocol,

@@ -1,10 +1,9 @@
 //! What came back, in figures.
 
 use csp_core::rt::Status;
-use csp_core::{Address, InterfaceStats};
+use csp_core::{Address, InterfaceStats, Subnet, Version};
 use serde::Serialize;
 
-use super::super::iface::OwnAddress;
 use crate::cmd::rtt::{self, Rtt};
 
 /// Counts of one run.
@@ -74,21 +73,27 @@ impl Tally {
     }
 
     /// What the counters of our own node say about the silence.
-    pub(super) fn diagnosis(&self, own: OwnAddress) -> String {
+    pub(super) fn diagnosis(&self, own: Subnet) -> String {
         let InterfaceStats {
             rx, rx_error, frame, ..
         } = self.link;
         if rx + rx_error + frame == 0 {
             format!(
-                "nothing at all arrived for {own}: is the node on this bus, with the same network bits, and \
-                 does nobody else have our address?"
+                "nothing at all arrived for {}/{}: is the node on this bus, with the same network bits, and \
+                 does nobody else have our address?",
+                own.address(),
+                own.netmask()
             )
         } else if rx_error > 0 {
             format!("{rx_error} packets arrived that were wrong (checksum or length): is CRC32 set up alike?")
         } else if rx == 0 {
             format!(
-                "{frame} frames arrived that made no packet: does the node speak version 1, or does the bus \
-                 lose frames?"
+                "{frame} frames arrived that made no packet: does the node speak version {}, or does the bus \
+                 lose frames?",
+                match own.version() {
+                    Version::V1 => 2,
+                    Version::V2 => 1,
+                }
             )
         } else {
             format!(
@@ -126,6 +131,8 @@ pub(super) fn text(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
+
+    use csp_core::Netmask;
 
     use super::*;
 
@@ -166,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_diagnosis_follows_the_counters() {
-        let own = "10/8".parse().unwrap();
+        let own = Subnet::new(Version::V2, Address::new(10).unwrap(), Netmask::new(8).unwrap()).unwrap();
         let mut tally = tally(1, &[]);
         assert!(
             tally

@@ -29,7 +29,7 @@ process), log:FILE (replay), sim: (simulated devices). Where none is named: TINW
 `link` in ./tinwire.toml or ~/.config/tinwire/config.toml, then sim:.
 
 Exit status: 0 done; 1 done, the answer is no; 2 usage; 3 link or stream cannot be opened or was
-lost; 4 protocol error from the peer.";
+lost; 4 protocol error from the peer; 5 with --strict: data was lost on our side.";
 
 /// One command for small networks: CAN, ISO-TP, CSP, Frame Streams, flows by name.
 #[derive(Debug, Parser)]

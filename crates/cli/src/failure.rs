@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::stop::Signal;
+use crate::units;
 
 /// The stable name of a failure; scripts match on it in the JSON form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) enum Code {
     Truncated,
     /// A file cannot be read or written.
     File,
+    /// With `--strict`: data was lost on our side.
+    DataLost,
     /// The reader of standard output went away; not an error.
     PipeClosed,
 }
@@ -64,6 +67,7 @@ impl Code {
             Self::Malformed => "malformed",
             Self::Truncated => "truncated",
             Self::File => "file",
+            Self::DataLost => "data-lost",
             Self::PipeClosed => "pipe-closed",
         }
     }
@@ -76,6 +80,7 @@ impl Code {
             Self::Usage | Self::Config | Self::NotInThisVersion | Self::BadAddress => 2,
             Self::CannotOpen | Self::Lost | Self::NotSent | Self::File => 3,
             Self::Protocol | Self::NegativeResponse | Self::Malformed => 4,
+            Self::DataLost => 5,
             Self::Interrupted(signal) => signal.exit(),
         }
     }
@@ -87,6 +92,18 @@ pub(crate) struct Failure {
     code: Code,
     error: anyhow::Error,
     hint: Option<String>,
+}
+
+/// What `--strict` makes of frames that never reached us.
+pub(crate) fn data_lost(frames: u64) -> Failure {
+    let (frames, were) = (
+        units::counted(frames, "frame"),
+        if frames == 1 { "was" } else { "were" },
+    );
+    Failure::new(
+        Code::DataLost,
+        format!("{frames} {were} lost before they could be shown"),
+    )
 }
 
 pub(crate) type Result<T = ()> = core::result::Result<T, Failure>;

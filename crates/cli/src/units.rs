@@ -171,9 +171,23 @@ pub(crate) fn shown(duration: Duration) -> String {
     }
 }
 
+/// `1 frame`, `2 frames`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_singular() {
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "frame")),
+            ["0 frames", "1 frame", "2 frames"]
+        );
+    }
 
     #[test]
     fn durations_take_units() {

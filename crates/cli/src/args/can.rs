@@ -78,6 +78,9 @@ pub(crate) struct Dump {
     /// Show a line where frames were lost; they are counted at the end in any case
     #[arg(short = 'd', long)]
     pub(crate) drops: bool,
+    /// Exit with status 5 when frames were lost
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Show data as characters too
     #[arg(short = 'a', long)]
     pub(crate) ascii: bool,

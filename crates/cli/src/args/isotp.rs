@@ -130,6 +130,9 @@ pub(crate) struct Recv {
     /// End after this many messages
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+    /// Exit with status 5 when the link lost frames before we saw them
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Longest message that is taken, in bytes
     #[arg(long, value_name = "BYTES", default_value = "4095")]
     pub(crate) max_len: u32,

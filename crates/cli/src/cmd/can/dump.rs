@@ -16,7 +16,7 @@ use self::printer::Printer;
 use self::sources::{Sources, Tagged};
 use super::super::Session;
 use crate::args::can::Dump;
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Code, Failure, Result, data_lost};
 use crate::links::End;
 
 pub(super) async fn run(session: &mut Session, args: Dump) -> Result {
@@ -34,7 +34,11 @@ pub(super) async fn run(session: &mut Session, args: Dump) -> Result {
     )
     .await;
     session.output.summary(&counts.summary(), counts::text);
-    ended
+    ended?;
+    if args.strict && counts.dropped() > 0 {
+        return Err(data_lost(counts.dropped()));
+    }
+    Ok(())
 }
 
 /// Shows events until something ends it: a signal, a deadline, the count, silence, the last link's end.

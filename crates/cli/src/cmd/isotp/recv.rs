@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Received, Side, later, open, trouble};
 use crate::args::isotp::Recv;
 use crate::cmd::Session;
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Code, Failure, Result, data_lost};
 use crate::output::timestamp;
 use crate::stop::Ended;
 use crate::units;
@@ -108,7 +108,11 @@ pub(super) async fn run(session: &mut Session, args: Recv) -> Result {
         } = summary;
         format!("{messages} messages, {failed} failed, {dropped} frames dropped")
     });
-    ended
+    ended?;
+    if args.strict && summary.dropped > 0 {
+        return Err(data_lost(summary.dropped));
+    }
+    Ok(())
 }
 
 /// Being stopped is the usual end of an endless run; one that waited for a message in vain has no answer.

@@ -44,13 +44,17 @@ impl Counts {
         self.frames + self.errors
     }
 
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
     pub(super) fn summary(&self) -> Summary<'_> {
         Summary {
             r#type: "summary",
             frames: self.frames,
             errors: self.errors,
             bad: self.bad,
-            dropped: self.dropped.values().sum(),
+            dropped: self.dropped(),
             reasons: &self.dropped,
         }
     }

@@ -5,7 +5,7 @@ mod completions;
 mod config;
 mod csp;
 mod demo;
-mod doctor;
+pub(crate) mod doctor;
 mod flow;
 mod fstrm;
 mod isotp;

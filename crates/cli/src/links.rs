@@ -9,6 +9,7 @@ use tinwire_sim::{World, WorldConfig};
 
 pub(crate) use self::farewell::{Door, farewell};
 use crate::cmd::Session;
+use crate::cmd::doctor::kernel_can_fix;
 use crate::failure::{Code, Failure, Result};
 use crate::settings::Origin;
 use crate::units;
@@ -156,9 +157,6 @@ pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
             world: Some(world),
         });
     }
-    let link = can_link::open(address)
-        .await
-        .map_err(|error| trouble(error, &address.to_string()))?;
     let (name, labels) = match address {
         LinkAddress::SocketCan(socket) if socket.interface == "any" => ("any".into(), Labels::ByChannel),
         LinkAddress::SocketCan(socket) => (socket.interface.clone(), Labels::One),
@@ -166,6 +164,17 @@ pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
         LinkAddress::Bus(address) => (address.name.clone(), Labels::One),
         other => (other.to_string(), Labels::One),
     };
+    let link = can_link::open(address).await.map_err(|error| {
+        let fix = match (address, &error) {
+            (LinkAddress::SocketCan(_), LinkError::Unsupported { .. }) => kernel_can_fix(),
+            _ => None,
+        };
+        let failure = trouble(error, &name);
+        match fix {
+            Some(fix) => failure.hint(fix),
+            None => failure,
+        }
+    })?;
     Ok(Opened {
         link: door.watch(link),
         name,

@@ -23,6 +23,11 @@ pub(super) async fn run(session: &mut Session) -> Result {
     Ok(())
 }
 
+/// What closes the gap when the kernel refuses CAN sockets; nothing where it should have them.
+pub(crate) fn kernel_can_fix() -> Option<String> {
+    diagnosis::kernel_can(&machine::look()).fix
+}
+
 /// `ok   kernel CAN    what was found`, and below it the fix.
 fn text(finding: &Finding) -> String {
     let (word, color) = match finding.state {

@@ -30,9 +30,28 @@ fn an_interface_that_is_not_there_is_told_with_the_fix() {
     // Without CAN in the kernel the sentence is about that; either way it names the link and what would help.
     let (code, message) = failure(&["can", "dump", "nocan99", "--json", "-n", "1"], 3);
     assert_eq!(code, "cannot-open");
-    assert!(message.contains("nocan99"), "{message}");
+    assert_eq!(message.matches("nocan99").count(), 1, "{message}");
     let ran = Place::new().run(&["can", "dump", "nocan99"]).status(3);
-    assert!(ran.stderr.contains("\nhint: "), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("hint: ").count(), 1, "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("isotp"),
+        "a raw socket was wanted: {}",
+        ran.stderr
+    );
+    // What the doctor says of this kernel is what the error says.
+    let findings = Place::new().run(&["doctor", "--json"]).status(0).json();
+    let kernel = findings
+        .iter()
+        .find(|finding| finding["what"] == "kernel CAN")
+        .unwrap();
+    if let Some(fix) = kernel["fix"].as_str() {
+        assert!(ran.stderr.ends_with(&format!("hint: {fix}\n")), "{}", ran.stderr);
+        assert!(
+            !ran.stderr.lines().next().unwrap().contains("bus:"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]

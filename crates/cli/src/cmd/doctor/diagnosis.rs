@@ -107,12 +107,7 @@ fn runtime(machine: &Machine) -> Finding {
 }
 
 fn kernel(machine: &Machine) -> Vec<Finding> {
-    let mut findings = vec![module(
-        machine,
-        "can_raw",
-        "kernel CAN",
-        "interfaces such as can0",
-    )];
+    let mut findings = vec![kernel_can(machine)];
     let has_can = machine.interfaces.iter().any(|interface| interface.is_up);
     findings.extend(machine.interfaces.iter().flat_map(interface));
     let vcan = module(machine, "vcan", "virtual interface", "vcan interfaces");
@@ -140,6 +135,11 @@ fn kernel(machine: &Machine) -> Vec<Finding> {
     }
     findings.extend(receive_buffer(machine));
     findings
+}
+
+/// Whether raw CAN sockets can be had.
+pub(super) fn kernel_can(machine: &Machine) -> Finding {
+    module(machine, "can_raw", "kernel CAN", "interfaces such as can0")
 }
 
 /// What a module's state means for what it does.

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum AddressError {
     /// No such scheme.
-    #[error("unknown scheme \"{scheme}\"{}", suggest(*.suggestion))]
+    #[error("unknown scheme \"{scheme}\"{}", suggest_or_list(*.suggestion, super::SCHEMES))]
     UnknownScheme {
         /// The scheme.
         scheme: String,
@@ -142,13 +142,9 @@ pub enum AddressError {
     },
 }
 
-fn suggest(suggestion: Option<&'static str>) -> String {
-    suggestion.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"))
-}
-
 fn suggest_or_list(suggestion: Option<&'static str>, known: &[&str]) -> String {
     match suggestion {
-        Some(_) => suggest(suggestion),
+        Some(word) => format!(" (did you mean \"{word}\"?)"),
         None if known.is_empty() => String::from("; it has none"),
         None => format!("; known: {}", known.join(" ")),
     }

@@ -221,12 +221,29 @@ impl<'f, 'b> QueryText<'f, 'b> {
     }
 }
 
-/// The word of `known` that `word` was most likely meant to be: at most two slips away, and fewer than it has
-/// letters.
+/// The word of `known` that `word` was most likely meant to be: two letters are exchanged, or at most two are
+/// wrong and two thirds are right.
 pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let distances = known.iter().map(|known| (distance(word, known), *known));
-    let (slips, nearest) = distances.min_by_key(|(slips, _)| *slips)?;
-    (slips <= 2 && slips < word.chars().count()).then_some(nearest)
+    let slips = |known: &str| {
+        if is_swap(word, known) {
+            1
+        } else {
+            distance(word, known)
+        }
+    };
+    let (slips, nearest) = known
+        .iter()
+        .map(|known| (slips(known), *known))
+        .min_by_key(|(slips, _)| *slips)?;
+    (slips <= 2 && slips * 3 <= word.chars().count()).then_some(nearest)
+}
+
+/// Whether the words differ in nothing but two letters that stand in each other's place.
+fn is_swap(one: &str, other: &str) -> bool {
+    let pairs = one.chars().zip(other.chars());
+    let differing: Vec<_> = pairs.filter(|(a, b)| a != b).take(3).collect();
+    one.chars().count() == other.chars().count()
+        && matches!(differing.as_slice(), [(a, b), (c, d)] if a == d && b == c)
 }
 
 /// How many letters must be put in, left out or exchanged.
@@ -259,6 +276,9 @@ mod tests {
         assert_eq!(nearest("socketcam", &["bus", "socketcan"]), Some("socketcan"));
         assert_eq!(nearest("zz", &["bus"]), None);
         assert_eq!(nearest("b", &["bus"]), None, "two of three letters are a guess");
+        assert_eq!(nearest("foo", &["log", "bus"]), None, "one of three is right");
+        assert_eq!(nearest("lgo", &["bus", "log"]), Some("log"), "exchanged");
+        assert_eq!(nearest("seril", &["serial"]), Some("serial"));
     }
 
     #[test]

@@ -127,7 +127,11 @@ fn a_misspelt_word_is_recognised() {
         "socketcam:can0",
         "unknown scheme \"socketcam\" (did you mean \"socketcan\"?)",
     );
-    refused("foobar:can0", "unknown scheme \"foobar\"");
+    refused(
+        "foo:bar",
+        "unknown scheme \"foo\"; known: socketcan virtual bus sim log slcan serial socketcand cannelloni \
+         cannelloni+tcp cannelloni+tcp-listen mcast tinwire isotpserver",
+    );
     refused(
         "socketcan:can0?onw=1",
         "socketcan: unknown key \"onw\" (did you mean \"own\"?)",

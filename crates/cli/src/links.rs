@@ -157,6 +157,10 @@ pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
             world: Some(world),
         });
     }
+    if let LinkAddress::IsotpServer(_) = address {
+        let message = format!("{address}: messages by way of an isotpserver are not in this version");
+        return Err(Failure::new(Code::NotInThisVersion, message));
+    }
     let (name, labels) = match address {
         LinkAddress::SocketCan(socket) if socket.interface == "any" => ("any".into(), Labels::ByChannel),
         LinkAddress::SocketCan(socket) => (socket.interface.clone(), Labels::One),

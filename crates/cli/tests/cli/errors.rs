@@ -85,6 +85,11 @@ fn codes_and_statuses_belong_together() {
             2,
             "not-in-this-version",
         ),
+        (
+            &["isotp", "send", "isotpserver://h:1", "3E00", "-j"],
+            2,
+            "not-in-this-version",
+        ),
         (&["csp", "node", "-i", "virtual:x", "-j"], 2, "usage"),
         (
             &["csp", "ping", "2", "-i", "virtual:x", "-c", "1", "-t", "20", "-j"],

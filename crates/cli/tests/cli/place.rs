@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,6 +77,17 @@ impl Place {
         finish(child)
     }
 
+    /// Waits until somebody hosts the bus, but not for ever.
+    #[cfg(unix)]
+    pub(crate) fn wait_for_bus(&self, name: &str) {
+        let socket = self.path().join("tinwire").join(format!("{name}.bus"));
+        let start = Instant::now();
+        while !socket.exists() && start.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(socket.exists(), "nobody made {}", socket.display());
+    }
+
     /// Starts a command, and waits for its first line on standard output.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
         let mut child = self.command(words).spawn().unwrap();
@@ -107,10 +119,7 @@ impl Running {
     /// Sends it a signal by name.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        signal_to(&self.child, name);
     }
 
     /// Waits for its end; the lines after the first one.
@@ -138,7 +147,17 @@ impl Drop for Running {
     }
 }
 
-fn finish(child: Child) -> Ran {
+/// Sends a signal by name.
+#[cfg(unix)]
+pub(crate) fn signal_to(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Waits for the end of a command, but not for ever.
+pub(crate) fn finish(child: Child) -> Ran {
     let id = child.id();
     let (done, is_done) = mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {

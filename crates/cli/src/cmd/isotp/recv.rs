@@ -117,11 +117,36 @@ pub(super) async fn run(session: &mut Session, args: Recv) -> Result {
 
 /// Being stopped is the usual end of an endless run; one that waited for a message in vain has no answer.
 fn stopped(ended: Ended, summary: &Summary, wanted: Option<u64>) -> Result {
-    match (ended, wanted) {
-        (Ended::Deadline, Some(_)) if summary.messages == 0 => Err(Failure::new(
-            Code::Deadline,
-            "no message came before the deadline",
-        )),
-        _ => Ok(()),
+    if wanted.is_none() || summary.messages > 0 {
+        return Ok(());
+    }
+    Err(match ended {
+        Ended::Deadline => Failure::new(Code::Deadline, "no message came before the deadline"),
+        Ended::Signal(signal) => Failure::new(Code::Interrupted(signal), "interrupted before a message came"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::Signal;
+
+    #[test]
+    fn only_a_wanted_message_that_did_not_come_is_missed() {
+        let exit = |messages, wanted, ended| {
+            let summary = Summary {
+                r#type: "summary",
+                messages,
+                failed: 0,
+                dropped: 0,
+            };
+            stopped(ended, &summary, wanted).map_or_else(|failure| failure.code().exit(), |()| 0)
+        };
+        let (interrupt, terminate) = (Ended::Signal(Signal::Interrupt), Ended::Signal(Signal::Terminate));
+        assert_eq!(exit(0, Some(1), interrupt), 130);
+        assert_eq!(exit(0, Some(1), terminate), 143);
+        assert_eq!(exit(0, Some(1), Ended::Deadline), 1);
+        assert_eq!(exit(1, Some(2), interrupt), 0);
+        assert_eq!(exit(0, None, terminate), 0, "an endless run has no other end");
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+#[cfg(unix)]
+use tokio::signal::unix;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -14,12 +16,15 @@ pub(crate) enum Signal {
     Interrupt,
     /// The system, or whoever supervises us.
     Terminate,
+    /// The terminal is gone.
+    Hangup,
 }
 
 impl Signal {
     /// The exit status that shells give a process which the signal ended: 128 and its number.
     pub(crate) const fn exit(self) -> u8 {
         match self {
+            Self::Hangup => 128 + 1,
             Self::Interrupt => 128 + 2,
             Self::Terminate => 128 + 15,
         }
@@ -29,7 +34,7 @@ impl Signal {
 /// Why the command should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The user pressed Ctrl-C, or the system asks to terminate.
+    /// Somebody sent a signal.
     Signal(Signal),
     /// `--deadline` is over.
     Deadline,
@@ -47,9 +52,11 @@ impl Stop {
     /// once.
     pub(crate) fn listen(deadline: Option<Duration>) -> Self {
         let (tell, signalled) = watch::channel(None);
+        // From this line on, not from whenever the task has its first turn.
+        let mut signals = Signals::listen();
         tokio::spawn(async move {
-            tell.send_replace(Some(signal().await));
-            let second = signal().await;
+            tell.send_replace(Some(signals.next().await));
+            let second = signals.next().await;
             std::process::exit(second.exit().into());
         });
         Self {
@@ -97,27 +104,89 @@ async fn at(deadline: Option<Instant>) {
     }
 }
 
-/// Completes with the next interrupt or request to terminate; never where signals cannot be had.
+/// The signals that are listened for.
 #[cfg(unix)]
-async fn signal() -> Signal {
-    use tokio::signal::unix::{SignalKind, signal};
+#[derive(Debug)]
+struct Signals {
+    interrupt: Option<unix::Signal>,
+    terminate: Option<unix::Signal>,
+    /// Absent where it was ignored when we were started, as nohup does: then it stays so.
+    hangup: Option<unix::Signal>,
+}
 
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return core::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Signal::Interrupt,
-        _ = terminate.recv() => Signal::Terminate,
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        let listen = |kind| unix::signal(kind).ok();
+        Self {
+            interrupt: listen(unix::SignalKind::interrupt()),
+            terminate: listen(unix::SignalKind::terminate()),
+            hangup: hears_hangups()
+                .then(|| listen(unix::SignalKind::hangup()))
+                .flatten(),
+        }
+    }
+
+    /// Completes with the next signal; never where none can be had.
+    async fn next(&mut self) -> Signal {
+        async fn of(signal: &mut Option<unix::Signal>) -> Option<()> {
+            signal.as_mut()?.recv().await
+        }
+        tokio::select! {
+            Some(()) = of(&mut self.interrupt) => Signal::Interrupt,
+            Some(()) = of(&mut self.terminate) => Signal::Terminate,
+            Some(()) = of(&mut self.hangup) => Signal::Hangup,
+            else => core::future::pending().await,
+        }
     }
 }
 
-/// Completes with the next Ctrl-C; never where it cannot be had.
+/// Whether a hangup is for us to hear. Who is told by nobody leaves hangups to the system.
+#[cfg(unix)]
+fn hears_hangups() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| !ignores_hangups(&status))
+}
+
+/// Whether SIGHUP, the lowest bit, stands in the mask `SigIgn` of `/proc/self/status`.
+#[cfg(unix)]
+fn ignores_hangups(status: &str) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The signals that are listened for: Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() -> Signal {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => Signal::Interrupt,
-        Err(_) => core::future::pending().await,
+#[derive(Debug)]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    const fn listen() -> Self {
+        Self
+    }
+
+    /// Completes with the next Ctrl-C; never where it cannot be had.
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Interrupt,
+            Err(_) => core::future::pending().await,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_hangup_is_the_lowest_bit_of_the_mask() {
+        assert!(ignores_hangups("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangups(
+            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"
+        ));
+        assert!(!ignores_hangups(""));
     }
 }

@@ -4,7 +4,7 @@ mod recv;
 mod send;
 
 use can_link::Id;
-use can_link::frame::FdFlags;
+use can_link::frame::{FdFlags, MAX_CLASSIC_LEN};
 use isotp::stream::StreamError;
 use isotp::{Address, Config, DataLink, IsoTpStream, NResult, Padding, TxDl};
 use serde::Serialize;
@@ -35,8 +35,16 @@ enum Side {
 struct Opening {
     stream: IsoTpStream<AnyLink>,
     name: String,
+    /// Bytes of our longest frame.
+    frame_len: usize,
     /// The simulated devices, which live as long as the stream.
     _world: Option<World>,
+}
+
+impl Opening {
+    fn trouble(&self, error: StreamError) -> Failure {
+        trouble(error, &self.name, self.frame_len)
+    }
 }
 
 async fn open(
@@ -55,6 +63,10 @@ async fn open(
     Ok(Opening {
         stream,
         name,
+        frame_len: match endpoint.link_layer {
+            Some(LinkLayer::Fd { length, .. }) => length,
+            Some(LinkLayer::Classic) | None => MAX_CLASSIC_LEN,
+        },
         _world: world,
     })
 }
@@ -128,20 +140,50 @@ struct Received {
     negative: Option<String>,
 }
 
-/// A transfer that failed, or a link that did.
-fn trouble(error: StreamError, link: &str) -> Failure {
+/// A transfer that failed, or a link that did. Whoever does not answer the first frame is not there; whoever
+/// falls silent later has broken off.
+fn trouble(error: StreamError, link: &str, frame_len: usize) -> Failure {
     match error {
         StreamError::Link(error) => links::trouble(error, link),
         StreamError::NotSent(_) => Failure::caused(Code::Usage, error),
         StreamError::SendFailed {
             cause: Some(cause), ..
         } => links::not_sent(cause, link),
-        StreamError::SendFailed { .. } if error.n_result() == Some(NResult::TimeoutBs) => Failure::caused(
-            Code::Protocol,
-            error,
-        )
-        .context(link)
-        .hint("nobody answered the first frame: is the other side there, are -s and -d the right way round?"),
+        // With a second frame gone there would be more than one frame's bytes.
+        StreamError::SendFailed { sent: Some(sent), .. }
+            if error.n_result() == Some(NResult::TimeoutBs)
+                && usize::try_from(sent).is_ok_and(|sent| sent < frame_len) =>
+        {
+            Failure::caused(Code::NoReply, error).context(link).hint(
+                "nobody answered the first frame: is the other side there, are -s and -d the right way \
+                 round?",
+            )
+        }
         _ => Failure::caused(Code::Protocol, error).context(link),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isotp::{Timeout, TransferError, TransferId};
+
+    use super::*;
+
+    #[test]
+    fn silence_after_the_first_frame_is_no_reply_and_later_a_broken_transfer() {
+        let silent_after = |sent, frame_len| {
+            let error = StreamError::SendFailed {
+                id: TransferId::default(),
+                error: TransferError::Timeout(Timeout::NBs),
+                sent: Some(sent),
+                len: 300,
+                cause: None,
+            };
+            trouble(error, "can0", frame_len).code()
+        };
+        assert_eq!(silent_after(6, 8), Code::NoReply);
+        assert_eq!(silent_after(13, 8), Code::Protocol);
+        assert_eq!(silent_after(62, 64), Code::NoReply);
+        assert_eq!(silent_after(125, 64), Code::Protocol);
     }
 }

@@ -101,6 +101,11 @@ fn codes_and_statuses_belong_together() {
             1,
             "no-reply",
         ),
+        (
+            &["isotp", "send", "virtual:x", "0102030405060708", "-j"],
+            1,
+            "no-reply",
+        ),
         (&["isotp", "send", "2701", "-j"], 4, "negative-response"),
         (
             &["isotp", "recv", "virtual:x", "--deadline", "20ms", "-j"],

@@ -6,7 +6,7 @@ use isotp::stream::StreamError;
 use isotp::{BlockSize, Config};
 use serde::Serialize;
 
-use super::{Received, Side, later, open, trouble};
+use super::{Received, Side, later, open};
 use crate::args::isotp::Recv;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result, data_lost};
@@ -85,7 +85,7 @@ pub(super) async fn run(session: &mut Session, args: Recv) -> Result {
                     break shown;
                 }
             }
-            Some(Err(error @ StreamError::Link(_))) => break Err(trouble(error, &opening.name)),
+            Some(Err(error @ StreamError::Link(_))) => break Err(opening.trouble(error)),
             Some(Err(error)) => {
                 summary.failed += 1;
                 session.output.notice(format_args!("{}: {error}", opening.name));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tinwire_sim::ecu::negative_response;
 use tokio::time::Instant;
 
-use super::{Opening, Received, Side, later, open, trouble};
+use super::{Opening, Received, Side, later, open};
 use crate::args::isotp::{Rounds, Send};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -132,18 +132,18 @@ async fn one(
         tokio::time::sleep(gap).await;
     }
     let start = Instant::now();
-    let Opening { stream, name, .. } = opening;
+    let stream = &mut opening.stream;
     let sent = if args.functional {
         stream.send_functional(message.to_vec()).await
     } else {
         stream.send(message.to_vec()).await
     };
-    sent.map_err(|error| trouble(error, name))?;
+    sent.map_err(|error| opening.trouble(error))?;
     if session.output.is_json() {
         session.output.json(&Sent {
             r#type: "sent",
             ts: timestamp(SystemTime::now()),
-            link: name.clone(),
+            link: opening.name.clone(),
             len: message.len(),
             duration_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
         })?;
@@ -156,11 +156,12 @@ async fn one(
 
 /// Shows the answer; "response pending" is shown and waited on.
 async fn answer(session: &mut Session, opening: &mut Opening, limit: Duration) -> Result {
-    let Opening { stream, name, .. } = opening;
     loop {
-        let message = match tokio::time::timeout(limit, stream.recv()).await {
+        let received = tokio::time::timeout(limit, opening.stream.recv()).await;
+        let name = &opening.name;
+        let message = match received {
             Ok(Some(Ok(message))) => message,
-            Ok(Some(Err(error))) => return Err(trouble(error, name)),
+            Ok(Some(Err(error))) => return Err(opening.trouble(error)),
             Ok(None) => return Err(Failure::new(Code::Lost, format!("{name}: the link has ended"))),
             Err(_) => {
                 let message = format!("{name}: no answer within {}", units::shown(limit));

@@ -54,6 +54,10 @@ async fn open(
     side: Side,
     config: Config,
 ) -> Result<Opening> {
+    if let (Some(flag), Some(word)) = (&endpoint.link, named) {
+        let message = format!("two links: {word}, and --link {flag}");
+        return Err(Failure::new(Code::Usage, message));
+    }
     let (address, config) = (address(endpoint, side)?, understand(endpoint, config)?);
     let link = links::named_or_configured(session, endpoint.link.as_deref().or(named))?;
     let Opened {

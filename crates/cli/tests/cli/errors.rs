@@ -79,6 +79,11 @@ fn codes_and_statuses_belong_together() {
     for (words, status, code) in [
         (&["can", "send", "virtual:x", "800#11", "-j"][..], 2, "usage"),
         (&["can", "dump", "virtual:x,wrong", "-j"], 2, "usage"),
+        (
+            &["isotp", "send", "bus:a", "22F190", "--link", "sim:", "-j"],
+            2,
+            "usage",
+        ),
         (&["csp", "ping", "nobody", "-j"], 2, "bad-address"),
         (
             &["csp", "ping", "5", "-i", "zmq://hub", "-j"],

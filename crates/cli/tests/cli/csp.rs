@@ -94,6 +94,10 @@ fn a_payload_that_does_not_fit_is_refused_with_the_most_that_does() {
     let ran = Place::new()
         .run(&["csp", "ping", "1", "-s", "5000", "-c", "1"])
         .status(2);
+    assert_eq!(
+        ran.stdout, "PING 1 (1) on sim: 5000 bytes\n",
+        "nothing was sent, so nothing was lost"
+    );
     assert!(ran.stderr.contains("hint: -s 2"), "{}", ran.stderr);
 }
 

@@ -66,7 +66,9 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
     let mut tally = Tally::new(remote, is_simulated);
     let ended = exchange(session, &attached, remote, &args, &mut tally).await;
     tally.take_status(attached.node.status().await);
-    session.output.either(&tally.summary(), tally::text)?;
+    if tally.pings.sent > 0 {
+        session.output.either(&tally.summary(), tally::text)?;
+    }
     ended?;
     verdict(&tally, &attached, own, args.max_loss)
 }
@@ -107,18 +109,24 @@ async fn exchange(
     let mut seq = 0;
     while args.count == 0 || seq < args.count {
         let stop = session.stop.clone();
+        let mut is_asked = false;
         let result = tokio::select! {
             result = async {
                 if let Some(pace) = &mut pace {
                     pace.tick().await;
                 }
-                tally.pings.sent += 1;
+                is_asked = true;
                 attached.node.ping(remote, config).await
             } => result,
             _ = stop.wait() => {
+                tally.pings.sent += u64::from(is_asked);
                 return Ok(());
             }
         };
+        // What was refused is none.
+        if !matches!(result, Err(PingError::Send(_) | PingError::Connect(_))) {
+            tally.pings.sent += 1;
+        }
         seq += 1;
         note(session, tally, args, remote, seq, result)?;
         session.output.flush()?;

@@ -166,6 +166,7 @@ impl KernelIsoTp {
         StreamError::ReceiveFailed {
             error: TransferError::Reported(result),
             progress: None,
+            cause: None,
         }
     }
 }

@@ -75,7 +75,7 @@ pub struct IsoTpStream<L> {
     inbox: VecDeque<Result<(Target, Bytes), StreamError>>,
     /// The failure of the last sent message, until it is reported.
     failure: Option<StreamError>,
-    /// What the link said to the last refused frame.
+    /// What the link said to the frame it just refused, for the failure that this causes.
     refusal: Option<can_link::SendError>,
     events: VecDeque<Event>,
     link_events: VecDeque<LinkEvent>,
@@ -329,8 +329,13 @@ impl<L: CanLink> IsoTpStream<L> {
             }
             Poll::Ready(Err(error)) => {
                 let frame = self.outgoing.remove(0);
+                // A refused flow control ends what is received, any other frame what is sent. The cause is of
+                // that failure only: left behind, it would be told of a later one in the other direction.
+                self.collect();
                 self.refusal = Some(error);
                 self.channel.handle_not_transmitted(self.now, &frame);
+                self.collect();
+                self.refusal = None;
             }
         }
         true
@@ -370,7 +375,12 @@ impl<L: CanLink> IsoTpStream<L> {
             }
             Event::ReceiveFailed { error, received, len } => {
                 let progress = Some(Progress { done: received, len });
-                Some(StreamError::ReceiveFailed { error, progress })
+                let cause = self.refusal.take().filter(|_| error == TransferError::Link);
+                Some(StreamError::ReceiveFailed {
+                    error,
+                    progress,
+                    cause,
+                })
             }
             Event::Refused { len, max } => Some(StreamError::Refused { len, max }),
             _ => None,

@@ -59,6 +59,9 @@ pub enum StreamError {
         error: TransferError,
         /// How far it got, where that is known.
         progress: Option<Progress>,
+        /// What the link said, where it refused the flow control.
+        #[source]
+        cause: Option<can_link::SendError>,
     },
     /// A message was refused because it is too long, or because its predecessors were not taken in time.
     #[error("a message of {len} bytes was refused; at most {max} are accepted")]

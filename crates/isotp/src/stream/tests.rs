@@ -3,9 +3,10 @@
     reason = "tests of a driver have tasks, and look at the paused clock"
 )]
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
-use can_link::link::LinkChange;
+use can_link::link::{CanRx, CanTx, Capabilities, FilterPlace, LinkChange};
 use can_link::virtual_bus::{BitRate, BusConfig, Echo, PortConfig, VirtualBus, VirtualPort};
 use can_link::{CanTxExt as _, StandardId};
 use futures::{FutureExt, SinkExt, StreamExt};
@@ -396,4 +397,97 @@ async fn a_timeout_that_the_writer_serves_is_told_to_the_reader() {
         received.unwrap().unwrap_err().n_result(),
         Some(NResult::TimeoutCr)
     );
+}
+
+/// A port whose link refuses the next frame when told so.
+struct Refusing {
+    port: VirtualPort,
+    next: Arc<AtomicBool>,
+}
+
+impl CanRx for Refusing {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut EventBuf,
+        max: usize,
+    ) -> Poll<Result<usize, LinkError>> {
+        self.port.poll_recv(cx, out, max)
+    }
+
+    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
+        self.port.set_filters(filters)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.port.capabilities()
+    }
+}
+
+impl CanTx for Refusing {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &[CanFrame],
+    ) -> Poll<Result<usize, can_link::SendError>> {
+        if self.next.swap(false, Ordering::SeqCst) {
+            return Poll::Ready(Err(can_link::SendError::BusOff));
+        }
+        self.port.poll_send(cx, frames)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), can_link::SendError>> {
+        self.port.poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), can_link::SendError>> {
+        self.port.poll_close(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_link_said_is_told_of_the_message_it_refused_and_of_no_other() {
+    let bus = VirtualBus::new();
+    let refuse = Arc::new(AtomicBool::new(false));
+    let link = Refusing {
+        port: bus.join(),
+        next: Arc::clone(&refuse),
+    };
+    let mut a = IsoTpStream::new(link, address(), Config::default()).unwrap();
+
+    // Of a message that is sent, its first frame.
+    refuse.store(true, Ordering::SeqCst);
+    let sent = a.send(payload(20)).await.unwrap_err();
+    assert!(
+        matches!(sent, StreamError::SendFailed { cause: Some(_), .. }),
+        "{sent:?}"
+    );
+
+    // Of a message that is received, the flow control.
+    refuse.store(true, Ordering::SeqCst);
+    send_as_peer(&mut bus.join(), &[0x10, 20, 1, 2, 3, 4, 5, 6]).await;
+    let received = a.recv().await.unwrap().unwrap_err();
+    let told = matches!(
+        received,
+        StreamError::ReceiveFailed {
+            error: TransferError::Link,
+            cause: Some(can_link::SendError::BusOff),
+            ..
+        }
+    );
+    assert!(told, "{received:?}");
+
+    // A link that is lost later refuses nothing.
+    assert!(a.send(payload(20)).now_or_never().is_none());
+    bus.set_link(LinkChange::Gone);
+    let lost = a.flush().await.unwrap_err();
+    let alone = matches!(
+        lost,
+        StreamError::SendFailed {
+            error: TransferError::Link,
+            cause: None,
+            ..
+        }
+    );
+    assert!(alone, "{lost:?}");
 }

@@ -477,7 +477,8 @@ async fn a_socket_on_all_interfaces_tells_them_apart() {
 async fn frames_carry_the_kernels_time_and_ours() {
     let vcan = Vcan::new(72);
     let (mut rx, mut tx) = (vcan.open(), vcan.open());
-    // The kernel begins to stamp a moment after the first socket asks for it; until then it stamps on reading.
+    // The kernel begins to stamp a moment after the first socket asks for it; until then it stamps on
+    // reading.
     let stamped = soon(async {
         loop {
             let before = SystemTime::now();

@@ -1,5 +1,5 @@
-//! Our ISO-TP against Python's: `isotp.socket`, which is the kernel's, and the user-space stack of python-can-isotp
-//! over python-can.
+//! Our ISO-TP against Python's: `isotp.socket`, which is the kernel's, and the user-space stack of
+//! python-can-isotp over python-can.
 #![cfg(all(feature = "linux", target_os = "linux"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -20,7 +20,8 @@ const LENGTHS: [usize; 5] = [1, 7, 8, 62, 4095];
 /// Sends each message back, reversed, and ends after as many as it is told.
 const ECHO: &str = r#"
 import sys, time, isotp
-kind, interface, rx, tx, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+kind, interface = sys.argv[1:3]
+rx, tx, count = map(int, sys.argv[3:])
 address = isotp.Address(isotp.AddressingMode.Normal_11bits, rxid=rx, txid=tx)
 if kind == "socket":
     socket = isotp.socket(timeout=100)

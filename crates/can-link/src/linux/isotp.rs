@@ -222,8 +222,8 @@ impl IsoTpSocket {
     ///
     /// # Errors
     /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message
-    /// *before*, in which case this one was not taken: call again to send it; or [`IsoTpError::Timeout`], when
-    /// a send timeout is set.
+    /// *before*, in which case this one was not taken: call again to send it; or [`IsoTpError::Timeout`],
+    /// when a send timeout is set.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
         budgeted(cx, |cx| match self.poll_taken(cx, message) {
             Poll::Pending => self.poll_timeout(cx),

@@ -57,8 +57,8 @@ pub(super) fn error_monitor(name: &str, index: u32) -> Result<Option<OwnedFd>, L
     }
     let failed = |error| failed(name, "opening a socket for error reports", error);
     let fd = raw_socket().map_err(failed)?;
-    // It is read only when something is sent: a flood of other reports would fill it, and crowd out the restart
-    // that ends bus-off.
+    // It is read only when something is sent: a flood of other reports would fill it, and crowd out the
+    // restart that ends bus-off.
     let reports = FilterSet::any([]).with_errors(ErrorClasses::from_bits(STATE_CLASSES));
     apply_filters(fd.as_fd(), &reports).map_err(failed)?;
     sys::bind_raw(fd.as_fd(), index).map_err(failed)?;

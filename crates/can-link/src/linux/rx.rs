@@ -18,8 +18,8 @@ use crate::filter::FilterSet;
 use crate::link::{CanRx, Capabilities, ChannelId, Event, EventBuf, FilterPlace, LinkChange, LinkError};
 use crate::record::{CLASSIC_LEN, MAX_DATAGRAM_LEN, RECORD_LEN};
 
-/// Reads in one turn that give no event, since the filters of this process refuse every frame: about a thousand,
-/// then other tasks get their turn.
+/// Reads in one turn that give no event, since the filters of this process refuse every frame: about a
+/// thousand, then other tasks get their turn.
 const MAX_FRUITLESS: u32 = 16;
 
 /// Where the interface is.
@@ -177,8 +177,8 @@ impl RawRx {
             Presence::Gone if interface.is_can && interface.name == self.shared.name => self.reopen(),
             _ if interface.index != self.shape.index => {}
             presence if interface.is_up() == (presence == Presence::Up) => {}
-            // Notices queue up while the socket tells the same: this one may be old. If the interface is gone by
-            // now, another notice says so.
+            // Notices queue up while the socket tells the same: this one may be old. If the interface is gone
+            // by now, another notice says so.
             _ => {
                 if let Ok(now) = netlink::interface(Which::Index(self.shape.index)) {
                     self.stands(&now);

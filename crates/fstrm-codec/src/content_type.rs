@@ -59,6 +59,22 @@ impl fmt::Display for ContentType {
     }
 }
 
+/// Content types as an error names them: quoted, with commas between.
+pub(crate) struct List<'a>(pub(crate) &'a [ContentType]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, content_type) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}\"{content_type}\"")?;
+        }
+        if self.0.is_empty() {
+            f.write_str("none")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for ContentType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ContentType(\"{self}\")")

@@ -18,7 +18,7 @@ use thiserror::Error;
 pub use parser::{Parsed, Parser};
 
 use crate::control::{Control, DecodeError, Strictness};
-use crate::hint::{Hint, Suffix};
+use crate::hint::{Hex, Hint, Suffix};
 
 /// Longest data frame that a reader takes by default: 1 MiB, as the C library.
 pub const DEFAULT_MAX_DATA_LEN: NonZeroU32 = NonZeroU32::new(1 << 20).expect("not zero");
@@ -161,7 +161,7 @@ impl FrameError {
 #[non_exhaustive]
 pub enum FrameErrorKind {
     /// The stream does not begin with a control frame.
-    #[error("not a frame stream: starts with {first:02x?}, expected four zero bytes{}", Suffix(*first))]
+    #[error("not a frame stream: starts with {}, expected four zero bytes{}", Hex(*first), Suffix(*first))]
     NotFrameStream {
         /// The first four bytes.
         first: [u8; 4],

@@ -30,6 +30,7 @@ pub use reader::ReaderMachine;
 pub use writer::{NotStreaming, WriterMachine};
 
 use crate::ContentType;
+use crate::content_type::List;
 use crate::control::ControlType;
 use crate::frame::{End, Frame};
 
@@ -126,7 +127,11 @@ pub enum HandshakeError {
         got: Got,
     },
     /// The two sides have no content type in common.
-    #[error("no common content type: this side takes {ours:?}, the peer offers {theirs:?}")]
+    #[error(
+        "no common content type: this side takes {}, the peer offers {}",
+        List(ours),
+        List(theirs)
+    )]
     NoCommonType {
         /// Content types of this side.
         ours: Vec<ContentType>,
@@ -134,7 +139,7 @@ pub enum HandshakeError {
         theirs: Vec<ContentType>,
     },
     /// START names a content type that this reader does not take.
-    #[error("stream of content type \"{got}\", expected {ours:?}")]
+    #[error("stream of content type \"{got}\", expected {}", List(ours))]
     WrongType {
         /// Content types of this side.
         ours: Vec<ContentType>,

@@ -71,6 +71,16 @@ impl fmt::Display for Suffix {
     }
 }
 
+/// Writes four bytes in hex, blanks between.
+pub(crate) struct Hex(pub(crate) [u8; 4]);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] = self.0;
+        write!(f, "{a:02x} {b:02x} {c:02x} {d:02x}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -153,7 +153,7 @@ fn the_error_says_what_the_stream_is_instead() {
     };
     assert_eq!(
         say(&[0x16, 3, 1, 2, 0]),
-        "at byte 0: not a frame stream: starts with [16, 03, 01, 02], expected four zero bytes \
+        "at byte 0: not a frame stream: starts with 16 03 01 02, expected four zero bytes \
          (looks like TLS)"
     );
     assert_eq!(

@@ -429,3 +429,24 @@ fn every_state_has_an_outcome_for_every_input() {
         .concat();
     assert_eq!(tables, include_str!("states.txt"), "\n{tables}");
 }
+
+#[test]
+fn errors_name_content_types_as_people_write_them() {
+    let name = |text: &'static str| ContentType::from_static(text.as_bytes()).unwrap();
+    let wrong = HandshakeError::WrongType {
+        ours: vec![name("a"), name("b:c")],
+        got: name("d"),
+    };
+    assert_eq!(
+        format!("{wrong}"),
+        "stream of content type \"d\", expected \"a\", \"b:c\""
+    );
+    let none = HandshakeError::NoCommonType {
+        ours: vec![name("a")],
+        theirs: vec![],
+    };
+    assert_eq!(
+        format!("{none}"),
+        "no common content type: this side takes \"a\", the peer offers none"
+    );
+}

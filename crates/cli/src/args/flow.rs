@@ -16,8 +16,8 @@ pub(crate) enum FlowVerb {
 }
 
 const PING_EXAMPLES: &str = "\
-A quality of service is a preset (raw, best-effort, video, voice, data, ..), or what is wanted, as
-in loss=0,delay=20.
+A quality of service is a preset (raw, raw-no-errors, best-effort, video, voice, data), or what is
+wanted, as in loss=0,delay=20, or both: voice,delay=20.
 
 Exit status: 0 when at least one reply came, 1 when none did.
 
@@ -54,4 +54,18 @@ pub(crate) struct Ping {
     /// What the flow must be
     #[arg(long, value_name = "QOS", default_value = "raw")]
     pub(crate) qos: QosSpec,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_named_in_the_help_and_every_name_there_is_one() {
+        let (_, names) = PING_EXAMPLES.split_once("a preset (").unwrap();
+        let (names, _) = names.split_once(')').unwrap();
+        let named: Vec<QosSpec> = names.split(", ").map(|name| name.parse().unwrap()).collect();
+        assert_eq!(named, QosSpec::PRESETS.map(|(_, preset)| preset));
+        "voice,delay=20".parse::<QosSpec>().unwrap();
+    }
 }

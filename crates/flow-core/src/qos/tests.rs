@@ -141,6 +141,7 @@ fn a_text_is_a_preset_and_what_differs_from_it() {
     assert_eq!("".parse(), Ok(QosSpec::RAW));
     for (name, qos) in QosSpec::PRESETS {
         assert_eq!(name.parse(), Ok(qos));
+        assert_eq!(name.replace('_', "-").parse(), Ok(qos), "as people type it");
     }
     let qos = QosSpec::VOICE
         .with_delay(Bound::from_millis(1))
@@ -171,6 +172,11 @@ fn a_text_that_is_no_quality_says_which_word() {
     assert_eq!(
         "avail=256".parse::<QosSpec>(),
         Err(ParseQosError::BadNumber { field })
+    );
+    let text = std::format!("{}", "nice".parse::<QosSpec>().unwrap_err());
+    assert!(
+        text.contains("a preset (raw, raw-no-errors, best-effort, video, voice, data; only as the first)"),
+        "{text}"
     );
 }
 

@@ -1,5 +1,6 @@
 //! A quality of service as people write it: `data`, or `loss=0,delay=20,in-order`.
 
+use core::fmt;
 use core::str::FromStr;
 
 use thiserror::Error;
@@ -12,8 +13,9 @@ use super::{Bound, Order, PeerTimeout, QosField, QosSpec, Tolerance};
 pub enum ParseQosError {
     /// A word is neither a preset (at the beginning) nor a field.
     #[error(
-        "word {word} is unknown: expected a preset (only as the first), in-order, or delay=, bw=, avail=, \
-         loss=, ber=, gap=, timeout= with a number"
+        "word {word} is unknown: expected a preset ({}; only as the first), in-order, or delay=, bw=, \
+         avail=, loss=, ber=, gap=, timeout= with a number",
+        Presets
     )]
     UnknownWord {
         /// Which word, counted from 1.
@@ -27,7 +29,29 @@ pub enum ParseQosError {
     },
 }
 
-/// Words separated by commas: a preset may come first (else raw), then `delay=`, `gap=`, `timeout=` in ms,
+/// The names of all presets, as people type them.
+struct Presets;
+
+impl fmt::Display for Presets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, _)) in QosSpec::PRESETS.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
+            for (index, part) in name.split('_').enumerate() {
+                f.write_str(if index == 0 { "" } else { "-" })?;
+                f.write_str(part)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `word` is the preset `name`; a hyphen stands for an underscore, as in `in-order`.
+fn is_preset(name: &str, word: &str) -> bool {
+    name.split('_').eq(word.split(['_', '-']))
+}
+
+/// Words separated by commas: a preset may come first (else raw; `best-effort` and the peer's `best_effort`
+/// are the same), then `delay=`, `gap=`, `timeout=` in ms,
 /// `bw=` in bit/s, `avail=` in nines, `loss=`, `ber=` (0 forbids), `in-order`.
 impl FromStr for QosSpec {
     type Err = ParseQosError;
@@ -38,7 +62,9 @@ impl FromStr for QosSpec {
             return Ok(qos);
         }
         for (word, index) in text.split(',').zip(1..) {
-            let preset = Self::PRESETS.iter().find(|(name, _)| index == 1 && *name == word);
+            let preset = Self::PRESETS
+                .iter()
+                .find(|(name, _)| index == 1 && is_preset(name, word));
             qos = match (preset, word.split_once('=')) {
                 (Some(&(_, preset)), _) => preset,
                 (None, Some((key, value))) => qos

@@ -10,10 +10,12 @@ use thiserror::Error;
 use tinwire_time::Instant;
 
 use crate::ContentType;
-use crate::control::BuildError;
+use crate::control::{BuildError, CONTROL_HEADER_LEN, ControlType, split_u32};
 use crate::frame::{End, Frame, FrameError, Parser};
 use crate::handshake::{Config, Event, HandshakeError, Mode, ReaderMachine, Stats, Verdict};
 
+/// Bytes from the beginning of START to the end of its type.
+const START_LEN: usize = CONTROL_HEADER_LEN + 4;
 /// First size of the read buffer, in bytes; it grows to hold the longest frame met.
 const READ_CAPACITY: usize = 256 * 1024;
 
@@ -45,12 +47,7 @@ impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {
             ReadError::Io(error) => return error,
-            ReadError::Frame(_) => io::ErrorKind::InvalidData,
-            ReadError::Stream {
-                error: HandshakeError::NoAnswer { .. },
-                ..
-            } => io::ErrorKind::UnexpectedEof,
-            ReadError::Stream { .. } => io::ErrorKind::InvalidData,
+            ReadError::Frame(_) | ReadError::Stream { .. } => io::ErrorKind::InvalidData,
             ReadError::Build(_) => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
@@ -63,7 +60,8 @@ pub enum Sequences {
     /// One; what follows STOP is not read. The default, as the C library.
     #[default]
     One,
-    /// Any number, START to STOP, back to back: files that were put together with `cat`.
+    /// Any number, START to STOP, back to back: files that were put together with `cat`. What follows STOP
+    /// and is no START is not read; [`FileReader::trailing_bytes`] counts it.
     Concatenated,
 }
 
@@ -99,6 +97,9 @@ pub struct FileReader<R> {
     /// Length of a payload that came while START was looked for; it lies in front of `start`.
     early: Option<usize>,
     at_end: bool,
+    /// Whether STOP has come and the next stream is looked for.
+    between: bool,
+    trailing: u64,
 }
 
 impl FileReader<File> {
@@ -131,6 +132,8 @@ impl<R: Read> FileReader<R> {
             frame_offset: 0,
             early: None,
             at_end: false,
+            between: false,
+            trailing: 0,
         })
     }
 
@@ -143,14 +146,16 @@ impl<R: Read> FileReader<R> {
 
     /// The next payload; `None` at the end of the stream.
     ///
-    /// A missing tail is an end like any other: [`end_of_stream`](Self::end_of_stream) tells them apart.
+    /// A missing tail is an end like any other: [`end_of_stream`](Self::end_of_stream) tells them apart. A
+    /// file that ends before or within START, an empty one too, is [`End::Truncated`].
     ///
     /// # Errors
     /// When the file cannot be read, is malformed, or is not a stream that the configuration takes. The last
-    /// two are final: every later call gives the error again.
+    /// two are final: every later call gives the error again. After a read that failed the call can be made
+    /// again, as where a read would have to wait.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let mut payload = self.early.take();
-        while payload.is_none() && self.machine.end_of_stream().is_none() {
+        while payload.is_none() && !self.is_over() {
             payload = self.step()?;
         }
         // The payload is what was consumed last.
@@ -162,7 +167,7 @@ impl<R: Read> FileReader<R> {
     /// # Errors
     /// As [`next_frame`](Self::next_frame).
     pub fn read_start(&mut self) -> Result<Option<&ContentType>, ReadError> {
-        while self.started == 0 && self.machine.end_of_stream().is_none() {
+        while self.started == 0 && !self.is_over() {
             self.early = self.step()?;
         }
         Ok(self.machine.content_type())
@@ -203,29 +208,39 @@ impl<R: Read> FileReader<R> {
         self.machine.poll_event()
     }
 
+    /// What is read from. Bytes that are taken from it are missing in the stream.
+    pub const fn inner_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
     /// Reads to the end of the file and counts the bytes that belong to no frame.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read; the call can be made again, and goes on.
     pub fn trailing_bytes(&mut self) -> io::Result<u64> {
-        let mut count = u64::try_from(self.end - self.start).unwrap_or(u64::MAX);
-        self.start = self.end;
-        count += io::copy(&mut self.inner, &mut io::sink())?;
-        self.at_end = true;
-        Ok(count)
+        loop {
+            self.trailing += u64::try_from(self.end - self.start).unwrap_or(u64::MAX);
+            self.start = self.end;
+            if !self.fill()? {
+                return Ok(self.trailing);
+            }
+        }
     }
 
     /// Takes one frame off the buffer, or fills it; the length of a payload that belongs to the caller.
     fn step(&mut self) -> Result<Option<usize>, ReadError> {
         self.check()?;
+        if self.between {
+            self.next_stream()?;
+            return Ok(None);
+        }
         let input = self.buffer.get(self.start..self.end).unwrap_or(&[]);
         let parsed = self.parser.parse(input)?;
         self.start += parsed.consumed;
         let Some(frame) = parsed.frame else {
             if !self.fill()? {
                 self.frame_offset = self.parser.offset();
-                self.machine.handle_end(self.parser.end());
-                self.check()?;
+                self.handle_end();
             }
             return Ok(None);
         };
@@ -238,19 +253,42 @@ impl<R: Read> FileReader<R> {
         }
         self.started += u64::from(!was_streaming && self.machine.is_streaming());
         self.check()?;
-        if self.machine.end_of_stream() == Some(End::Stop) && self.sequences == Sequences::Concatenated {
-            self.next_stream()?;
-        }
+        self.between =
+            self.machine.end_of_stream() == Some(End::Stop) && self.sequences == Sequences::Concatenated;
         Ok(None)
     }
 
-    /// After STOP: begins the next stream, if there is one more byte.
-    fn next_stream(&mut self) -> Result<(), ReadError> {
-        if self.start < self.end || self.fill()? {
+    /// No more bytes: nobody is there who could have closed a connection, so START is cut like any frame.
+    fn handle_end(&mut self) {
+        let end = match self.parser.end() {
+            End::Eof if !self.machine.is_streaming() => End::Truncated {
+                offset: self.frame_offset,
+                missing: u64::try_from(START_LEN).unwrap_or(u64::MAX),
+            },
+            end => end,
+        };
+        self.machine.end(end);
+    }
+
+    /// After STOP: begins the next stream, if START follows.
+    fn next_stream(&mut self) -> io::Result<()> {
+        while self.end - self.start < START_LEN {
+            if !self.fill()? {
+                self.between = false;
+                return Ok(());
+            }
+        }
+        if is_start(self.buffer.get(self.start..self.end).unwrap_or(&[])) {
             self.parser.restart();
             self.machine.restart();
         }
+        self.between = false;
         Ok(())
+    }
+
+    /// Whether nothing follows.
+    const fn is_over(&self) -> bool {
+        !self.between && self.machine.end_of_stream().is_some()
     }
 
     fn check(&self) -> Result<(), ReadError> {
@@ -293,4 +331,13 @@ impl<R: Read> FileReader<R> {
             }
         }
     }
+}
+
+/// Whether `bytes` are the escape, any length, and the type of START.
+fn is_start(bytes: &[u8]) -> bool {
+    let word = |bytes| split_u32(bytes).unwrap_or((u32::MAX, &[]));
+    let (escape, rest) = word(bytes);
+    let (_, rest) = word(rest);
+    let (control_type, _) = word(rest);
+    escape == 0 && control_type == ControlType::Start.to_bits()
 }

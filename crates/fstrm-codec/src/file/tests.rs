@@ -118,14 +118,38 @@ fn concatenated_files_read_as_one_only_when_asked() {
 }
 
 #[test]
-fn garbage_between_concatenated_files_is_an_error_where_it_stands() {
-    let bytes = [file(&[]), b"garbage".to_vec()].concat();
-    let mut reader = FileReader::new(&bytes[..], Config::new())
-        .unwrap()
-        .sequences(Sequences::Concatenated);
-    let error = reader.next_frame().unwrap_err();
-    assert!(matches!(error, ReadError::Frame(error) if error.offset == 33
-            && matches!(error.kind, FrameErrorKind::NotFrameStream { .. })));
+fn what_follows_stop_and_is_no_start_is_counted_and_not_read() {
+    for junk in [&b"garbage"[..], &[0; 12], &[0; 3], &[9; 300_000]] {
+        let bytes = [&file(&[b"one".to_vec()])[..], junk].concat();
+        let mut reader = FileReader::new(&bytes[..], Config::new())
+            .unwrap()
+            .sequences(Sequences::Concatenated);
+        assert_eq!(reader.next_frame().unwrap(), Some(&b"one"[..]));
+        assert_eq!(reader.next_frame().unwrap(), None);
+        assert_eq!((reader.end_of_stream(), reader.streams()), (Some(End::Stop), 1));
+        let len = u64::try_from(junk.len()).unwrap();
+        assert_eq!(reader.trailing_bytes().unwrap(), len);
+        assert_eq!(reader.trailing_bytes().unwrap(), len, "told again");
+    }
+}
+
+#[test]
+fn a_start_after_stop_is_judged_as_the_first_one() {
+    let second = |bytes: &[u8]| {
+        let bytes = [&file(&[])[..], bytes].concat();
+        let mut reader = FileReader::new(&bytes[..], Config::new())
+            .unwrap()
+            .sequences(Sequences::Concatenated);
+        (reader.next_frame().map(drop), reader.end_of_stream())
+    };
+    let cut = End::Truncated {
+        offset: 33,
+        missing: 1,
+    };
+    assert!(matches!(second(&file(&[])[..20]), (Ok(()), Some(end)) if end == cut));
+    let absurd = b"\0\0\0\0\xff\0\0\0\0\0\0\x02";
+    assert!(matches!(second(absurd), (Err(ReadError::Frame(error)), _)
+        if error.offset == 33 && matches!(error.kind, FrameErrorKind::Control(_))));
 }
 
 #[test]
@@ -145,29 +169,59 @@ fn the_wrong_type_is_a_final_error() {
 }
 
 #[test]
-fn a_file_cut_in_start_is_no_stream() {
-    assert_eq!(
-        read(&file(&[])[..20], vec![9]),
-        (vec![], Err("at byte 0: no START: connection closed".into()))
-    );
+fn a_file_that_ends_before_or_in_start_is_truncated() {
+    for (len, missing) in [(0, 12), (3, 1), (4, 4), (11, 10), (20, 1)] {
+        let end = End::Truncated { offset: 0, missing };
+        assert_eq!(
+            read(&file(&[])[..len], vec![9]),
+            (vec![], Ok(Some(end))),
+            "{len} bytes"
+        );
+    }
+}
+
+/// Would have to wait before each byte.
+struct Drip<'a>(&'a [u8], bool);
+
+impl Read for Drip<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.0.read(&mut buffer[..1])
+    }
 }
 
 #[test]
-fn a_read_that_fails_can_be_tried_again() {
-    struct Once<R>(R, bool);
-    impl<R: Read> Read for Once<R> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if core::mem::replace(&mut self.1, true) {
-                self.0.read(buffer)
-            } else {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
+fn wherever_a_read_would_wait_it_can_be_tried_again() {
+    let bytes = [
+        file(&[b"one".to_vec()]),
+        file(&[b"two".to_vec()]),
+        b"garbage, and more of it".to_vec(),
+    ]
+    .concat();
+    let mut reader = FileReader::new(Drip(&bytes, false), Config::new())
+        .unwrap()
+        .sequences(Sequences::Concatenated);
+    let (mut payloads, mut waits) = (Vec::new(), 0);
+    loop {
+        match reader.next_frame() {
+            Ok(Some(payload)) => payloads.push(payload.to_vec()),
+            Ok(None) => break,
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => waits += 1,
+            Err(error) => panic!("{error}"),
         }
     }
-    let bytes = file(&[b"one".to_vec()]);
-    let mut reader = FileReader::new(Once(&bytes[..], false), Config::new()).unwrap();
-    assert!(matches!(reader.next_frame(), Err(ReadError::Io(_))));
-    assert_eq!(reader.next_frame().unwrap(), Some(&b"one"[..]));
+    let trailing = loop {
+        match reader.trailing_bytes() {
+            Ok(trailing) => break trailing,
+            Err(_) => waits += 1,
+        }
+    };
+    assert_eq!(payloads, [b"one", b"two"]);
+    assert_eq!((reader.end_of_stream(), trailing), (Some(End::Stop), 23));
+    assert!(waits >= bytes.len(), "{waits} waits");
 }
 
 #[test]

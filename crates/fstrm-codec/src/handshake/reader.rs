@@ -269,7 +269,8 @@ impl ReaderMachine {
         self.out.tell(Event::Started { content_type });
     }
 
-    fn end(&mut self, end: End) {
+    /// Ends the stream, wherever it is; for inputs that have no peer to blame.
+    pub(crate) fn end(&mut self, end: End) {
         self.state = State::Ended(end);
         self.out.tell(Event::Ended(end));
     }

@@ -45,7 +45,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         Verb::Can(verb) => can::run(&mut session, verb).await,
         Verb::Isotp(verb) => isotp::run(&mut session, verb).await,
         Verb::Csp(verb) => csp::run(&mut session, verb).await,
-        Verb::Fstrm(verb) => fstrm::run(&mut session, &verb),
+        Verb::Fstrm(verb) => fstrm::run(&mut session, &verb).await,
         Verb::Flow(verb) => flow::run(&mut session, verb).await,
         Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),

@@ -138,6 +138,14 @@ impl Output {
         }
     }
 
+    /// A failure after which the command goes on, told as the one that ends it.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        complain(match self.format {
+            Format::Text => failure.text(),
+            Format::Json => failure.json(),
+        });
+    }
+
     /// The closing line of a command that streams: on standard error, always, in either form.
     pub(crate) fn summary<T: Serialize>(&self, fields: &T, text: impl FnOnce(&T) -> String) {
         match self.format {

@@ -19,7 +19,10 @@ const CAT_EXAMPLES: &str = "\
 A dnstap line: time, kind (CQ client query, RR resolver response, ...), address, transport, length,
 question.
 
-Exit status: 1 when a file ends within a frame, 4 when it is malformed.
+A stream that is still open is shown as it comes; a signal or --deadline ends that without error.
+
+Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
+is malformed; of several files, that of the worst one.
 
 Examples:
   tinwire fstrm cat capture.fstrm
@@ -28,7 +31,8 @@ Examples:
   tinwire fstrm cat --raw capture.fstrm > payloads.bin";
 
 const INFO_EXAMPLES: &str = "\
-Exit status: 1 when a file ends within a frame, 4 when it is malformed.
+Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
+is malformed; of several files, that of the worst one.
 
 Examples:
   tinwire fstrm info capture.fstrm

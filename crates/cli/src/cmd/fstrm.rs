@@ -2,9 +2,10 @@
 
 mod cat;
 mod dnstap;
+mod faults;
+mod feed;
 mod info;
 
-use std::fs::File;
 use std::io::Read;
 
 use fstrm_codec::file::{ReadError, Sequences};
@@ -14,37 +15,26 @@ use super::Session;
 use crate::args::fstrm::{FstrmVerb, Input};
 use crate::failure::{Code, Failure, Result};
 
-/// Prefixes of streams that are no files.
-const STREAMS: [&str; 6] = ["unix:", "tcp://", "tls://", "listen+", "dial+", "sim:"];
-
-pub(super) fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
+pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
     match verb {
-        FstrmVerb::Cat(args) => cat::run(session, args),
-        FstrmVerb::Info(args) => info::run(session, args),
+        FstrmVerb::Cat(args) => cat::run(session, args).await,
+        FstrmVerb::Info(args) => info::run(session, args).await,
     }
 }
 
-type Reader = FileReader<Box<dyn Read>>;
-
-/// Opens a file, or standard input.
-fn open(name: &str, input: &Input) -> Result<Reader> {
-    if STREAMS.iter().any(|prefix| name.starts_with(prefix)) {
-        let message = format!("{name}: live streams are not in this version; files and - are");
-        return Err(Failure::new(Code::NotInThisVersion, message)
-            .hint("fstrm_capture -t protobuf:dnstap.Dnstap -u SOCKET -w FILE records one"));
-    }
-    let path = name.strip_prefix("file:").unwrap_or(name);
-    let source: Box<dyn Read> = if name == "-" {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(|error| Failure::caused(Code::File, error).context(name))?)
+/// What a file must be.
+fn config(input: &Input) -> Result<Config> {
+    let config = Config::new().max_data(input.max_frame);
+    let Some(name) = &input.content_type else {
+        return Ok(config);
     };
-    let mut config = Config::new().max_data(input.max_frame);
-    if let Some(name) = &input.content_type {
-        let content_type = ContentType::new(name.clone().into_bytes())
-            .ok_or_else(|| Failure::new(Code::Usage, "the content type is too long"))?;
-        config = config.content_type(content_type);
-    }
+    ContentType::new(name.clone().into_bytes())
+        .map(|content_type| config.content_type(content_type))
+        .ok_or_else(|| Failure::new(Code::Usage, "the content type is too long"))
+}
+
+/// Files are read as `cat` puts them together.
+fn reader<R: Read>(source: R, config: Config) -> Result<FileReader<R>> {
     let reader = FileReader::new(source, config).map_err(|error| Failure::caused(Code::Usage, error))?;
     Ok(reader.sequences(Sequences::Concatenated))
 }
@@ -59,16 +49,18 @@ const fn end_word(end: End) -> &'static str {
 }
 
 /// A file that ends within a frame is told as a failure, after what it holds.
-fn check_end(name: &str, end: Option<End>) -> Result {
-    match end {
-        Some(End::Truncated { offset, missing }) => {
-            let message = format!(
-                "{name}: ends within the frame at byte {offset}; {missing} or more bytes are missing"
-            );
-            Err(Failure::new(Code::Truncated, message))
-        }
-        _ => Ok(()),
-    }
+fn check_end(name: &str, end: End) -> Result {
+    let End::Truncated { offset, missing } = end else {
+        return Ok(());
+    };
+    // What stands at the front is START; a file without a byte lacks it too.
+    let place = if offset == 0 {
+        "before a complete START".to_owned()
+    } else {
+        format!("within the frame at byte {offset}")
+    };
+    let message = format!("{name}: ends {place}; {missing} or more bytes are missing");
+    Err(Failure::new(Code::Truncated, message))
 }
 
 /// A file that cannot be read on.

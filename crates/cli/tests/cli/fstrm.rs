@@ -125,3 +125,171 @@ fn another_content_type_is_refused() {
         .run(&["fstrm", "cat", "-t", "protobuf:other", "unbound.fstrm"])
         .status(4);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_live_stream_is_shown_as_it_comes_and_a_signal_ends_it() {
+    for signal in ["INT", "TERM"] {
+        let place = Place::new();
+        let (running, _stdin) = place.start_with_open_input(&["fstrm", "cat", "-"], &PLAIN[..21]);
+        assert!(running.first.ends_with("5b  68656c6c6f\n"), "{}", running.first);
+        running.signal(signal);
+        let ran = running.end();
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert_eq!(ran.stderr, "1 frame, 5 bytes, 0 dropped\n");
+    }
+}
+
+#[test]
+fn the_deadline_ends_a_stream_that_stays_open() {
+    let place = Place::new();
+    let deadline = ["--deadline", "200ms", "fstrm"];
+    let words = [&deadline[..], &["cat", "-"]].concat();
+    // Within a frame, after STOP, and before anything.
+    for (input, frames) in [
+        (&PLAIN[..23], "1 frame, 5"),
+        (PLAIN, "2 frames, 7"),
+        (&[], "0 frames, 0"),
+    ] {
+        let ran = place.run_with_open_input(&words, input).status(0);
+        assert_eq!(ran.stderr, format!("{frames} bytes, 0 dropped\n"));
+    }
+    let words = [&deadline[..], &["info", "-"]].concat();
+    let ran = place.run_with_open_input(&words, PLAIN).status(1);
+    assert!(ran.stderr.contains("the deadline passed"), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_can_be_left() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for (verb, status) in [("cat", 0), ("info", 1)] {
+        place
+            .run(&["--deadline", "200ms", "fstrm", verb, "pipe"])
+            .status(status);
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_or_in_start_exits_1() {
+    let place = Place::new();
+    for (len, missing) in [(0, 12), (3, 1), (10, 2)] {
+        place.write("short.fstrm", &PLAIN[..len]);
+        for verb in ["cat", "info"] {
+            let ran = place.run(&["fstrm", verb, "short.fstrm"]).status(1);
+            let expected = format!("short.fstrm: ends before a complete START; {missing} or more bytes");
+            assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+        }
+    }
+    place.write("short.fstrm", b"");
+    let ran = place.run(&["fstrm", "info", "short.fstrm"]).status(1);
+    assert!(
+        !ran.stdout.contains("content"),
+        "no START, no type: {}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn rubbish_behind_stop_is_told_and_no_fault() {
+    let place = Place::new();
+    place.write("tail.fstrm", [PLAIN, &[0xee; 20]].concat());
+    let ran = place.run(&["fstrm", "cat", "tail.fstrm"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    assert!(
+        ran.stderr
+            .starts_with("tail.fstrm: 20 bytes behind STOP are no stream and were passed over\n"),
+        "{}",
+        ran.stderr
+    );
+    let ran = place.run(&["fstrm", "cat", "-j", "tail.fstrm"]).status(0);
+    assert_eq!(ran.json_errors().last().unwrap()["trailing_bytes"], 20);
+    let lines = place.run(&["fstrm", "info", "-j", "tail.fstrm"]).status(0).json();
+    assert_eq!(
+        (&lines[0]["trailing_bytes"], &lines[0]["end"]),
+        (&20.into(), &"stop".into())
+    );
+    place.write("two.fstrm", [PLAIN, PLAIN].concat());
+    let ran = place.run(&["fstrm", "cat", "two.fstrm"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 4);
+}
+
+#[test]
+fn a_bad_file_does_not_hide_the_next_and_the_worst_is_told_last() {
+    let place = with_captures();
+    let files = ["cut.fstrm", "tls.fstrm", "missing.fstrm", "plain.fstrm"];
+    for verb in ["cat", "info"] {
+        let ran = place.run(&[&["fstrm", verb][..], &files].concat()).status(4);
+        let errors: Vec<_> = ran
+            .stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: "))
+            .map(|line| line.split(':').next().unwrap())
+            .collect();
+        assert_eq!(
+            errors,
+            ["cut.fstrm", "missing.fstrm", "tls.fstrm"],
+            "{}",
+            ran.stderr
+        );
+        let last = ran.stdout.lines().last().unwrap();
+        assert!(last.ends_with("6869") || last.ends_with("stop"), "{last}");
+    }
+    let ran = place
+        .run(&[&["fstrm", "info", "-j"][..], &files].concat())
+        .status(4);
+    let codes: Vec<_> = ran
+        .json_errors()
+        .iter()
+        .map(|line| line["error"]["code"].clone())
+        .collect();
+    assert_eq!(codes, ["truncated", "file", "malformed"]);
+}
+
+#[test]
+fn a_folder_is_no_malformed_file() {
+    let place = Place::new();
+    for verb in ["cat", "info"] {
+        let ran = place.run(&["fstrm", verb, "."]).status(3);
+        assert_eq!(ran.stdout, "");
+        assert!(ran.stderr.contains("error: .: is a directory"), "{}", ran.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_read_is_not_called_malformed() {
+    // Nothing is mapped at the front of a process's memory.
+    let place = Place::new();
+    let ran = place.run(&["fstrm", "info", "/proc/self/mem"]).status(3);
+    assert!(
+        ran.stdout.ends_with("end          unreadable\n"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_summary_counts_one_frame_and_has_no_end_that_was_not_reached() {
+    let place = with_captures();
+    let ran = place.run(&["fstrm", "cat", "-n", "1", "plain.fstrm"]).status(0);
+    assert!(ran.stderr.starts_with("1 frame, "), "{}", ran.stderr);
+    let ran = place
+        .run(&["fstrm", "cat", "-j", "-n", "1", "plain.fstrm"])
+        .status(0);
+    assert!(ran.json_errors()[0].get("end").is_none(), "{}", ran.stderr);
+    let ran = place.run(&["fstrm", "cat", "-j", "plain.fstrm"]).status(0);
+    assert_eq!(ran.json_errors()[0]["end"], "stop");
+}
+
+#[test]
+fn another_content_type_is_told_in_plain_words() {
+    let ran = with_captures()
+        .run(&["fstrm", "cat", "-t", "foo", "unbound.fstrm"])
+        .status(4);
+    assert!(ran.stderr.contains("expected \"foo\""), "{}", ran.stderr);
+}

@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -86,6 +86,38 @@ impl Place {
             std::thread::sleep(Duration::from_millis(2));
         }
         assert!(socket.exists(), "nobody made {}", socket.display());
+    }
+
+    /// Runs a command to its end; its standard input stays open behind `input`.
+    pub(crate) fn run_with_open_input(&self, words: &[&str], input: &[u8]) -> Ran {
+        let mut child = self.command(words).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = stdin.write_all(input);
+        let ran = finish(child);
+        drop(stdin);
+        ran
+    }
+
+    /// Starts a command, writes to its standard input, and waits for its first line; the input stays open
+    /// as long as what comes with it.
+    pub(crate) fn start_with_open_input(&self, words: &[&str], input: &[u8]) -> (Running, ChildStdin) {
+        let mut child = self.command(words).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let (tell, line) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut first = String::new();
+            let _ = stdout.read_line(&mut first);
+            // Nobody listens any more when it came too late.
+            let _ = tell.send((first, stdout));
+        });
+        let Ok((first, stdout)) = line.recv_timeout(LIMIT) else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("no line came while the input was open");
+        };
+        (Running { child, stdout, first }, stdin)
     }
 
     /// Starts a command, and waits for its first line on standard output.

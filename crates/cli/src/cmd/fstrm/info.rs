@@ -1,12 +1,14 @@
 //! `fstrm info`: what files hold, in figures.
 
-use fstrm_codec::file;
+use fstrm_codec::file::{self, ReadError};
 use serde::Serialize;
 
-use super::{check_end, end_word, open, trouble};
+use super::faults::Faults;
+use super::feed::{self, blocking};
+use super::{check_end, config, end_word, reader, trouble};
 use crate::args::fstrm::Info;
 use crate::cmd::Session;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -25,44 +27,61 @@ struct Line<'a> {
 }
 
 /// Sums up every file; the worst end of all decides the exit status.
-pub(super) fn run(session: &mut Session, args: &Info) -> Result {
-    let mut worst: Option<Failure> = None;
+pub(super) async fn run(session: &mut Session, args: &Info) -> Result {
+    let config = config(&args.input)?;
+    let mut faults = Faults::default();
     for name in &args.input.files {
-        let mut reader = open(name, &args.input)?;
-        let info = file::Info::read(&mut reader);
-        let line = Line {
-            file: name,
-            content_types: info
-                .content_types
-                .iter()
-                .map(|content_type| {
-                    let content_type = content_type.as_ref()?;
-                    Some(String::from_utf8_lossy(content_type.as_bytes()).into_owned())
-                })
-                .collect(),
-            frames: info.frames,
-            bytes: info.payload_bytes,
-            shortest: info.shortest,
-            longest: info.longest,
-            ignored_controls: info.ignored_controls,
-            dropped: info.skipped_frames,
-            trailing_bytes: info.trailing_bytes,
-            end: info.end.as_ref().map_or("malformed", |end| end_word(*end)),
+        let (path, config) = (name.clone(), config.clone());
+        let reading = blocking(move || {
+            Ok(match feed::open(&path) {
+                Ok(source) => Ok(file::Info::read(&mut reader(source, config)?)),
+                Err(failure) => Err(failure),
+            })
+        });
+        let info = match session.stop.clone().cut(reading).await? {
+            Ok(info) => info,
+            Err(failure) => {
+                faults.take(session, failure)?;
+                continue;
+            }
         };
-        session.output.either(&line, text)?;
+        session.output.either(&line(name, &info), text)?;
         let end = match info.end {
-            Ok(end) => check_end(name, Some(end)),
+            Ok(end) => check_end(name, end),
             Err(error) => Err(trouble(name, error)),
         };
-        if let Err(failure) = end
-            && worst
-                .as_ref()
-                .is_none_or(|worst| worst.code().exit() < failure.code().exit())
-        {
-            worst = Some(failure);
+        if let Err(failure) = end {
+            faults.take(session, failure)?;
         }
     }
-    worst.map_or(Ok(()), Err)
+    session.output.flush()?;
+    faults.result()
+}
+
+fn line<'a>(name: &'a str, info: &file::Info) -> Line<'a> {
+    Line {
+        file: name,
+        content_types: info
+            .content_types
+            .iter()
+            .map(|content_type| {
+                let content_type = content_type.as_ref()?;
+                Some(String::from_utf8_lossy(content_type.as_bytes()).into_owned())
+            })
+            .collect(),
+        frames: info.frames,
+        bytes: info.payload_bytes,
+        shortest: info.shortest,
+        longest: info.longest,
+        ignored_controls: info.ignored_controls,
+        dropped: info.skipped_frames,
+        trailing_bytes: info.trailing_bytes,
+        end: match &info.end {
+            Ok(end) => end_word(*end),
+            Err(ReadError::Io(_)) => "unreadable",
+            Err(_) => "malformed",
+        },
+    }
 }
 
 fn text(line: &Line<'_>) -> String {
@@ -71,7 +90,10 @@ fn text(line: &Line<'_>) -> String {
         .iter()
         .map(|content_type| content_type.as_deref().unwrap_or("no content type"))
         .collect();
-    let mut text = format!("{}\n  content      {}", line.file, types.join(", "));
+    let mut text = line.file.to_owned();
+    if !types.is_empty() {
+        text.push_str(&format!("\n  content      {}", types.join(", ")));
+    }
     text.push_str(&format!("\n  frames       {}", line.frames));
     text.push_str(&format!("\n  bytes        {}", line.bytes));
     if let (Some(shortest), Some(longest)) = (line.shortest, line.longest) {

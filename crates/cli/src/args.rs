@@ -121,6 +121,16 @@ pub(crate) enum Verb {
     Version,
 }
 
+impl Verb {
+    /// Whether it tells of the command itself, and so can do without settings that nobody understands.
+    pub(crate) const fn is_about_us(&self) -> bool {
+        matches!(
+            self,
+            Self::Doctor | Self::Config(_) | Self::Completions { .. } | Self::Version
+        )
+    }
+}
+
 /// `config ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {

@@ -15,7 +15,7 @@ mod version;
 use std::process::ExitCode;
 
 use crate::args::{Cli, ConfigVerb, Verb};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::links::{Door, farewell};
 use crate::output::Output;
 use crate::settings::Settings;
@@ -31,8 +31,13 @@ pub(crate) struct Session {
     pub(crate) door: Door,
 }
 
-/// Runs the verb.
-pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<ExitCode> {
+/// Runs the verb. The `faults` of the settings are the doctor's to judge, and for others a remark.
+pub(crate) async fn run(
+    cli: Cli,
+    settings: Settings,
+    faults: &[Failure],
+    output: Output,
+) -> Result<ExitCode> {
     let (door, farewell) = farewell();
     let mut session = Session {
         settings,
@@ -40,6 +45,11 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         stop: Stop::listen(cli.global.deadline),
         door,
     };
+    if !matches!(cli.verb, Verb::Doctor) {
+        for fault in faults {
+            session.output.notice(fault.message());
+        }
+    }
     let result = match cli.verb {
         Verb::Demo { seed } => session.stop.clone().cut(demo::run(&mut session, seed)).await,
         Verb::Can(verb) => can::run(&mut session, verb).await,
@@ -47,7 +57,7 @@ pub(crate) async fn run(cli: Cli, settings: Settings, output: Output) -> Result<
         Verb::Csp(verb) => csp::run(&mut session, verb).await,
         Verb::Fstrm(verb) => fstrm::run(&mut session, &verb).await,
         Verb::Flow(verb) => flow::run(&mut session, verb).await,
-        Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session)).await,
+        Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session, faults)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),
         Verb::Completions { shell } => completions::run(&mut session, shell),
         Verb::Version => version::run(&mut session),

@@ -197,7 +197,7 @@ impl Failure {
     }
 
     /// The chain on one line. A cause whose words its effect has repeated already is left out.
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let mut message = String::new();
         for cause in self.error.chain() {
             let cause = cause.to_string().replace('\n', " ");

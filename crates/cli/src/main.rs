@@ -43,8 +43,13 @@ fn run(words: Vec<OsString>, format: &mut Format) -> Result<ExitCode> {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, *format),
     };
-    let settings = Settings::load(&cli.global)?;
+    let (settings, mut faults) = Settings::load(&cli.global);
     *format = settings.format.value;
+    if !cli.verb.is_about_us()
+        && let Some(fault) = faults.pop()
+    {
+        return Err(fault);
+    }
     color(settings.color.value).write_global();
     let notices = if cli.global.quiet {
         Notices::Hide
@@ -57,7 +62,7 @@ fn run(words: Vec<OsString>, format: &mut Format) -> Result<ExitCode> {
         .enable_all()
         .build()
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context("starting the runtime"))?;
-    let result = runtime.block_on(cmd::run(cli, settings, output));
+    let result = runtime.block_on(cmd::run(cli, settings, &faults, output));
     // Nobody waits for a thread that reads standard input.
     runtime.shutdown_background();
     result

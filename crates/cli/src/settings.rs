@@ -59,21 +59,26 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment and the files that exist.
-    pub(crate) fn load(global: &Global) -> Result<Self> {
+    /// Reads the environment and the files that exist. What nobody understands is left out, and told beside.
+    pub(crate) fn load(global: &Global) -> (Self, Vec<Failure>) {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let files = locations(environment)
-            .into_iter()
-            .filter_map(|path| file::read(path).transpose())
-            .collect::<Result<Vec<_>>>()?;
-        Self::resolve(global, environment, &files)
+        let (mut files, mut faults) = (Vec::new(), Vec::new());
+        for path in locations(environment) {
+            match file::read(path) {
+                Ok(file) => files.extend(file),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let settings = Self::resolve(global, environment, &files, &mut faults);
+        (settings, faults)
     }
 
     fn resolve(
         global: &Global,
         environment: impl Fn(&str) -> Option<String>,
         files: &[(PathBuf, file::Contents)],
-    ) -> Result<Self> {
+        faults: &mut Vec<Failure>,
+    ) -> Self {
         let in_environment = |name: &'static str| {
             environment(name).map(|value| Setting {
                 value,
@@ -87,8 +92,8 @@ impl Settings {
             .or_else(|| first(files, |contents| contents.csp.iface.clone()));
         let mut csp_hosts = BTreeMap::new();
         for (path, contents) in files.iter().rev() {
-            for (name, &value) in &contents.csp.hosts {
-                let origin = Origin::File(path.clone());
+            for (name, host) in &contents.csp.hosts {
+                let (value, origin) = (host.0, Origin::File(path.clone()));
                 csp_hosts.insert(name.clone(), Setting { value, origin });
             }
         }
@@ -97,9 +102,7 @@ impl Settings {
                 value,
                 origin: Origin::Flag(flag),
             },
-            None => in_environment("TINWIRE_FORMAT")
-                .map(parsed)
-                .transpose()?
+            None => understood(in_environment("TINWIRE_FORMAT"), faults)
                 .or_else(|| first(files, |contents| contents.format))
                 .unwrap_or_else(|| built_in(Format::Text)),
         };
@@ -108,19 +111,17 @@ impl Settings {
                 value,
                 origin: Origin::Flag("--color"),
             },
-            None => in_environment("TINWIRE_COLOR")
-                .or_else(|| first(files, |contents| contents.color.clone()))
-                .map(parsed)
-                .transpose()?
+            None => understood(in_environment("TINWIRE_COLOR"), faults)
+                .or_else(|| first(files, |contents| contents.color.map(|color| color.0)))
                 .unwrap_or_else(|| built_in(ColorChoice::Auto)),
         };
-        Ok(Self {
+        Self {
             link,
             csp_iface,
             csp_hosts,
             format,
             color,
-        })
+        }
     }
 }
 
@@ -142,6 +143,14 @@ const fn built_in<T>(value: T) -> Setting<T> {
         value,
         origin: Origin::BuiltIn,
     }
+}
+
+/// The value, unless it is none of its words: then that is told.
+fn understood<T: clap::ValueEnum>(
+    setting: Option<Setting<String>>,
+    faults: &mut Vec<Failure>,
+) -> Option<Setting<T>> {
+    parsed(setting?).map_err(|fault| faults.push(fault)).ok()
 }
 
 /// A value that has to be one of a few words.
@@ -178,9 +187,20 @@ mod tests {
         None
     }
 
+    fn resolved(
+        global: &Global,
+        environment: impl Fn(&str) -> Option<String>,
+        files: &[(PathBuf, file::Contents)],
+    ) -> Settings {
+        let mut faults = Vec::new();
+        let settings = Settings::resolve(global, environment, files, &mut faults);
+        assert!(faults.is_empty(), "{faults:?}");
+        settings
+    }
+
     #[test]
     fn without_any_word_the_link_is_the_simulation() {
-        let settings = Settings::resolve(&Global::default(), nothing, &[]).unwrap();
+        let settings = resolved(&Global::default(), nothing, &[]);
         assert_eq!(settings.link, built_in("sim:".into()));
         assert_eq!(settings.format.value, Format::Text);
         assert_eq!(settings.csp_iface, None);
@@ -192,13 +212,13 @@ mod tests {
             file("a.toml", "link = \"can0\""),
             file("b.toml", "link = \"can1\"\nformat = \"json\""),
         ];
-        let settings = Settings::resolve(&Global::default(), nothing, &files).unwrap();
+        let settings = resolved(&Global::default(), nothing, &files);
         assert_eq!(settings.link.value, "can0");
         assert_eq!(settings.link.origin, Origin::File("a.toml".into()));
         assert_eq!(settings.format.origin, Origin::File("b.toml".into()));
 
         let environment = |name: &str| (name == "TINWIRE_LINK").then(|| "bus:x".to_owned());
-        let settings = Settings::resolve(&Global::default(), environment, &files).unwrap();
+        let settings = resolved(&Global::default(), environment, &files);
         assert_eq!(settings.link.value, "bus:x");
         assert_eq!(settings.link.origin, Origin::Environment("TINWIRE_LINK"));
     }
@@ -210,7 +230,7 @@ mod tests {
             ..Global::default()
         };
         let environment = |name: &str| (name == "TINWIRE_FORMAT").then(|| "text".to_owned());
-        let settings = Settings::resolve(&global, environment, &[]).unwrap();
+        let settings = resolved(&global, environment, &[]);
         assert_eq!(settings.format.value, Format::Json);
         assert_eq!(settings.format.origin, Origin::Flag("--json"));
     }
@@ -221,7 +241,7 @@ mod tests {
             file("a.toml", "[csp.hosts]\neps = 2"),
             file("b.toml", "[csp.hosts]\neps = 9\nobc = 1"),
         ];
-        let settings = Settings::resolve(&Global::default(), nothing, &files).unwrap();
+        let settings = resolved(&Global::default(), nothing, &files);
         let hosts: Vec<_> = settings
             .csp_hosts
             .iter()
@@ -233,10 +253,12 @@ mod tests {
     #[test]
     fn a_wrong_word_in_the_environment_names_the_variable_and_the_words() {
         let environment = |name: &str| (name == "TINWIRE_FORMAT").then(|| "yaml".to_owned());
-        let failure = Settings::resolve(&Global::default(), environment, &[]).unwrap_err();
+        let mut faults = Vec::new();
+        let settings = Settings::resolve(&Global::default(), environment, &[], &mut faults);
         assert_eq!(
-            failure.text(),
+            faults.pop().unwrap().text(),
             "error: TINWIRE_FORMAT: \"yaml\" is none of text, json"
         );
+        assert_eq!(settings.format.value, Format::Text, "as if it had not been said");
     }
 }

@@ -9,15 +9,16 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use self::diagnosis::{Finding, State};
 use super::Session;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 #[expect(
     clippy::unused_async,
     reason = "verbs that can be cut short are futures; probing sockets waits"
 )]
-pub(super) async fn run(session: &mut Session) -> Result {
+pub(super) async fn run(session: &mut Session, faults: &[Failure]) -> Result {
     let machine = machine::look();
-    for finding in diagnosis::judge(&machine) {
+    let faults = faults.iter().map(|fault| diagnosis::settings(fault.message()));
+    for finding in diagnosis::judge(&machine).into_iter().chain(faults) {
         session.output.either(&finding, text)?;
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use clap::{ColorChoice, ValueEnum as _};
+use csp_core::Address;
 use serde::Deserialize;
 
 use crate::failure::{Code, Failure, Result};
@@ -16,7 +18,7 @@ use crate::output::Format;
 pub(super) struct Contents {
     pub(super) link: Option<String>,
     pub(super) format: Option<Format>,
-    pub(super) color: Option<String>,
+    pub(super) color: Option<Color>,
     #[serde(default)]
     pub(super) csp: Csp,
 }
@@ -27,7 +29,39 @@ pub(super) struct Contents {
 pub(super) struct Csp {
     pub(super) iface: Option<String>,
     #[serde(default)]
-    pub(super) hosts: BTreeMap<String, u16>,
+    pub(super) hosts: BTreeMap<String, Host>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Color(pub(super) ColorChoice);
+
+impl TryFrom<String> for Color {
+    type Error = String;
+
+    fn try_from(word: String) -> core::result::Result<Self, String> {
+        let choice = ColorChoice::from_str(&word, true);
+        choice
+            .map(Self)
+            .map_err(|_| format!("{word:?} is none of auto, always, never"))
+    }
+}
+
+/// The address of a node.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Host(pub(super) u16);
+
+impl TryFrom<u64> for Host {
+    type Error = String;
+
+    fn try_from(number: u64) -> core::result::Result<Self, String> {
+        let address = u16::try_from(number).ok().and_then(Address::new);
+        address
+            .map(|address| Self(address.to_bits()))
+            .ok_or_else(|| format!("{number} is no address of a node, 0 to {}", Address::BROADCAST))
+    }
 }
 
 /// The files that count, the one that wins first.
@@ -96,6 +130,26 @@ mod tests {
             failure.text()
         );
         assert_eq!(failure.code(), Code::Config);
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_an_error_that_names_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tinwire.toml");
+        for (text, expected) in [
+            (
+                "[csp.hosts]\nobc = 1\neps = 20000\n",
+                "line 3: 20000 is no address of a node, 0 to 16383",
+            ),
+            (
+                "link = \"can0\"\ncolor = \"pink\"\n",
+                "line 2: \"pink\" is none of auto, always, never",
+            ),
+        ] {
+            fs::write(&path, text).unwrap();
+            let failure = read(path.clone()).unwrap_err();
+            assert!(failure.text().ends_with(expected), "{}", failure.text());
+        }
     }
 
     #[test]

@@ -74,12 +74,24 @@ fn settings_tell_where_they_come_from() {
 fn a_configuration_nobody_understands_is_a_usage_error() {
     let place = Place::new();
     place.write("tinwire.toml", "lnk = \"can0\"\n");
-    let ran = place.run(&["version"]).status(2);
-    assert!(
-        ran.stderr.contains("tinwire.toml, line 1: unknown field `lnk`"),
-        "{}",
-        ran.stderr
-    );
+    let fault = "tinwire.toml, line 1: unknown field `lnk`";
+    let ran = place.run(&["can", "dump", "sim:", "-n", "1"]).status(2);
+    assert!(ran.stderr.contains(fault), "{}", ran.stderr);
+}
+
+#[test]
+fn what_tells_of_the_command_itself_goes_on_without_the_configuration() {
+    let place = Place::new();
+    place.write("tinwire.toml", "lnk = \"can0\"\n");
+    let fault = "tinwire.toml, line 1: unknown field `lnk`";
+    for words in [&["version"][..], &["completions", "bash"], &["config", "show"]] {
+        let ran = place.run(words).status(0);
+        assert!(ran.stderr.starts_with(fault), "{words:?}: {}", ran.stderr);
+        assert!(!ran.stdout.is_empty(), "{words:?}");
+    }
+    let ran = place.run(&["doctor"]).status(0);
+    assert!(ran.stdout.contains(fault), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
 }
 
 #[test]

@@ -87,6 +87,15 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
+/// Settings that nobody understands.
+pub(super) fn settings(fault: String) -> Finding {
+    Finding::gap(
+        "settings",
+        fault,
+        "correct it there; tinwire config show --origin tells what is understood",
+    )
+}
+
 fn runtime(machine: &Machine) -> Finding {
     if !machine.has_buses {
         return Finding::none(

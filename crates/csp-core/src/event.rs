@@ -1,5 +1,7 @@
 //! What a node tells its owner: events, the reasons for drops, and counters.
 
+use core::fmt;
+
 use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
 
 /// Something happened that the owner of a node may want to act on.
@@ -110,6 +112,39 @@ pub enum DropReason {
     Unencodable,
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShortHeader => "shorter than a header",
+            Self::LinkFrame => "frames that make no packet",
+            Self::LinkTooLong => "too long for the link's buffer",
+            Self::LinkFull => "no room in the link's buffer",
+            Self::LinkStale => "the rest never came",
+            Self::LinkSend => "the link failed to send it",
+            Self::LinkDown => "the link is down",
+            Self::Checksum => "wrong checksum",
+            Self::Authentication => "wrong authentication code",
+            Self::ChecksumRequired => "no checksum, and one is required",
+            Self::AuthenticationRequired => "no authentication code, and one is required",
+            Self::RdpRequired => "not by RDP, and that is required",
+            Self::Prohibited => "a flag that is prohibited",
+            Self::RdpUnsupported => "RDP, which is not supported",
+            Self::NoListener => "nothing is bound to its port",
+            Self::ServiceLoop => "a request from a service port",
+            Self::WrongPeer => "not from the connection's peer",
+            Self::ReceiveQueueFull => "the receive queue is full",
+            Self::BacklogFull => "the listener's backlog is full",
+            Self::TooManyConnections => "too many connections",
+            Self::NotAccepted => "its connection was not accepted in time",
+            Self::NoRoute => "no route to its destination",
+            Self::Blocked => "its only way leads back",
+            Self::TransmitQueueFull => "the transmit queue is full",
+            Self::TooLong => "longer than the interface's MTU",
+            Self::Unencodable => "no form in the interface's header version",
+        })
+    }
+}
+
 impl DropReason {
     /// The counter in which the reason counts.
     #[must_use]
@@ -170,4 +205,20 @@ pub struct Stats {
     pub dropped: u64,
     /// Events of drops and links that newer ones pushed out unpolled.
     pub events_lost: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn a_drop_is_told_in_words_that_follow_a_colon() {
+        assert_eq!(
+            DropReason::ChecksumRequired.to_string(),
+            "no checksum, and one is required"
+        );
+        assert_eq!(LinkState::Down.to_string(), "down");
+    }
 }

@@ -214,6 +214,15 @@ pub enum LinkState {
     Down,
 }
 
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
+
 /// Counters of one interface.
 ///
 /// They are named and counted as the interface statistics of the peers. Payload bytes include trailers, not

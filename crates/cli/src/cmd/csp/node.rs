@@ -107,8 +107,8 @@ fn tell(session: &Session, link: &str, event: Event) {
     match event {
         Event::Dropped(dropped) => session
             .output
-            .notice(format_args!("{link}: a packet was dropped: {:?}", dropped.reason)),
-        Event::Link { state, .. } => session.output.notice(format_args!("{link}: link is {state:?}")),
+            .notice(format_args!("{link}: a packet was dropped: {}", dropped.reason)),
+        Event::Link { state, .. } => session.output.notice(format_args!("{link}: the link is {state}")),
         _ => {}
     }
 }

@@ -80,6 +80,11 @@ fn codes_and_statuses_belong_together() {
         (&["can", "send", "virtual:x", "800#11", "-j"][..], 2, "usage"),
         (&["can", "dump", "virtual:x,wrong", "-j"], 2, "usage"),
         (
+            &["can", "gen", "virtual:x", "-L", "9", "-n", "1", "-j"],
+            2,
+            "usage",
+        ),
+        (
             &["isotp", "send", "bus:a", "22F190", "--link", "sim:", "-j"],
             2,
             "usage",

@@ -5,7 +5,7 @@ mod frames;
 use std::time::SystemTime;
 
 use can_link::candump::{Message, ScreenLine, ScreenText};
-use can_link::frame::FdFlags;
+use can_link::frame::{FdFlags, MAX_CLASSIC_LEN};
 use can_link::{CanFrame, CanRx as _, CanTxExt as _};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use self::frames::{Body, Frames, Kind, Mix};
 use super::super::Session;
 use super::record;
 use crate::args::can::Gen;
-use crate::args::modes::IdMode;
+use crate::args::modes::{IdMode, LengthMode};
 use crate::failure::{Code, Failure, Result};
 use crate::links::{self, Opened};
 use crate::output::{Output, timestamp};
@@ -65,6 +65,14 @@ fn frames(args: &Gen, opened: &Opened) -> Result<Frames> {
     {
         let message = format!("identifier {id:X} has more than 11 bits");
         return Err(Failure::new(Code::Usage, message).hint("add -e for extended frames"));
+    }
+    if let LengthMode::Fixed(length) = args.length
+        && length > MAX_CLASSIC_LEN
+        && !is_fd
+        && !args.mix
+    {
+        let message = format!("classic frames carry no {length} bytes");
+        return Err(Failure::new(Code::Usage, message).hint("add -f for CAN FD frames"));
     }
     let flag = |is_set: bool, flag| if is_set { flag } else { FdFlags::NONE };
     let body = if is_fd {

@@ -59,7 +59,8 @@ pub(crate) struct Ping {
         default_value = "4"
     )]
     pub(crate) count: u64,
-    /// Time between requests; a bare number counts seconds
+    /// Least time between requests; each one waits for the reply to the last, or for -t; a bare number counts
+    /// seconds
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::seconds)]
     pub(crate) interval: Duration,
     /// Payload bytes

@@ -144,6 +144,18 @@ fn a_log_is_a_link_that_ends() {
     assert_eq!(ran.stderr, "2 frames, 0 dropped\n");
 }
 
+#[test]
+fn a_log_without_one_good_line_is_malformed() {
+    let place = Place::new();
+    place.write("bad.log", "this is\nno log\n");
+    let ran = place.run(&["can", "dump", "log:bad.log?speed=0", "-j"]).status(4);
+    let errors = ran.json_errors();
+    assert_eq!(errors[0]["bad"], 2);
+    assert_eq!(errors[1]["error"]["code"], "malformed");
+    place.write("bad.log", "this is\n(1.000000) can0 123#11\n");
+    place.run(&["can", "dump", "log:bad.log?speed=0"]).status(0);
+}
+
 /// The dump's reader does not read: the pipe fills, then the dump's queue, and then frames are lost.
 ///
 /// A node keeps the bus, so that no host leaves with frames in its hands, and a numbered heartbeat lasts from

@@ -35,6 +35,9 @@ pub(super) async fn run(session: &mut Session, args: Dump) -> Result {
     .await;
     session.output.summary(&counts.summary(), counts::text);
     ended?;
+    if counts.is_rubbish() {
+        return Err(Failure::new(Code::Malformed, "nothing that came could be read"));
+    }
     if args.strict && counts.dropped() > 0 {
         return Err(data_lost(counts.dropped()));
     }

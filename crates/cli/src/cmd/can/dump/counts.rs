@@ -44,6 +44,11 @@ impl Counts {
         self.frames + self.errors
     }
 
+    /// Whether something came, and none of it was a frame.
+    pub(super) const fn is_rubbish(&self) -> bool {
+        self.bad > 0 && self.shown() == 0
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.values().sum()
     }

@@ -106,13 +106,21 @@ pub(super) async fn run(session: &mut Session, args: Recv) -> Result {
             dropped,
             ..
         } = summary;
-        format!("{messages} messages, {failed} failed, {dropped} frames dropped")
+        closing(*messages, *failed, *dropped)
     });
     ended?;
     if args.strict && summary.dropped > 0 {
         return Err(data_lost(summary.dropped));
     }
     Ok(())
+}
+
+fn closing(messages: u64, failed: u64, dropped: u64) -> String {
+    let (messages, dropped) = (
+        units::counted(messages, "message"),
+        units::counted(dropped, "frame"),
+    );
+    format!("{messages}, {failed} failed, {dropped} dropped")
 }
 
 /// Being stopped is the usual end of an endless run; one that waited for a message in vain has no answer.
@@ -130,6 +138,12 @@ fn stopped(ended: Ended, summary: &Summary, wanted: Option<u64>) -> Result {
 mod tests {
     use super::*;
     use crate::stop::Signal;
+
+    #[test]
+    fn the_closing_line_counts_one_as_one() {
+        assert_eq!(closing(1, 0, 0), "1 message, 0 failed, 0 frames dropped");
+        assert_eq!(closing(2, 1, 1), "2 messages, 1 failed, 1 frame dropped");
+    }
 
     #[test]
     fn only_a_wanted_message_that_did_not_come_is_missed() {

@@ -15,8 +15,10 @@ pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
     /// The system, or whoever supervises us.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals beside Ctrl-C"))]
     Terminate,
     /// The terminal is gone.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals beside Ctrl-C"))]
     Hangup,
 }
 

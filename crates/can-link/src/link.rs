@@ -10,6 +10,8 @@ mod confirm;
 mod error;
 mod event;
 mod ext;
+#[cfg(feature = "tokio")]
+mod whole;
 
 use core::task::{Context, Poll};
 
@@ -19,6 +21,8 @@ pub use event::{
     BadInput, BusError, ChannelId, DropReason, Event, EventBuf, LinkChange, Origin, Received, Timestamp,
 };
 pub use ext::{CanRxExt, CanTxExt};
+#[cfg(feature = "tokio")]
+pub(crate) use whole::whole_link;
 
 use crate::filter::FilterSet;
 use crate::frame::{CanFrame, MAX_CLASSIC_LEN, MAX_FD_LEN, MAX_XL_LEN};

@@ -1,6 +1,5 @@
 //! A `CAN_RAW` socket: opening it, and the part that both halves share.
 
-use core::task::{Context, Poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::string::String;
@@ -18,8 +17,7 @@ use super::rx::RawRx;
 use super::tx::RawTx;
 use crate::error_frame::ErrorFrame;
 use crate::filter::FilterSet;
-use crate::frame::CanFrame;
-use crate::link::{CanRx, CanTx, Capabilities, ChannelId, EventBuf, FilterPlace, Link, LinkError, SendError};
+use crate::link::{ChannelId, FilterPlace, Link, LinkError, SendError, whole_link};
 
 /// A raw CAN socket; see [`RawOptions`].
 ///
@@ -102,38 +100,7 @@ impl AsFd for RawSocket {
     }
 }
 
-impl CanRx for RawSocket {
-    fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut EventBuf,
-        max: usize,
-    ) -> Poll<Result<usize, LinkError>> {
-        self.rx.poll_recv(cx, out, max)
-    }
-
-    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        self.rx.set_filters(filters)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.rx.capabilities()
-    }
-}
-
-impl CanTx for RawSocket {
-    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
-        self.tx.poll_send(cx, frames)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_close(cx)
-    }
-}
+whole_link!(RawSocket);
 
 /// What a half needs to follow an interface that is deleted and comes back.
 #[derive(Debug)]

@@ -17,7 +17,9 @@ use super::wire::Message;
 use crate::address::is_bus_name;
 use crate::filter::FilterSet;
 use crate::frame::{CanFrame, MAX_XL_LEN};
-use crate::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError};
+use crate::link::{
+    CanRx, CanTx, Capabilities, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError, whole_link,
+};
 use crate::virtual_bus::Echo;
 
 /// How a member joins.
@@ -215,35 +217,4 @@ impl CanTx for LocalTx {
     }
 }
 
-impl CanRx for LocalPort {
-    fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut EventBuf,
-        max: usize,
-    ) -> Poll<Result<usize, LinkError>> {
-        self.rx.poll_recv(cx, out, max)
-    }
-
-    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        self.rx.set_filters(filters)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.rx.capabilities()
-    }
-}
-
-impl CanTx for LocalPort {
-    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
-        self.tx.poll_send(cx, frames)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_close(cx)
-    }
-}
+whole_link!(LocalPort);

@@ -14,7 +14,7 @@ use crate::error_frame::BusState;
 use crate::filter::FilterSet;
 use crate::frame::CanFrame;
 use crate::link::{
-    CanRx, CanTx, Capabilities, Echo, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError,
+    CanRx, CanTx, Capabilities, Echo, EventBuf, FilterPlace, Link, LinkError, OwnEcho, SendError, whole_link,
 };
 
 /// What happens to a frame for a port whose receive queue is full.
@@ -271,35 +271,4 @@ impl CanTx for VirtualTx {
     }
 }
 
-impl CanRx for VirtualPort {
-    fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut EventBuf,
-        max: usize,
-    ) -> Poll<Result<usize, LinkError>> {
-        self.rx.poll_recv(cx, out, max)
-    }
-
-    fn set_filters(&mut self, filters: &FilterSet) -> Result<FilterPlace, LinkError> {
-        self.rx.set_filters(filters)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.rx.capabilities()
-    }
-}
-
-impl CanTx for VirtualPort {
-    fn poll_send(&mut self, cx: &mut Context<'_>, frames: &[CanFrame]) -> Poll<Result<usize, SendError>> {
-        self.tx.poll_send(cx, frames)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.tx.poll_close(cx)
-    }
-}
+whole_link!(VirtualPort);

@@ -110,6 +110,24 @@ impl TransferError {
     }
 }
 
+/// Which part this node had in a transfer that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// It sent the message.
+    Sender,
+    /// It received the message.
+    Receiver,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+        })
+    }
+}
+
 /// The outcomes that ISO 15765-2 names (N_Result), apart from N_OK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

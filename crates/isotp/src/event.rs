@@ -7,6 +7,28 @@ use crate::error::{IgnoreReason, TransferError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub(crate) u64);
 
+/// How far the sending of one message is; the same words in every backend.
+///
+/// A message that fails ends with an error instead of [`Done`](Self::Done). Whoever looks seldom sees the
+/// latest state, not all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendState {
+    /// It waits for its turn, or its first frame for the link.
+    Queued,
+    /// The first frame of a long message was confirmed: it is on the bus.
+    Started,
+    /// A part of a long message was confirmed.
+    Progress {
+        /// How many of its bytes.
+        sent: u32,
+        /// Its length.
+        len: u32,
+    },
+    /// Every frame was confirmed.
+    Done,
+}
+
 /// Something that happened on a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,6 +37,18 @@ pub enum Event {
     FirstFrameSent {
         /// Which message.
         id: TransferId,
+    },
+    /// A part of a long message is on the bus.
+    ///
+    /// It comes with each flow control that answers a block, and within a block with every 64th consecutive
+    /// frame and with the first one 100 ms or more after the last such event. One call causes one at most.
+    Progress {
+        /// Which message.
+        id: TransferId,
+        /// How many of its bytes were confirmed.
+        sent: u32,
+        /// Its length.
+        len: u32,
     },
     /// The message is on the bus as a whole: every frame was confirmed.
     Sent {
@@ -137,7 +171,7 @@ impl Stats {
                 IgnoreReason::FunctionalSegmented => &mut self.ignored_functional,
                 IgnoreReason::NoRoom => &mut self.ignored_no_room,
             },
-            Event::FirstFrameSent { .. } | Event::ReceiveStarted { .. } => return,
+            Event::FirstFrameSent { .. } | Event::Progress { .. } | Event::ReceiveStarted { .. } => return,
         };
         *counter += 1;
     }

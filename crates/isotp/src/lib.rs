@@ -34,8 +34,8 @@ pub use channel::Channel;
 pub use codec::PciCodec;
 pub use config::{Config, Role};
 pub use data_link::{DataLink, Padding, TxDl};
-pub use error::{IgnoreReason, NResult, SendError, Timeout, TransferError};
-pub use event::{Event, Stats, TransferId};
+pub use error::{IgnoreReason, NResult, SendError, Side, Timeout, TransferError};
+pub use event::{Event, SendState, Stats, TransferId};
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use kernel::KernelIsoTp;
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};

@@ -390,6 +390,13 @@ impl<L: CanLink> IsoTpStream<L> {
         {
             self.inbox.push_back(Err(failed));
         }
+        // Of the progress of one message only the latest is news.
+        if let (Event::Progress { id, .. }, Some(Event::Progress { id: before, .. })) =
+            (event, self.events.back())
+            && id == *before
+        {
+            self.events.pop_back();
+        }
         if keep(&mut self.events, event).is_some() {
             self.channel.count_lost_event();
         }

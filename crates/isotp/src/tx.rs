@@ -14,6 +14,11 @@ use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
 
 /// Frames handed out and not confirmed yet, at most. Only without a gap is it ever more than one.
 const MAX_UNCONFIRMED: u8 = 32;
+/// Within a block, consecutive frames from one progress event to the next, at most. More than can be
+/// unconfirmed, so that confirmations that come all at once cause one event.
+const PROGRESS_FRAMES: u8 = 64;
+/// Within a block, the time from which on the next confirmed frame is a progress event.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where a transfer stands.
 ///
@@ -77,6 +82,11 @@ struct Transfer<T> {
     unconfirmed: u8,
     /// The next consecutive frame's number.
     next: SequenceNumber,
+    /// Data bytes of a consecutive frame that is not the last one.
+    frame_len: u8,
+    /// Consecutive frames confirmed since progress was reported, and when that was.
+    unreported: u8,
+    reported: Instant,
 }
 
 impl<T: AsRef<[u8]>> Transfer<T> {
@@ -86,6 +96,23 @@ impl<T: AsRef<[u8]>> Transfer<T> {
 
     fn all_confirmed(&self) -> bool {
         !self.head_unconfirmed && self.unconfirmed == 0
+    }
+
+    /// Bytes whose frames were confirmed.
+    fn confirmed(&self) -> u32 {
+        let waiting = usize::from(self.unconfirmed) * usize::from(self.frame_len);
+        sent(self.offset.saturating_sub(waiting))
+    }
+
+    /// Tells how much is confirmed, and counts from there.
+    fn report_progress(&mut self, now: Instant, report: &mut Report) {
+        self.unreported = 0;
+        self.reported = now;
+        report.event(Event::Progress {
+            id: self.id,
+            sent: self.confirmed(),
+            len: self.len,
+        });
     }
 
     /// Takes `pci` for the echo of the oldest unconfirmed frame, if it can be that.
@@ -163,6 +190,9 @@ impl<T: AsRef<[u8]>> Tx<T> {
             head_unconfirmed: false,
             unconfirmed: 0,
             next: SequenceNumber::FIRST,
+            frame_len: u8::try_from(config.data_link.tx_dl().len() - 1 - address.prefix().len()).unwrap_or(0),
+            unreported: 0,
+            reported: Instant::ZERO,
         });
         Ok(self.last_id)
     }
@@ -235,8 +265,18 @@ impl<T: AsRef<[u8]>> Tx<T> {
         } else {
             self.timers.start(Kind::NAs, now + config.n_as);
         }
-        if let Pci::FirstFrame { .. } = pci {
-            report.event(Event::FirstFrameSent { id: transfer.id });
+        match pci {
+            Pci::FirstFrame { .. } => {
+                transfer.reported = now;
+                report.event(Event::FirstFrameSent { id: transfer.id });
+            }
+            Pci::ConsecutiveFrame { .. } if matches!(transfer.phase, Phase::Sending { .. }) => {
+                transfer.unreported += 1;
+                if transfer.unreported == PROGRESS_FRAMES || now - transfer.reported >= PROGRESS_INTERVAL {
+                    transfer.report_progress(now, report);
+                }
+            }
+            _ => {}
         }
         match transfer.phase {
             Phase::WaitFlow { .. } if transfer.all_confirmed() => {
@@ -268,9 +308,14 @@ impl<T: AsRef<[u8]>> Tx<T> {
         // The receiver has seen what it answers, so a confirmation that is still under way is not needed any
         // more.
         if core::mem::take(&mut transfer.head_unconfirmed) {
+            transfer.reported = now;
             report.event(Event::FirstFrameSent { id: transfer.id });
         }
         transfer.unconfirmed = 0;
+        // With no more than the first frame out, nothing is answered that was not told.
+        if waits == 0 && transfer.offset > transfer.frame_len.into() {
+            transfer.report_progress(now, report);
+        }
         self.timers.stop(Kind::NAs);
         match control.status {
             FlowStatus::ContinueToSend => {

@@ -6,15 +6,15 @@ use std::{format, io};
 use can_link::LinkError;
 use thiserror::Error;
 
-use crate::error::{NResult, SendError, TransferError};
+use crate::error::{NResult, SendError, Side, TransferError};
 use crate::event::TransferId;
 
 /// How far a message got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that arrived.
+    /// Bytes that arrived, or that were handed to the link.
     pub done: u32,
-    /// Bytes announced.
+    /// The message's length.
     pub len: u32,
 }
 
@@ -86,6 +86,31 @@ impl StreamError {
             Self::NotSent(_) | Self::Link(_) => None,
         }
     }
+
+    /// Which part this node had in the message, unless the link as a whole failed.
+    #[must_use]
+    pub const fn side(&self) -> Option<Side> {
+        match self {
+            Self::NotSent(_) | Self::SendFailed { .. } => Some(Side::Sender),
+            Self::ReceiveFailed { .. } | Self::Refused { .. } => Some(Side::Receiver),
+            Self::Link(_) => None,
+        }
+    }
+
+    /// How far the message got, where that is known.
+    #[must_use]
+    pub const fn progress(&self) -> Option<Progress> {
+        match *self {
+            Self::SendFailed {
+                sent: Some(done),
+                len,
+                ..
+            } => Some(Progress { done, len }),
+            Self::ReceiveFailed { progress, .. } => progress,
+            Self::Refused { len, .. } => Some(Progress { done: 0, len }),
+            Self::SendFailed { .. } | Self::NotSent(_) | Self::Link(_) => None,
+        }
+    }
 }
 
 impl From<StreamError> for io::Error {
@@ -131,6 +156,8 @@ mod tests {
             "sending failed after 6 of 20 bytes: N_TIMEOUT_Bs: no flow control in time"
         );
         assert_eq!(error.n_result(), Some(NResult::TimeoutBs));
+        assert_eq!(error.side(), Some(Side::Sender));
+        assert_eq!(error.progress(), Some(Progress { done: 6, len: 20 }));
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::TimedOut);
     }
 }

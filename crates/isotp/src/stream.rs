@@ -4,20 +4,22 @@
 //! protocol decision. It needs no task of its own; whoever polls it drives both directions, so poll the
 //! receiving side to be answered while you send, and to answer.
 
+mod driver;
 mod error;
 mod wakers;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
-use std::boxed::Box;
 
 use bytes::Bytes;
-use can_link::link::{CanLink, EventBuf, Origin as FrameOrigin, OwnEcho};
+use can_link::link::{CanLink, EventBuf, OwnEcho};
 use can_link::{CanFrame, Event as LinkEvent, Filter, FilterSet, LinkError};
+use driver::clock;
 pub use error::{Progress, StreamError};
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -28,9 +30,8 @@ use wakers::{Side, Wakers};
 use crate::address::{Address, Target};
 use crate::channel::BytesChannel;
 use crate::config::Config;
-use crate::error::{SendError, TransferError};
+use crate::error::SendError;
 use crate::event::{Event, Stats, TransferId};
-use crate::pci::Pci;
 
 /// Link events taken at once, and frames handed to the link at once.
 const BATCH: usize = 32;
@@ -229,206 +230,6 @@ impl<L: CanLink> IsoTpStream<L> {
         self.link
     }
 
-    /// Moves what can be moved for the side that polls, and tells the other one what it waits for.
-    fn drive(&mut self, side: Side, cx: &Context<'_>) {
-        self.wakers.register(side, cx);
-        let (readable, writable) = (self.is_readable(), self.is_writable());
-        self.advance();
-        // A timer that is due is served before its alarm rings, and the alarm is then set to a later one: it
-        // would not wake the other side.
-        match side {
-            Side::Reader if !writable && self.is_writable() => self.wakers.wake_side(Side::Writer),
-            Side::Writer if !readable && self.is_readable() => self.wakers.wake_side(Side::Reader),
-            _ => {}
-        }
-    }
-
-    /// Whether a reader has something to take.
-    fn is_readable(&self) -> bool {
-        self.ended || !self.inbox.is_empty()
-    }
-
-    /// Whether a writer has something to learn, or may send.
-    fn is_writable(&self) -> bool {
-        self.ended || self.failure.is_some() || self.channel.can_send()
-    }
-
-    /// Moves what can be moved: frames in, timers, frames out, events.
-    fn advance(&mut self) {
-        let waker = self.waker.clone();
-        let mut cx = Context::from_waker(&waker);
-        for _ in 0..MAX_ROUNDS {
-            self.now = self.origin.at(clock()).max(self.now);
-            // Frames come before timers: one that waited in a queue is not late.
-            let received = self.receive(&mut cx);
-            self.channel.handle_timeout(self.now);
-            self.collect();
-            let sent = self.transmit(&mut cx);
-            self.collect();
-            if !received && !sent && !self.alarm_rings(&mut cx) {
-                return;
-            }
-        }
-        cx.waker().wake_by_ref();
-    }
-
-    /// Takes a batch of events from the link; false when there is none.
-    fn receive(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.ended {
-            return false;
-        }
-        match self.link.poll_recv(cx, &mut self.incoming, BATCH) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(0)) => self.end(None),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => self.end(Some(error)),
-        }
-        while let Some(event) = self.incoming.pop_front() {
-            let LinkEvent::Frame(received) = event else {
-                self.note_link(event);
-                continue;
-            };
-            match (received.origin, self.confirmation) {
-                (FrameOrigin::Own, Confirmation::Echo) => {
-                    self.channel.handle_transmitted(self.now, &received.frame);
-                }
-                (FrameOrigin::Own, Confirmation::Taken) => {}
-                _ => self.channel.handle_frame(self.now, &received.frame),
-            }
-            self.collect();
-        }
-        true
-    }
-
-    fn end(&mut self, error: Option<LinkError>) {
-        self.ended = true;
-        self.channel.handle_link_lost();
-        self.outgoing.clear();
-        self.collect();
-        self.inbox.extend(error.map(|error| Err(error.into())));
-    }
-
-    /// Hands a batch of frames to the link; false when there is none, or the link takes none.
-    fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.outgoing.len() < BATCH
-            && let Some(frame) = self.channel.poll_transmit(self.now)
-        {
-            self.outgoing.push(frame);
-        }
-        if self.outgoing.is_empty() || self.ended {
-            return false;
-        }
-        match self.link.poll_send(cx, &self.outgoing) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(taken)) => {
-                for frame in self.outgoing.drain(..taken.min(self.outgoing.len())) {
-                    if self.confirmation == Confirmation::Taken {
-                        self.channel.handle_transmitted(self.now, &frame);
-                    }
-                }
-            }
-            Poll::Ready(Err(error)) => {
-                let frame = self.outgoing.remove(0);
-                // A refused flow control ends what is received, any other frame what is sent. The cause is of
-                // that failure only: left behind, it would be told of a later one in the other direction.
-                self.collect();
-                self.refusal = Some(error);
-                self.channel.handle_not_transmitted(self.now, &frame);
-                self.collect();
-                self.refusal = None;
-            }
-        }
-        true
-    }
-
-    /// Moves events and messages from the channel to where the user finds them.
-    fn collect(&mut self) {
-        loop {
-            while let Some(event) = self.channel.poll_event() {
-                self.note(event);
-            }
-            if self.inbox.len() >= MAX_WAITING {
-                return;
-            }
-            let Some(message) = self.channel.take_received(self.now) else {
-                return;
-            };
-            self.inbox.push_back(Ok(message));
-        }
-    }
-
-    fn note(&mut self, event: Event) {
-        let failed = match event {
-            Event::SendFailed { id, error, sent, len } => {
-                // What was not handed over yet must not follow.
-                let tx = *self.channel.address().tx();
-                self.outgoing.retain(|frame| is_flow_control(frame, &tx));
-                let cause = self.refusal.take().filter(|_| error == TransferError::Link);
-                self.failure = Some(StreamError::SendFailed {
-                    id,
-                    error,
-                    sent: Some(sent),
-                    len,
-                    cause,
-                });
-                None
-            }
-            Event::ReceiveFailed { error, received, len } => {
-                let progress = Some(Progress { done: received, len });
-                let cause = self.refusal.take().filter(|_| error == TransferError::Link);
-                Some(StreamError::ReceiveFailed {
-                    error,
-                    progress,
-                    cause,
-                })
-            }
-            Event::Refused { len, max } => Some(StreamError::Refused { len, max }),
-            _ => None,
-        };
-        if let Some(failed) = failed
-            && self.inbox.len() < MAX_WAITING
-        {
-            self.inbox.push_back(Err(failed));
-        }
-        // Of the progress of one message only the latest is news.
-        if let (Event::Progress { id, .. }, Some(Event::Progress { id: before, .. })) =
-            (event, self.events.back())
-            && id == *before
-        {
-            self.events.pop_back();
-        }
-        if keep(&mut self.events, event).is_some() {
-            self.channel.count_lost_event();
-        }
-    }
-
-    fn note_link(&mut self, event: LinkEvent) {
-        if let LinkEvent::Dropped { count, .. } = event {
-            self.frames_lost = self.frames_lost.saturating_add(count);
-        }
-        if keep(&mut self.link_events, event).is_some() {
-            self.channel.count_lost_event();
-        }
-    }
-
-    /// Sets the alarm to the next timeout; true when that has come already.
-    fn alarm_rings(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = self
-            .channel
-            .poll_timeout()
-            .and_then(|due| self.origin.deadline(due));
-        let Some(due) = due.map(tokio::time::Instant::from_std) else {
-            return false;
-        };
-        let alarm = self
-            .alarm
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if alarm.deadline() != due {
-            alarm.as_mut().reset(due);
-        }
-        alarm.as_mut().poll(cx).is_ready()
-    }
-
     fn poll_message(&mut self, cx: &Context<'_>) -> Poll<Option<Result<(Target, Bytes), StreamError>>> {
         self.drive(Side::Reader, cx);
         let was_full = self.inbox.len() >= MAX_WAITING;
@@ -469,33 +270,11 @@ impl<L: CanLink> IsoTpStream<L> {
     }
 }
 
-/// Queues an event and returns the oldest one when there was no room for both.
-fn keep<E>(queue: &mut VecDeque<E>, event: E) -> Option<E> {
-    let oldest = if queue.len() < MAX_EVENTS {
-        None
-    } else {
-        queue.pop_front()
-    };
-    queue.push_back(event);
-    oldest
-}
-
-/// The one place that reads the clock.
-#[expect(clippy::disallowed_methods, reason = "a driver tells the core the time")]
-fn clock() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 fn link_error(error: can_link::SendError) -> StreamError {
     match error {
         can_link::SendError::Closed => LinkError::Closed.into(),
         other => LinkError::io("flushing the link", other.into()).into(),
     }
-}
-
-fn is_flow_control(frame: &CanFrame, tx: &crate::address::TxAddress) -> bool {
-    let decoded = tx.matches(frame).map(|(_, data)| Pci::decode(data, tx.prefix()));
-    matches!(decoded, Some(Ok((Pci::FlowControl(_), _))))
 }
 
 impl<L: CanLink> Stream for IsoTpStream<L> {

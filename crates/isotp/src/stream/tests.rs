@@ -12,7 +12,7 @@ use can_link::{CanTxExt as _, StandardId};
 use futures::{FutureExt, SinkExt, StreamExt};
 
 use super::*;
-use crate::error::{NResult, Timeout};
+use crate::error::{NResult, Timeout, TransferError};
 use crate::stmin::{BlockSize, StMin};
 
 fn address() -> Address {

@@ -225,9 +225,7 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     /// # Errors
     /// When the message cannot be sent, or another one is under way; no frame has left then.
     pub fn send(&mut self, now: Instant, payload: T) -> Result<TransferId, SendError> {
-        self.check_time(now);
-        self.tx
-            .start(payload, Target::Physical, &self.config, self.address.tx())
+        self.send_to(now, payload, Target::Physical)
     }
 
     /// Sends a message to all nodes, which must fit a single frame.
@@ -235,9 +233,18 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     /// # Errors
     /// As [`send`](Self::send), and when the message needs more than one frame.
     pub fn send_functional(&mut self, now: Instant, payload: T) -> Result<TransferId, SendError> {
+        self.send_to(now, payload, Target::Functional)
+    }
+
+    /// Sends a message to `target`.
+    pub(crate) fn send_to(
+        &mut self,
+        now: Instant,
+        payload: T,
+        target: Target,
+    ) -> Result<TransferId, SendError> {
         self.check_time(now);
-        self.tx
-            .start(payload, Target::Functional, &self.config, self.address.tx())
+        self.tx.start(payload, target, &self.config, self.address.tx())
     }
 
     /// Ends the outgoing message, if any, as failed.

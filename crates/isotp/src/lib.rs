@@ -41,4 +41,4 @@ pub use kernel::KernelIsoTp;
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use stmin::{BlockSize, StMin};
 #[cfg(feature = "tokio")]
-pub use stream::{IsoTpStream, StreamError};
+pub use stream::{IsoTpStream, Sending, StreamError};

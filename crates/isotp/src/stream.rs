@@ -6,6 +6,7 @@
 
 mod driver;
 mod error;
+mod sending;
 mod wakers;
 
 use alloc::boxed::Box;
@@ -23,9 +24,11 @@ use driver::clock;
 pub use error::{Progress, StreamError};
 use futures_core::Stream;
 use futures_sink::Sink;
+pub use sending::Sending;
+use sending::Tracked;
 use tinwire_time::{Instant, Origin};
 use tokio::time::Sleep;
-use wakers::{Side, Wakers};
+use wakers::{Half, Wakers};
 
 use crate::address::{Address, Target};
 use crate::channel::BytesChannel;
@@ -58,8 +61,9 @@ enum Confirmation {
 /// - As a [`Stream`] it yields received messages. A message that fails is an `Err` item and the stream goes
 ///   on; only [`StreamError::Link`] ends it.
 /// - As a [`Sink`] it sends one message at a time: `poll_ready` waits for the one before, `poll_flush` until
-///   the last one is on the bus as a whole. Each failure is reported once, by whichever of them comes first;
-///   the message given next is not affected by it.
+///   the last one is on the bus as a whole. The failure of a message that the sink took is reported once, by
+///   whichever of them comes first; the message given next is not affected by it.
+/// - [`send`](Self::send) and [`start`](Self::start) tell the end of their own message and of no other.
 ///
 /// On links that give own frames back once they were on the wire, that is what counts as sent; on others it
 /// is that the link took the frame. Reading and writing may happen in two tasks (`StreamExt::split`).
@@ -74,8 +78,12 @@ pub struct IsoTpStream<L> {
     incoming: EventBuf,
     outgoing: Vec<CanFrame>,
     inbox: VecDeque<Result<(Target, Bytes), StreamError>>,
-    /// The failure of the last sent message, until it is reported.
+    /// The last message that the sink took.
+    fed: Option<TransferId>,
+    /// Its failure, until the sink reports it.
     failure: Option<StreamError>,
+    /// What a living [`Sending`] has to be told.
+    tracked: Option<Tracked>,
     /// What the link said to the frame it just refused, for the failure that this causes.
     refusal: Option<can_link::SendError>,
     events: VecDeque<Event>,
@@ -116,7 +124,9 @@ impl<L: CanLink> IsoTpStream<L> {
             incoming: EventBuf::with_capacity(BATCH),
             outgoing: Vec::with_capacity(BATCH),
             inbox: VecDeque::new(),
+            fed: None,
             failure: None,
+            tracked: None,
             refusal: None,
             events: VecDeque::new(),
             link_events: VecDeque::new(),
@@ -150,18 +160,27 @@ impl<L: CanLink> IsoTpStream<L> {
         poll_fn(|cx| self.poll_message(cx)).await
     }
 
+    /// Starts a message to one node and shows how it gets on.
+    ///
+    /// It is not affected by how earlier messages ended.
+    pub fn start(&mut self, message: impl Into<Bytes>) -> Sending<'_, L> {
+        Sending::new(self, message.into(), Target::Physical)
+    }
+
+    /// Starts a message to all nodes, which must fit a single frame, and shows how it gets on.
+    pub fn start_functional(&mut self, message: impl Into<Bytes>) -> Sending<'_, L> {
+        Sending::new(self, message.into(), Target::Functional)
+    }
+
     /// Sends a message to one node and waits until it is on the bus as a whole.
     ///
     /// # Errors
-    /// When it cannot be sent, or failed on the way; or when a message given before had failed unnoticed, and
-    /// then this one was not sent.
+    /// When it cannot be sent, or failed on the way.
     ///
     /// # Cancel safety
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
-        poll_fn(|cx| self.poll_can_send(cx)).await?;
-        self.channel.send(self.now, message.into())?;
-        poll_fn(|cx| self.poll_sent(cx)).await
+        self.start(message).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is on the bus.
@@ -172,15 +191,22 @@ impl<L: CanLink> IsoTpStream<L> {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn send_functional(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
-        poll_fn(|cx| self.poll_can_send(cx)).await?;
-        self.channel.send_functional(self.now, message.into())?;
-        poll_fn(|cx| self.poll_sent(cx)).await
+        self.start_functional(message).done().await
     }
 
     /// Ends the message that is being sent, if any, as failed.
     pub fn abort_send(&mut self) {
         self.channel.abort_send();
         self.collect();
+        // Another task may be waiting for this message to end.
+        self.wakers.wake_half(Half::Writer);
+    }
+
+    /// Ends the message that is being received, if any, as failed, which is an item of this stream.
+    pub fn abort_receive(&mut self) {
+        self.channel.abort_receive();
+        self.collect();
+        self.wakers.wake_half(Half::Reader);
     }
 
     /// The message being sent, how many of its bytes were handed to the link, and its length.
@@ -231,13 +257,13 @@ impl<L: CanLink> IsoTpStream<L> {
     }
 
     fn poll_message(&mut self, cx: &Context<'_>) -> Poll<Option<Result<(Target, Bytes), StreamError>>> {
-        self.drive(Side::Reader, cx);
+        self.drive(Half::Reader, cx);
         let was_full = self.inbox.len() >= MAX_WAITING;
         match self.inbox.pop_front() {
             Some(item) => {
                 if was_full {
                     // A sender may be waiting for this room.
-                    self.drive(Side::Reader, cx);
+                    self.drive(Half::Reader, cx);
                 }
                 Poll::Ready(Some(item))
             }
@@ -247,7 +273,7 @@ impl<L: CanLink> IsoTpStream<L> {
     }
 
     fn poll_can_send(&mut self, cx: &Context<'_>) -> Poll<Result<(), StreamError>> {
-        self.drive(Side::Writer, cx);
+        self.drive(Half::Writer, cx);
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Err(failure));
         }
@@ -263,6 +289,11 @@ impl<L: CanLink> IsoTpStream<L> {
 
     fn poll_sent(&mut self, cx: &Context<'_>) -> Poll<Result<(), StreamError>> {
         ready!(self.poll_can_send(cx))?;
+        self.poll_link_flushed()
+    }
+
+    /// Waits, with both halves, until the link has let go of the frames it took.
+    fn poll_link_flushed(&mut self) -> Poll<Result<(), StreamError>> {
         let waker = self.waker.clone();
         self.link
             .poll_flush(&mut Context::from_waker(&waker))
@@ -296,7 +327,10 @@ impl<L: CanLink> Sink<Bytes> for IsoTpStream<L> {
     fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), StreamError> {
         let now = self.now;
         match self.channel.send(now, message) {
-            Ok(_) => Ok(()),
+            Ok(id) => {
+                self.fed = Some(id);
+                Ok(())
+            }
             Err(error @ SendError::Busy) => {
                 debug_assert!(false, "start_send without poll_ready");
                 Err(error.into())

@@ -8,7 +8,7 @@ use can_link::link::{CanLink, Origin as FrameOrigin};
 use can_link::{CanFrame, Event as LinkEvent, LinkError};
 
 use super::error::{Progress, StreamError};
-use super::wakers::Side;
+use super::wakers::Half;
 use super::{BATCH, Confirmation, IsoTpStream, MAX_EVENTS, MAX_ROUNDS, MAX_WAITING};
 use crate::address::TxAddress;
 use crate::error::TransferError;
@@ -16,16 +16,16 @@ use crate::event::Event;
 use crate::pci::Pci;
 
 impl<L: CanLink> IsoTpStream<L> {
-    /// Moves what can be moved for the side that polls, and tells the other one what it waits for.
-    pub(super) fn drive(&mut self, side: Side, cx: &Context<'_>) {
-        self.wakers.register(side, cx);
+    /// Moves what can be moved for the half that polls, and tells the other one what it waits for.
+    pub(super) fn drive(&mut self, half: Half, cx: &Context<'_>) {
+        self.wakers.register(half, cx);
         let (readable, writable) = (self.is_readable(), self.is_writable());
         self.advance();
         // A timer that is due is served before its alarm rings, and the alarm is then set to a later one: it
         // would not wake the other side.
-        match side {
-            Side::Reader if !writable && self.is_writable() => self.wakers.wake_side(Side::Writer),
-            Side::Writer if !readable && self.is_readable() => self.wakers.wake_side(Side::Reader),
+        match half {
+            Half::Reader if !writable && self.is_writable() => self.wakers.wake_half(Half::Writer),
+            Half::Writer if !readable && self.is_readable() => self.wakers.wake_half(Half::Reader),
             _ => {}
         }
     }
@@ -151,13 +151,21 @@ impl<L: CanLink> IsoTpStream<L> {
                 let tx = *self.channel.address().tx();
                 self.outgoing.retain(|frame| is_flow_control(frame, &tx));
                 let cause = self.refusal.take().filter(|_| error == TransferError::Link);
-                self.failure = Some(StreamError::SendFailed {
+                let failure = StreamError::SendFailed {
                     id,
                     error,
                     sent: Some(sent),
                     len,
                     cause,
-                });
+                };
+                let failure = match &mut self.tracked {
+                    Some(tracked) => tracked.fail(id, failure),
+                    None => Some(failure),
+                };
+                // Of a message whose handle was dropped this event is all.
+                if self.fed == Some(id) {
+                    self.failure = failure;
+                }
                 None
             }
             Event::ReceiveFailed { error, received, len } => {
@@ -172,6 +180,9 @@ impl<L: CanLink> IsoTpStream<L> {
             Event::Refused { len, max } => Some(StreamError::Refused { len, max }),
             _ => None,
         };
+        if let Some(tracked) = &mut self.tracked {
+            tracked.note(&event);
+        }
         if let Some(failed) = failed
             && self.inbox.len() < MAX_WAITING
         {

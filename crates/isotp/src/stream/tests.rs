@@ -149,7 +149,7 @@ async fn a_reader_that_stops_makes_the_sender_wait_and_loses_nothing() {
     // Keeps the stream going as a writer does, without ever taking a message.
     let until = tokio::time::Instant::now() + Duration::from_secs(2);
     let idle = poll_fn(|cx| {
-        b.drive(Side::Writer, cx);
+        b.drive(Half::Writer, cx);
         Poll::<()>::Pending
     });
     assert!(tokio::time::timeout_at(until, idle).await.is_err());
@@ -191,7 +191,7 @@ async fn reading_and_writing_may_happen_in_two_tasks() {
 #[tokio::test(start_paused = true)]
 async fn an_aborted_message_leaves_nothing_behind() {
     let (mut a, mut b, _bus) = pair(Config::default());
-    assert!(a.send(payload(500)).now_or_never().is_none());
+    assert!(SinkExt::send(&mut a, payload(500)).now_or_never().is_none());
     a.abort_send();
     let error = a.flush().await.unwrap_err();
     assert_eq!(error.n_result(), Some(NResult::Error));
@@ -212,7 +212,7 @@ async fn a_link_that_goes_away_ends_the_stream_and_fails_the_message() {
     use can_link::link::LinkChange;
 
     let (mut a, _b, bus) = pair(Config::default());
-    assert!(a.send(payload(20)).now_or_never().is_none());
+    assert!(SinkExt::send(&mut a, payload(20)).now_or_never().is_none());
     bus.set_link(LinkChange::Gone);
     let failure = a.flush().await.unwrap_err();
     let is_link = matches!(
@@ -273,7 +273,7 @@ async fn taking_a_message_lets_the_waiting_sender_go_on_at_once() {
     }
     assert!(a.send(payload(50)).now_or_never().is_none());
     // One more than the inbox holds, and then the begin of the long one, which has to wait.
-    b.drive(Side::Reader, &Context::from_waker(Waker::noop()));
+    b.drive(Half::Reader, &Context::from_waker(Waker::noop()));
     assert_eq!(b.receiving(), Some((6, 50)));
     let before = bus.stats().frames;
     assert_eq!(b.recv().await.unwrap().unwrap(), payload(5));
@@ -478,7 +478,7 @@ async fn what_the_link_said_is_told_of_the_message_it_refused_and_of_no_other() 
     assert!(told, "{received:?}");
 
     // A link that is lost later refuses nothing.
-    assert!(a.send(payload(20)).now_or_never().is_none());
+    assert!(SinkExt::send(&mut a, payload(20)).now_or_never().is_none());
     bus.set_link(LinkChange::Gone);
     let lost = a.flush().await.unwrap_err();
     let alone = matches!(

@@ -5,9 +5,9 @@ use core::task::{Context, Waker};
 use std::sync::{Mutex, PoisonError};
 use std::task::Wake;
 
-/// Who polls.
+/// Who polls: the task that receives, or the one that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Half {
     Reader,
     Writer,
 }
@@ -21,20 +21,20 @@ pub(super) struct Wakers {
 }
 
 impl Wakers {
-    /// Remembers the task behind `cx` as this side's.
-    pub(super) fn register(&self, side: Side, cx: &Context<'_>) {
-        let mut slot = self.slot(side).lock().unwrap_or_else(PoisonError::into_inner);
+    /// Remembers the task behind `cx` as this half's.
+    pub(super) fn register(&self, half: Half, cx: &Context<'_>) {
+        let mut slot = self.slot(half).lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {
             Some(waker) => waker.clone_from(cx.waker()),
             None => *slot = Some(cx.waker().clone()),
         }
     }
 
-    /// Wakes this side's task, if it waits.
-    pub(super) fn wake_side(&self, side: Side) {
+    /// Wakes this half's task, if it waits.
+    pub(super) fn wake_half(&self, half: Half) {
         // Taken first: a waker may run the task at once, which registers again.
         let waker = self
-            .slot(side)
+            .slot(half)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -43,10 +43,10 @@ impl Wakers {
         }
     }
 
-    const fn slot(&self, side: Side) -> &Mutex<Option<Waker>> {
-        match side {
-            Side::Reader => &self.reader,
-            Side::Writer => &self.writer,
+    const fn slot(&self, half: Half) -> &Mutex<Option<Waker>> {
+        match half {
+            Half::Reader => &self.reader,
+            Half::Writer => &self.writer,
         }
     }
 }
@@ -57,8 +57,8 @@ impl Wake for Wakers {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        for side in [Side::Reader, Side::Writer] {
-            self.wake_side(side);
+        for half in [Half::Reader, Half::Writer] {
+            self.wake_half(half);
         }
     }
 }

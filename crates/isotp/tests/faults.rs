@@ -1,164 +1,18 @@
-//! Two channels on a bad wire, and one channel against anything at all.
+//! One channel against anything at all.
 #![cfg(feature = "alloc")]
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
-mod pair;
-
-use core::fmt::Write;
 use core::time::Duration;
-use std::collections::HashSet;
 
 use bytes::Bytes;
 use can_link::{CanFrame, StandardId};
-use isotp::{Address, BlockSize, BytesChannel, Config, DataLink, Event, SliceBuffer, StMin};
-use pair::{Pair, Side};
+use isotp::{Address, BlockSize, BytesChannel, Config, DataLink, SliceBuffer};
 use proptest::prelude::*;
-use testkit::Faults;
-use testkit::snapshot::assert_snapshot;
 use tinwire_time::Instant;
-
-const MESSAGES: u8 = 20;
-
-/// A message that no other can be taken for, of more than ten frames of `tx_dl` bytes.
-///
-/// ISO-TP has no memory of messages: where every frame of a message arrives twice and late, so does the
-/// message.
-fn message(number: u8, tx_dl: usize) -> Bytes {
-    (0..10 * tx_dl + usize::from(number) * 7)
-        .map(|i| number.wrapping_mul(31) ^ u8::try_from(i % 251).unwrap())
-        .collect()
-}
 
 fn address() -> Address {
     let id = |raw| StandardId::new(raw).unwrap();
     Address::normal(id(0x7E0), id(0x7E8)).unwrap()
-}
-
-struct Outcome {
-    delivered: usize,
-    send_failures: u64,
-    receive_failures: u64,
-    frames: usize,
-}
-
-/// Sends all messages one after the other, and checks that none is wrong, doubled, or lost without a report.
-fn run(seed: u64, faults: Faults, link: DataLink, config: Config) -> Outcome {
-    let config = config.data_link(link);
-    let message = |number| message(number, link.tx_dl().len());
-    let mut pair = Pair::new(
-        Side::new(address(), config),
-        Side::new(address().reversed(), config),
-        seed,
-        faults,
-    );
-    for number in 0..MESSAGES {
-        pair.a.outbox.push_back(message(number));
-        pair.run();
-        // Frames that are late by the wire's fault die out before the next message: a late frame of an old
-        // message whose 4-bit number happens to be due is beyond what ISO-TP can notice.
-        let quiet = pair.now + Duration::from_millis(5);
-        pair.run_until(quiet);
-    }
-    let sent: HashSet<Bytes> = (0..MESSAGES).map(message).collect();
-    let received: HashSet<Bytes> = pair.b.received.iter().cloned().collect();
-    assert!(received.is_subset(&sent), "seed {seed}: a wrong message");
-    assert_eq!(
-        received.len(),
-        pair.b.received.len(),
-        "seed {seed}: a message twice"
-    );
-
-    let confirmed = pair
-        .a
-        .events
-        .iter()
-        .filter(|event| matches!(event, Event::Sent { .. }))
-        .count();
-    let (a, b) = (*pair.a.channel.stats(), *pair.b.channel.stats());
-    assert_eq!(
-        confirmed + usize::try_from(a.sends_failed).unwrap(),
-        usize::from(MESSAGES),
-        "seed {seed}"
-    );
-    let lost_after_sending = confirmed.saturating_sub(received.len());
-    assert!(
-        lost_after_sending <= usize::try_from(b.receives_failed).unwrap(),
-        "seed {seed}: {lost_after_sending} messages vanished without a report"
-    );
-    assert!(
-        pair.a.channel.can_send() && pair.b.channel.receiving().is_none(),
-        "seed {seed}"
-    );
-    assert_eq!(a.events_lost + b.events_lost, 0);
-    Outcome {
-        delivered: received.len(),
-        send_failures: a.sends_failed,
-        receive_failures: b.receives_failed,
-        frames: pair.a.sent.len() + pair.b.sent.len(),
-    }
-}
-
-#[test]
-fn no_fault_of_the_wire_yields_a_wrong_message_or_hides_a_failure() {
-    let mut table =
-        String::from("loss dup reorder  BS STmin  delivered  send failed  receive failed  frames\n");
-    for (loss, duplication, reordering) in [
-        (0, 0, 0),
-        (1, 0, 0),
-        (5, 0, 0),
-        (20, 0, 0),
-        (0, 5, 0),
-        (0, 0, 5),
-        (5, 5, 5),
-    ] {
-        for (block_size, st_min) in [(0, 0), (1, 0), (8, 0), (8, 1)] {
-            let faults = Faults {
-                loss,
-                duplication,
-                reordering,
-                delay: Duration::from_micros(100),
-            };
-            let config = Config::default()
-                .block_size(BlockSize::from_bits(block_size))
-                .st_min(StMin::from_millis(st_min).unwrap());
-            let outcome = run(1, faults, DataLink::Classic, config);
-            let (sent, received) = (outcome.send_failures, outcome.receive_failures);
-            write!(
-                table,
-                "{loss:>3}% {duplication:>2}% {reordering:>6}% {block_size:>3} {st_min:>2} ms"
-            )
-            .unwrap();
-            writeln!(
-                table,
-                " {:>8}/{MESSAGES} {sent:>12} {received:>15} {:>7}",
-                outcome.delivered, outcome.frames
-            )
-            .unwrap();
-        }
-    }
-    assert_snapshot(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults.txt"), &table);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_seed_and_any_faults_keep_that_promise(
-        seed: u64,
-        loss in 0..40u8,
-        duplication in 0..20u8,
-        reordering in 0..20u8,
-        block_size: u8,
-        st_min in 0..3u8,
-        fd: bool,
-    ) {
-        let faults = Faults { loss, duplication, reordering, delay: Duration::from_micros(50) };
-        let link = if fd { DataLink::fd() } else { DataLink::Classic };
-        let config = Config::default()
-            .block_size(BlockSize::from_bits(block_size))
-            .st_min(StMin::from_millis(st_min).unwrap());
-        run(seed, faults, link, config);
-    }
 }
 
 /// Anything that can happen to a channel.

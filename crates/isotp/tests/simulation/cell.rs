@@ -95,8 +95,8 @@ impl fmt::Display for Cell {
         } = self.faults;
         write!(
             f,
-            "cell {}: loss {loss} %, duplication {duplication} %, reordering {reordering} %, BS {}, STmin {:?}, \
-             TX_DL {}, {}, messages taken after {:?}",
+            "cell {}: loss {loss} %, duplication {duplication} %, reordering {reordering} %, BS {}, \
+             STmin {:?}, TX_DL {}, {}, messages taken after {:?}",
             self.number,
             self.block_size,
             self.st_min,

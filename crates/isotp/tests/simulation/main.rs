@@ -82,49 +82,18 @@ fn judged(cell: Cell, seed: u64) -> Tally {
 }
 
 fn table(rows: &[(Faults, Tally)]) -> String {
-    let mut text = String::from(
-        "                  messages                                     failed                        frames\n\
-         loss dup reorder  sent intact twice mixed unheard refused   Bs OVFLW   SN   Cr UNEXP ignored  sent\n",
-    );
-    for (faults, tally) in rows {
-        let Faults {
-            loss,
-            duplication,
-            reordering,
-            ..
-        } = faults;
-        write!(text, "{loss:>3}% {duplication:>2}% {reordering:>6}%").unwrap();
-        let Tally {
-            messages,
-            delivered,
-            doubled,
-            confused,
-            unheard,
-            refused,
-            ..
-        } = tally;
-        write!(
-            text,
-            " {messages:>5} {delivered:>6} {doubled:>5} {confused:>5} {unheard:>7} {refused:>7}"
-        )
-        .unwrap();
-        let Tally {
-            timeout_bs,
-            overflow,
-            wrong_sn,
-            timeout_cr,
-            unexp_pdu,
-            ignored,
-            frames,
-            ..
-        } = tally;
-        writeln!(
-            text,
-            " {timeout_bs:>4} {overflow:>5} {wrong_sn:>4} {timeout_cr:>4} {unexp_pdu:>5} {ignored:>7} {frames:>5}"
-        )
-        .unwrap();
+    let mut text = String::from("loss dup reorder");
+    for (title, _) in Tally::default().columns() {
+        write!(text, "  {title}").unwrap();
     }
-    text
+    for (faults, tally) in rows {
+        let (loss, duplication, reordering) = (faults.loss, faults.duplication, faults.reordering);
+        write!(text, "\n{loss:>3}% {duplication:>2}% {reordering:>6}%").unwrap();
+        for (title, count) in tally.columns() {
+            write!(text, "  {count:>width$}", width = title.len()).unwrap();
+        }
+    }
+    text + "\n"
 }
 
 const PERCENTAGES: Axes<'_> = Axes {

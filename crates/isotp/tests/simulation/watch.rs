@@ -59,6 +59,26 @@ pub(crate) struct Tally {
     pub(crate) frames: u32,
 }
 
+impl Tally {
+    pub(crate) const fn columns(&self) -> [(&'static str, u32); 13] {
+        [
+            ("sent", self.messages),
+            ("intact", self.delivered),
+            ("twice", self.doubled),
+            ("mixed", self.confused),
+            ("unheard", self.unheard),
+            ("refused", self.refused),
+            ("  Bs", self.timeout_bs),
+            ("OVFLW", self.overflow),
+            ("  SN", self.wrong_sn),
+            ("  Cr", self.timeout_cr),
+            ("UNEXP", self.unexp_pdu),
+            ("ignored", self.ignored),
+            ("frames", self.frames),
+        ]
+    }
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.messages += other.messages;

@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::chatter::Chatter;
 use crate::echo::{Echo, EchoError};
-use crate::ecu::{self, Ecu};
-
+use crate::ecu::{self, Ecu, EcuConfig};
 use crate::satellite::{Satellite, SatelliteError};
 
 /// How the devices' bus behaves.
@@ -145,9 +144,10 @@ impl World {
         let echo = Echo::launch(&layer)?;
         let mut car = JoinSet::new();
         let port = Faulty::new(bus.join(), config.faults(links + 1));
+        let ecu = Ecu::new(EcuConfig::seeded(config.seed));
         car.spawn(async move {
             // The bus lives as long as the world does, so this ends with it.
-            let _ = ecu::serve(Ecu::default(), port).await;
+            let _ = ecu::serve(ecu, port).await;
         });
         let (_, talker) = bus.join().split();
         car.spawn(Chatter::seeded(config.seed).run(talker));

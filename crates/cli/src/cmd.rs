@@ -10,6 +10,7 @@ mod flow;
 mod fstrm;
 mod isotp;
 mod rtt;
+mod stamps;
 mod version;
 
 use std::process::ExitCode;

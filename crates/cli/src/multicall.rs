@@ -13,7 +13,7 @@ const NAMES: [(&str, &[&str]); 11] = [
     ("canplayer", &[]),
     ("isotpsend", &["isotp", "send"]),
     ("isotprecv", &["isotp", "recv"]),
-    ("isotpdump", &[]),
+    ("isotpdump", &["isotp", "dump"]),
     ("fstrm_capture", &[]),
     ("fstrm_dump", &[]),
     ("fstrm_replay", &[]),

@@ -1,4 +1,6 @@
-//! `isotp ...`: the letters are those of isotpsend and isotprecv.
+//! `isotp ...`: the letters are those of the isotp tools of can-utils.
+
+pub(crate) mod dump;
 
 use core::time::Duration;
 
@@ -17,6 +19,9 @@ pub(crate) enum IsotpVerb {
     /// Receive messages
     #[command(after_help = RECV_EXAMPLES)]
     Recv(Recv),
+    /// Show the frames or messages of others
+    #[command(after_help = dump::EXAMPLES)]
+    Dump(dump::Dump),
 }
 
 const SEND_EXAMPLES: &str = "\

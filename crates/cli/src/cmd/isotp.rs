@@ -1,7 +1,9 @@
 //! `isotp ...`
 
+mod dump;
 mod recv;
 mod send;
+mod watch;
 
 use can_link::Id;
 use can_link::frame::{FdFlags, MAX_CLASSIC_LEN};
@@ -21,6 +23,7 @@ pub(super) async fn run(session: &mut Session, verb: IsotpVerb) -> Result {
     match verb {
         IsotpVerb::Send(args) => send::run(session, args).await,
         IsotpVerb::Recv(args) => recv::run(session, args).await,
+        IsotpVerb::Dump(args) => dump::run(session, args).await,
     }
 }
 

@@ -45,7 +45,19 @@ impl Place {
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tinwire"));
+        self.prepared(Command::new(env!("CARGO_BIN_EXE_tinwire")), words)
+    }
+
+    /// The command under another tool's name.
+    #[cfg(unix)]
+    pub(crate) fn tool(&self, name: &str, words: &[&str]) -> Command {
+        let link = self.path().join(name);
+        // Made by the first of several.
+        let _ = std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tinwire"), &link);
+        self.prepared(Command::new(link), words)
+    }
+
+    fn prepared(&self, mut command: Command, words: &[&str]) -> Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TINWIRE_") {
                 command.env_remove(name);

@@ -4,7 +4,6 @@ mod counts;
 mod logfile;
 mod printer;
 mod sources;
-mod stamps;
 
 use core::time::Duration;
 

@@ -8,8 +8,8 @@ use can_link::link::{Event, Origin, Received, Timestamp};
 
 use super::super::record::{self, Frame, Line};
 use super::sources::Tagged;
-use super::stamps::Stamps;
 use crate::args::can::{Dump, TimeStamps};
+use crate::cmd::stamps::Stamps;
 use crate::failure::Result;
 use crate::output::{Output, timestamp};
 

@@ -1,4 +1,4 @@
-//! Time stamps in candump's four forms.
+//! Time stamps in the four forms of can-utils.
 
 use can_link::candump::{Elapsed, LogTime, Precision};
 use jiff::Timestamp;
@@ -11,17 +11,37 @@ use crate::args::can::TimeStamps;
 pub(super) struct Stamps {
     form: Option<TimeStamps>,
     precision: Precision,
+    seconds: Seconds,
     since: Option<LogTime>,
     zone: TimeZone,
 }
 
+/// How whole seconds are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seconds {
+    /// With zeros in front, as candump does.
+    Padded,
+    /// As they are, as isotpdump and isotpsniffer do.
+    Bare,
+}
+
 impl Stamps {
+    /// As candump has them.
     pub(super) fn new(form: Option<TimeStamps>, precision: Precision) -> Self {
         Self {
             form,
             precision,
+            seconds: Seconds::Padded,
             since: None,
             zone: TimeZone::system(),
+        }
+    }
+
+    /// As isotpdump has them.
+    pub(super) fn bare(form: Option<TimeStamps>) -> Self {
+        Self {
+            seconds: Seconds::Bare,
+            ..Self::new(form, Precision::Micro)
         }
     }
 
@@ -30,9 +50,10 @@ impl Stamps {
         let time = self.cut(time);
         match self.form {
             None => String::new(),
-            Some(TimeStamps::Absolute) => match self.precision {
-                Precision::Micro => format!("{time}"),
-                Precision::Nano => format!("{time:#}"),
+            Some(TimeStamps::Absolute) => match (self.seconds, self.precision) {
+                (Seconds::Padded, Precision::Micro) => format!("{time}"),
+                (Seconds::Padded, Precision::Nano) => format!("{time:#}"),
+                (Seconds::Bare, _) => format!("{}.{:06}", time.seconds(), time.nanos() / 1000),
             },
             Some(TimeStamps::Zero) => {
                 let start = *self.since.get_or_insert(time);
@@ -55,10 +76,12 @@ impl Stamps {
     }
 
     fn elapsed(&self, time: LogTime, start: LogTime) -> String {
-        let elapsed = Elapsed(time.since(start));
-        match self.precision {
-            Precision::Micro => format!("{elapsed}"),
-            Precision::Nano => format!("{elapsed:#}"),
+        let since = time.since(start);
+        let elapsed = Elapsed(since);
+        match (self.seconds, self.precision) {
+            (Seconds::Padded, Precision::Micro) => format!("{elapsed}"),
+            (Seconds::Padded, Precision::Nano) => format!("{elapsed:#}"),
+            (Seconds::Bare, _) => format!("{}.{:06}", since.as_secs(), since.subsec_micros()),
         }
     }
 
@@ -106,6 +129,15 @@ mod tests {
                 "1970-01-01 00:01:43.000250"
             ]
         );
+    }
+
+    #[test]
+    fn isotpdump_writes_seconds_without_zeros_in_front() {
+        let mut stamps = Stamps::bare(Some(TimeStamps::Absolute));
+        assert_eq!(stamps.text(LogTime::new(7, 1_999).unwrap()), "7.000001");
+        let mut stamps = Stamps::bare(Some(TimeStamps::Delta));
+        stamps.text(LogTime::new(7, 0).unwrap());
+        assert_eq!(stamps.text(LogTime::new(10, 5_000).unwrap()), "3.000005");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! cargo run -p tinwire-examples --bin uds_client -- can0    # a real one, which is only looked at
 //! ```
 //!
-//! [`IsoTpStream`] carries whole messages; the crate `automotive_diag` knows what their first bytes are called.
-//! What is in between is here: a response belongs to a request, may be negative, and may take its time.
+//! [`IsoTpStream`] carries whole messages; the crate `automotive_diag` knows what their first bytes are
+//! called. What is in between is here: a response belongs to a request, may be negative, and may take its
+//! time.
 
 use core::error::Error;
 use core::time::Duration;

@@ -1,51 +1,65 @@
 //! One deadline, and a table of them.
 
+use core::fmt;
 use core::marker::PhantomData;
 
 use crate::Instant;
 
 /// One deadline: stopped, or running until an instant.
 ///
-/// Not `Copy` on purpose: a copied timer would fire twice.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Timer(Option<Instant>);
+/// Not `Copy` on purpose: a copied timer would fire twice. A deadline at [`Instant::MAX`] never comes, so it
+/// is the same as none.
+#[derive(PartialEq, Eq)]
+pub struct Timer(Instant);
 
 impl Timer {
     /// A timer that is not running.
     #[must_use]
     pub const fn stopped() -> Self {
-        Self(None)
+        Self(Instant::MAX)
     }
 
     /// Starts the timer, or moves its deadline.
     pub const fn start(&mut self, deadline: Instant) {
-        self.0 = Some(deadline);
+        self.0 = deadline;
     }
 
     /// Stops the timer; it will not fire.
     pub const fn stop(&mut self) {
-        self.0 = None;
+        self.0 = Instant::MAX;
     }
 
     /// When the timer is due, if it is running.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
-        self.0
+        if self.is_running() { Some(self.0) } else { None }
     }
 
     /// Whether the timer is running.
     #[must_use]
     pub const fn is_running(&self) -> bool {
-        self.0.is_some()
+        self.0.as_micros() != Instant::MAX.as_micros()
     }
 
     /// True exactly once, when the deadline is reached; the timer is stopped by it.
     pub fn fire(&mut self, now: Instant) -> bool {
-        let due = self.0.is_some_and(|deadline| deadline <= now);
+        let due = self.is_running() && self.0 <= now;
         if due {
-            self.0 = None;
+            self.0 = Instant::MAX;
         }
         due
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::stopped()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timer").field(&self.deadline()).finish()
     }
 }
 
@@ -142,6 +156,9 @@ mod tests {
         assert!(!timer.fire(at(9)));
         assert!(timer.fire(at(10)));
         assert!(!timer.fire(at(10)));
+        timer.start(Instant::MAX);
+        assert!(!timer.is_running() && !timer.fire(Instant::MAX), "never");
+        assert_eq!(size_of::<Timer>(), size_of::<Instant>());
     }
 
     #[test]

@@ -202,9 +202,9 @@ pub enum IgnoreReason {
     #[error("consecutive frame of {got} data bytes; {need} expected")]
     ConsecutiveFrameLength {
         /// Bytes expected behind the PCI.
-        need: usize,
+        need: u8,
         /// Bytes there.
-        got: usize,
+        got: u8,
     },
     /// A flow control that nobody waits for.
     #[error("flow control while none is awaited")]

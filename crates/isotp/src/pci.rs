@@ -177,9 +177,9 @@ pub enum DecodeError {
         /// What is incomplete.
         field: &'static str,
         /// Bytes needed, counted from the PCI.
-        need: usize,
+        need: u8,
         /// Bytes there.
-        got: usize,
+        got: u8,
     },
     /// A PCI type of 4..=15.
     #[error("PCI type {0} is reserved")]
@@ -187,8 +187,8 @@ pub enum DecodeError {
     /// A single frame above 8 bytes whose length is in the low nibble; it must have the escape form.
     #[error("a single frame of {can_dl} bytes without the escape form")]
     MissingEscape {
-        /// Data bytes of the frame.
-        can_dl: usize,
+        /// Data bytes of the frame, 255 for more.
+        can_dl: u8,
     },
     /// A single frame's length does not suit the frame.
     #[error("a single-frame length of {got}; {min} to {max} suit this frame")]
@@ -196,15 +196,15 @@ pub enum DecodeError {
         /// The length field.
         got: u8,
         /// The shortest message for a frame of this length.
-        min: usize,
+        min: u8,
         /// The longest message that fits it.
-        max: usize,
+        max: u8,
     },
     /// A first frame that is neither 8 bytes nor a CAN FD length above.
     #[error("a first frame of {can_dl} bytes; it must fill the frame")]
     FirstFrameSize {
-        /// Data bytes of the frame.
-        can_dl: usize,
+        /// Data bytes of the frame, 255 for more.
+        can_dl: u8,
     },
     /// A first frame announces a message that a single frame, or the 12-bit form, would hold.
     #[error("a first-frame length of {got}; at least {min} expected here")]
@@ -243,7 +243,7 @@ impl Pci {
         let short = |field, need| DecodeError::Short {
             field,
             need,
-            got: data.len(),
+            got: as_u8(data.len()),
         };
         let (&first, rest) = data.split_first().ok_or_else(|| short("PCI", 1))?;
         let low = first & 0x0F;
@@ -259,7 +259,7 @@ impl Pci {
             3 => {
                 let (&[block_size, st_min_bits], rest) = rest
                     .split_first_chunk()
-                    .ok_or_else(|| short("flow control", FLOW_CONTROL_LEN))?;
+                    .ok_or_else(|| short("flow control", as_u8(FLOW_CONTROL_LEN)))?;
                 let control = FlowControl {
                     status: FlowStatus::from_bits(low),
                     block_size: BlockSize::from_bits(block_size),
@@ -308,7 +308,9 @@ fn single_frame(
         return single_data(low, 1, rest);
     }
     if low != 0 {
-        return Err(DecodeError::MissingEscape { can_dl });
+        return Err(DecodeError::MissingEscape {
+            can_dl: as_u8(can_dl),
+        });
     }
     let (&len, data) = rest.split_first().ok_or(DecodeError::Short {
         field: "single-frame length",
@@ -333,22 +335,24 @@ fn single_data(len: u8, min: usize, data: &[u8]) -> Result<(Pci, &[u8]), DecodeE
     let content = data.get(..len.into()).filter(|_| usize::from(len) >= min);
     content
         .map(|content| (Pci::SingleFrame { len }, content))
-        .ok_or(DecodeError::SingleFrameLength {
+        .ok_or_else(|| DecodeError::SingleFrameLength {
             got: len,
-            min,
-            max: data.len(),
+            min: as_u8(min),
+            max: as_u8(data.len()),
         })
 }
 
 fn first_frame(low: u8, data: &[u8], prefix: Prefix) -> Result<(Pci, &[u8]), DecodeError> {
     let can_dl = prefix.len() + data.len();
     if can_dl < 8 || Dlc::exact(can_dl).is_none() {
-        return Err(DecodeError::FirstFrameSize { can_dl });
+        return Err(DecodeError::FirstFrameSize {
+            can_dl: as_u8(can_dl),
+        });
     }
     let short = DecodeError::Short {
         field: "first-frame length",
-        need: MAX_PCI_LEN,
-        got: data.len(),
+        need: as_u8(MAX_PCI_LEN),
+        got: as_u8(data.len()),
     };
     let (&[_, length], rest) = data.split_first_chunk().ok_or(short)?;
     let (len, min, rest) = match u16::from_be_bytes([low, length]) {
@@ -367,6 +371,11 @@ fn first_frame(low: u8, data: &[u8], prefix: Prefix) -> Result<(Pci, &[u8]), Dec
         return Err(DecodeError::FirstFrameLength { got: len, min });
     }
     Ok((Pci::FirstFrame { len }, rest))
+}
+
+/// A length as a fault tells it.
+pub(crate) fn as_u8(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or(u8::MAX)
 }
 
 /// The bytes of one PCI, 1..=6.

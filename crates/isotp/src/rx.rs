@@ -10,7 +10,7 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Role};
 use crate::error::{IgnoreReason, Timeout, TransferError};
 use crate::event::{Event, Report};
-use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
+use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber, as_u8};
 
 /// Data bytes of the largest single and first frame: CAN FD, normal addressing.
 const MAX_FRAME_DATA: usize = 62;
@@ -275,7 +275,7 @@ impl<R: Buffer> Rx<R> {
             .saturating_sub(self.buffer.filled().len());
         let need = full.min(missing);
         let Some(data) = pdu.data.get(..need).filter(|_| pdu.data.len() <= full) else {
-            let got = pdu.data.len();
+            let (need, got) = (as_u8(need), as_u8(pdu.data.len()));
             return report.ignored(IgnoreReason::ConsecutiveFrameLength { need, got });
         };
         if sequence != reception.expected {

@@ -9,11 +9,12 @@ use tinwire_time::Instant;
 
 use crate::address::{Address, Target};
 use crate::buffer::Buffer;
-use crate::config::{Config, Role};
+use crate::config::{Config, Duplex, Role};
 use crate::error::{IgnoreReason, SendError, TransferError};
 use crate::event::{Event, Report, Stats, TransferId};
 use crate::pci::{Pci, Prefix};
 use crate::rx::{Pdu, Rx};
+use crate::stmin::{BlockSize, StMin};
 use crate::tx::Tx;
 
 /// A channel that sends `Bytes` and receives into memory that grows with the data.
@@ -167,25 +168,56 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
             Ok(decoded) => decoded,
             Err(reason) => return self.report.ignored(reason),
         };
+        let pdu = Pdu {
+            pci,
+            data,
+            frame: frame.payload(),
+            target,
+        };
+        if let Err(reason) = self.admit(&pdu) {
+            return self.report.ignored(reason);
+        }
         let (config, report) = (&self.config, &mut self.report);
         match pci {
             // What a listener sees of the other direction is none of its business.
             Pci::FlowControl(_) if config.role == Role::Listener => {}
-            _ if target == Target::Functional && !matches!(pci, Pci::SingleFrame { .. }) => {
-                report.ignored(IgnoreReason::FunctionalSegmented);
-            }
             Pci::FlowControl(control) => self.tx.handle_flow_control(now, control, config, report),
-            _ => {
-                let can_dl = frame.payload().len();
-                let pdu = Pdu {
-                    pci,
-                    data,
-                    can_dl,
-                    target,
-                };
-                self.rx.handle_pdu(now, &pdu, config, report);
-            }
+            _ => self.rx.handle_pdu(now, &pdu, config, report),
         }
+    }
+
+    /// What a PDU must be before either machine sees it.
+    fn admit(&self, pdu: &Pdu<'_>) -> Result<(), IgnoreReason> {
+        let is_control = matches!(pdu.pci, Pci::FlowControl(_));
+        let listens = self.config.role == Role::Listener;
+        match (pdu.target, pdu.pci, self.config.duplex) {
+            (Target::Functional, Pci::SingleFrame { .. }, _) => {}
+            (Target::Functional, Pci::FlowControl(_), _) if listens => {}
+            (Target::Functional, ..) => return Err(IgnoreReason::FunctionalSegmented),
+            (Target::Physical, _, Duplex::Half) if is_control && self.rx.is_receiving() && !listens => {
+                return Err(IgnoreReason::HalfDuplex);
+            }
+            (Target::Physical, _, Duplex::Half) if !is_control && self.tx.is_transmitting() => {
+                return Err(IgnoreReason::HalfDuplex);
+            }
+            (Target::Physical, ..) => {}
+        }
+        self.check_padding(pdu)
+    }
+
+    fn check_padding(&self, pdu: &Pdu<'_>) -> Result<(), IgnoreReason> {
+        let check = &self.config.padding_check;
+        if check.is_off() {
+            return Ok(());
+        }
+        let head = self.address.rx().prefix().len() + pdu.pci.encode(pdu.frame.len()).as_ref().len();
+        let used = match pdu.pci {
+            Pci::SingleFrame { len } => head + usize::from(len),
+            Pci::FlowControl(_) => head,
+            // A first frame is full; which consecutive frame is the last one only the machine knows.
+            Pci::FirstFrame { .. } | Pci::ConsecutiveFrame { .. } => return Ok(()),
+        };
+        Ok(check.check(pdu.frame, used)?)
     }
 
     /// The link has sent `frame`, which came from [`poll_transmit`](Self::poll_transmit).
@@ -247,6 +279,14 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         self.tx.start(payload, target, &self.config, self.address.tx())
     }
 
+    /// Changes the block size and the separation time in the flow controls that are sent from now on.
+    ///
+    /// The standard asks a receiver to keep them within a message, and not every sender looks at them again:
+    /// call it between messages, unless to test a sender.
+    pub const fn set_flow_control(&mut self, block_size: BlockSize, st_min: StMin) {
+        self.config = self.config.block_size(block_size).st_min(st_min);
+    }
+
     /// Ends the outgoing message, if any, as failed.
     ///
     /// Nothing tells the receiver; it notices by its N_Cr.
@@ -281,10 +321,12 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<CanFrame> {
         self.check_time(now);
         let tx = self.address.tx();
-        let frame = self
-            .rx
-            .poll(now, &self.config, tx, &mut self.report)
-            .or_else(|| self.tx.poll(now, &self.config, tx))?;
+        let answer = self.rx.poll(now, &self.config, tx, &mut self.report);
+        let frame = match answer {
+            Some(frame) => frame,
+            None if self.config.duplex == Duplex::Half && self.rx.is_receiving() => return None,
+            None => self.tx.poll(now, &self.config, tx)?,
+        };
         self.report.stats.frames_sent += 1;
         Some(frame)
     }

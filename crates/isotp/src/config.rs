@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use crate::data_link::{DataLink, Padding};
+use crate::padding::PaddingCheck;
+use crate::rate::RateLimit;
 use crate::stmin::{BlockSize, StMin};
 
 /// The default of [`Config::max_rx_len`]: all that the 12-bit length can announce.
@@ -22,6 +24,33 @@ pub enum Role {
     Endpoint,
     /// Follows transfers between others: never sends anything. One listener sees one direction.
     Listener,
+}
+
+/// Whether both directions are in use at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Duplex {
+    /// A message may be sent while another one is received.
+    #[default]
+    Full,
+    /// One message at a time, either way.
+    ///
+    /// A message that is to be sent while one is received waits until that has ended. While a message is
+    /// sent, from its first frame on, single, first and consecutive frames are ignored; while one is
+    /// received, flow controls are. When both nodes send their first frames at once, each one ignores the
+    /// other's, and both messages fail with N_TIMEOUT_Bs: agree on who asks and who answers.
+    Half,
+}
+
+/// Which flow controls tell a sender the block size and the separation time.
+///
+/// A receiver must not change them within a message, so the standard leaves it open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FlowParameters {
+    /// Each one that lets it continue (CTS): the latest counts.
+    #[default]
+    EachCts,
+    /// The first one after the first frame, even when that is a WAIT.
+    First,
 }
 
 /// The parameters of a channel; every value that can be built is valid.
@@ -48,6 +77,11 @@ pub struct Config {
     pub(crate) wft_max: u8,
     pub(crate) wait_limit: Option<u8>,
     pub(crate) forced_gap: Option<Duration>,
+    pub(crate) forced_rx_gap: Option<Duration>,
+    pub(crate) duplex: Duplex,
+    pub(crate) flow_parameters: FlowParameters,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) padding_check: PaddingCheck,
     pub(crate) n_as: Duration,
     pub(crate) n_ar: Duration,
     pub(crate) n_bs: Duration,
@@ -67,6 +101,11 @@ impl Default for Config {
             wft_max: DEFAULT_WFT_MAX,
             wait_limit: None,
             forced_gap: None,
+            forced_rx_gap: None,
+            duplex: Duplex::default(),
+            flow_parameters: FlowParameters::default(),
+            rate_limit: None,
+            padding_check: PaddingCheck::default(),
             n_as: DEFAULT_TIMEOUT,
             n_ar: DEFAULT_TIMEOUT,
             n_bs: DEFAULT_TIMEOUT,
@@ -117,7 +156,7 @@ impl Config {
         Self { st_min, ..self }
     }
 
-    /// The longest message to receive, in bytes. A longer one is answered with OVFLW.
+    /// The longest message to receive, in bytes, up to 2³²−1. A longer one is answered with OVFLW.
     ///
     /// Memory grows with the data that arrived, never with what was announced; a fixed buffer limits further.
     /// Default: 4095, as python-can-isotp; Linux has 8300 or 66000.
@@ -150,6 +189,58 @@ impl Config {
     pub const fn forced_gap(self, gap: Option<Duration>) -> Self {
         Self {
             forced_gap: gap,
+            ..self
+        }
+    }
+
+    /// The least gap between received consecutive frames; those that come sooner are ignored.
+    ///
+    /// That is how a receiver looks which is too slow for its own STmin, so it is for tests of a sender.
+    /// Default: none. Linux has it as `FORCE_RXSTMIN`.
+    #[must_use]
+    pub const fn forced_rx_gap(self, gap: Option<Duration>) -> Self {
+        Self {
+            forced_rx_gap: gap,
+            ..self
+        }
+    }
+
+    /// Whether messages may go both ways at the same time.
+    ///
+    /// Default: full duplex, as everywhere. Linux has half duplex as `HALF_DUPLEX`, but does not hold a
+    /// message back while another one is received.
+    #[must_use]
+    pub const fn duplex(self, duplex: Duplex) -> Self {
+        Self { duplex, ..self }
+    }
+
+    /// Which flow controls tell the block size and the separation time to keep.
+    ///
+    /// Default: each CTS, as python-can-isotp, aioisotp, and Linux with `DYN_FC_PARMS`; without it Linux goes
+    /// by the first flow control.
+    #[must_use]
+    pub const fn flow_parameters(self, flow_parameters: FlowParameters) -> Self {
+        Self {
+            flow_parameters,
+            ..self
+        }
+    }
+
+    /// How many bits of frame data to send at most in a time.
+    ///
+    /// Default: no limit, as python-can-isotp (`rate_limit_enable`); nobody else has one.
+    #[must_use]
+    pub const fn rate_limit(self, rate_limit: Option<RateLimit>) -> Self {
+        Self { rate_limit, ..self }
+    }
+
+    /// What is asked of the padding of received frames.
+    ///
+    /// Default: nothing, as everywhere; Linux has checks as `CHK_PAD_LEN` and `CHK_PAD_DATA`.
+    #[must_use]
+    pub const fn padding_check(self, padding_check: PaddingCheck) -> Self {
+        Self {
+            padding_check,
             ..self
         }
     }

@@ -3,6 +3,7 @@
 use can_link::frame::{DataFrame, Dlc, FdFlags, FdFrame, MAX_FD_LEN, fd_padded_len};
 use can_link::{CanFrame, Id};
 
+use crate::error::ParameterError;
 use crate::pci::{Pci, Prefix};
 
 /// The usual filler: its bit pattern needs no stuff bits.
@@ -35,6 +36,15 @@ impl TxDl {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         false
+    }
+}
+
+impl TryFrom<usize> for TxDl {
+    type Error = ParameterError;
+
+    /// As [`new`](Self::new), with the reason.
+    fn try_from(len: usize) -> Result<Self, ParameterError> {
+        Self::new(len).ok_or(ParameterError::FrameLength { got: len })
     }
 }
 
@@ -229,6 +239,11 @@ mod tests {
     fn only_lengths_of_can_fd_are_a_maximum() {
         let valid: std::vec::Vec<_> = (0..=70).filter(|&len| TxDl::new(len).is_some()).collect();
         assert_eq!(valid, [8, 12, 16, 20, 24, 32, 48, 64]);
+        let refused = TxDl::try_from(9).unwrap_err();
+        assert_eq!(
+            std::string::ToString::to_string(&refused),
+            "TX_DL of 9 bytes; 8, 12, 16, 20, 24, 32, 48 or 64 bytes are possible"
+        );
         assert_eq!(DataLink::Classic.max_single_len(Prefix::AddressByte), 6);
         assert_eq!(DataLink::fd().max_single_len(Prefix::None), 62);
     }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::padding::PaddingFault;
 use crate::pci::{DecodeError, FlowStatus, SequenceNumber};
 
 /// Why [`Channel::send`](crate::Channel::send) refused a message. No frame has left.
@@ -35,6 +36,38 @@ pub enum SendError {
     /// The channel only listens.
     #[error("a listener does not send")]
     Listener,
+}
+
+/// Why a parameter cannot have a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ParameterError {
+    /// The value is too small or too large.
+    #[error("{name} of {got} {unit}; {min} to {max} {unit} are possible")]
+    OutOfRange {
+        /// The parameter.
+        name: &'static str,
+        /// What its values count.
+        unit: &'static str,
+        /// The value.
+        got: u64,
+        /// The least possible value.
+        min: u64,
+        /// The greatest possible value.
+        max: u64,
+    },
+    /// A frame length that CAN FD does not have, or below that of a classic frame.
+    #[error("TX_DL of {got} bytes; 8, 12, 16, 20, 24, 32, 48 or 64 bytes are possible")]
+    FrameLength {
+        /// The length in bytes.
+        got: usize,
+    },
+    /// An STmin byte without a meaning.
+    #[error("STmin {got:#04x} is reserved; 0x00 to 0x7f (ms) and 0xf1 to 0xf9 (100 us) are possible")]
+    ReservedStMin {
+        /// The byte.
+        got: u8,
+    },
 }
 
 /// The timers of ISO 15765-2 that can expire.
@@ -212,6 +245,17 @@ pub enum IgnoreReason {
     /// A functional message must be a single frame.
     #[error("functional frame that is not a single frame")]
     FunctionalSegmented,
+    /// A frame of a message while this node sends one, or a flow control while it receives one, with
+    /// [`Duplex::Half`](crate::Duplex::Half).
+    #[error("half duplex: the other direction is in use")]
+    HalfDuplex,
+    /// A consecutive frame sooner after the one before it than
+    /// [`Config::forced_rx_gap`](crate::Config::forced_rx_gap) allows.
+    #[error("consecutive frame too soon after the one before it")]
+    TooSoon,
+    /// The padding is not what [`Config::padding_check`](crate::Config::padding_check) asks for.
+    #[error("padding: {0}")]
+    Padding(#[from] PaddingFault),
     /// A single frame that came before the user had taken the previous message.
     #[error("no room: the previous message was not taken yet")]
     NoRoom,

@@ -136,6 +136,12 @@ pub struct Stats {
     pub ignored_unexpected_flow_control: u64,
     /// Ignored: functional frames that are not single frames.
     pub ignored_functional: u64,
+    /// Ignored: frames of one direction while the other was in use, with half duplex.
+    pub ignored_half_duplex: u64,
+    /// Ignored: consecutive frames that came too soon.
+    pub ignored_too_soon: u64,
+    /// Ignored: frames whose padding was not as asked for.
+    pub ignored_padding: u64,
     /// Ignored: single frames that came before the previous message was taken.
     pub ignored_no_room: u64,
     /// Events that newer ones pushed out of a full queue, unpolled.
@@ -152,6 +158,9 @@ impl Stats {
             + self.ignored_consecutive_length
             + self.ignored_unexpected_flow_control
             + self.ignored_functional
+            + self.ignored_half_duplex
+            + self.ignored_too_soon
+            + self.ignored_padding
             + self.ignored_no_room
     }
 
@@ -169,6 +178,9 @@ impl Stats {
                 IgnoreReason::ConsecutiveFrameLength { .. } => &mut self.ignored_consecutive_length,
                 IgnoreReason::UnexpectedFlowControl => &mut self.ignored_unexpected_flow_control,
                 IgnoreReason::FunctionalSegmented => &mut self.ignored_functional,
+                IgnoreReason::HalfDuplex => &mut self.ignored_half_duplex,
+                IgnoreReason::TooSoon => &mut self.ignored_too_soon,
+                IgnoreReason::Padding(_) => &mut self.ignored_padding,
                 IgnoreReason::NoRoom => &mut self.ignored_no_room,
             },
             Event::FirstFrameSent { .. } | Event::Progress { .. } | Event::ReceiveStarted { .. } => return,

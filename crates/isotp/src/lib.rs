@@ -18,7 +18,9 @@ mod error;
 mod event;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod kernel;
+mod padding;
 pub mod pci;
+mod rate;
 mod rx;
 pub mod stmin;
 #[cfg(feature = "tokio")]
@@ -32,13 +34,15 @@ pub use channel::BytesChannel;
 pub use channel::Channel;
 #[cfg(feature = "tokio")]
 pub use codec::PciCodec;
-pub use config::{Config, Role};
+pub use config::{Config, Duplex, FlowParameters, Role};
 pub use data_link::{DataLink, Padding, TxDl};
-pub use error::{IgnoreReason, NResult, SendError, Side, Timeout, TransferError};
+pub use error::{IgnoreReason, NResult, ParameterError, SendError, Side, Timeout, TransferError};
 pub use event::{Event, SendState, Stats, TransferId};
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use kernel::KernelIsoTp;
+pub use padding::{FrameLength, PaddingCheck, PaddingFault};
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
+pub use rate::RateLimit;
 pub use stmin::{BlockSize, StMin};
 #[cfg(feature = "tokio")]
 pub use stream::{IsoTpStream, Sending, StreamError};

@@ -68,8 +68,10 @@ struct Reception {
     /// CAN_DL of the first frame; no consecutive frame is longer.
     rx_dl: usize,
     expected: SequenceNumber,
-    /// Frames until the next flow control; `None`: no further one.
+    /// Frames until the next flow control; `None`: no further one, or it was not sent yet.
     left: Option<u8>,
+    /// When the last consecutive frame came.
+    latest: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -98,7 +100,8 @@ impl From<Kind> for usize {
 pub(crate) struct Pdu<'a> {
     pub(crate) pci: Pci,
     pub(crate) data: &'a [u8],
-    pub(crate) can_dl: usize,
+    /// The whole data of the frame.
+    pub(crate) frame: &'a [u8],
     pub(crate) target: Target,
 }
 
@@ -139,6 +142,11 @@ impl<R: Buffer> Rx<R> {
     #[cfg(feature = "alloc")]
     pub(crate) const fn buffer_mut(&mut self) -> &mut R {
         &mut self.buffer
+    }
+
+    /// Whether a message is arriving.
+    pub(crate) const fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Receiving(_) | State::Paused(_))
     }
 
     /// How much of the arriving message is there, and its length.
@@ -217,13 +225,13 @@ impl<R: Buffer> Rx<R> {
             }
             self.state = State::Paused(Paused {
                 len,
-                rx_dl: pdu.can_dl,
+                rx_dl: pdu.frame.len(),
                 waits: 0,
                 first: FrameData::new(pdu.data),
             });
             self.timers.start(Kind::NBr, now + config.n_br);
         } else {
-            self.begin(now, len, pdu.can_dl, pdu.data, config);
+            self.begin(now, len, pdu.frame.len(), pdu.data, config);
         }
         report.event(Event::ReceiveStarted { len });
     }
@@ -241,7 +249,8 @@ impl<R: Buffer> Rx<R> {
             len,
             rx_dl,
             expected: SequenceNumber::FIRST,
-            left: config.block_size.frames(),
+            left: None,
+            latest: None,
         });
         self.next_block(now, config);
     }
@@ -268,7 +277,12 @@ impl<R: Buffer> Rx<R> {
         let State::Receiving(reception) = &mut self.state else {
             return report.ignored(IgnoreReason::UnexpectedConsecutiveFrame);
         };
-        let pci_len = pdu.can_dl - pdu.data.len();
+        if let (Some(gap), Some(latest)) = (config.forced_rx_gap, reception.latest)
+            && now - latest < gap
+        {
+            return report.ignored(IgnoreReason::TooSoon);
+        }
+        let pci_len = pdu.frame.len() - pdu.data.len();
         let full = reception.rx_dl - pci_len;
         let missing = usize::try_from(reception.len)
             .unwrap_or(usize::MAX)
@@ -288,6 +302,11 @@ impl<R: Buffer> Rx<R> {
                 report,
             );
         }
+        if need == missing
+            && let Err(fault) = config.padding_check.check(pdu.frame, pci_len + need)
+        {
+            return report.ignored(fault.into());
+        }
         // The sender has seen the flow control it follows; its confirmation is not needed any more.
         self.unconfirmed = 0;
         self.timers.stop(Kind::NAr);
@@ -295,10 +314,11 @@ impl<R: Buffer> Rx<R> {
         if need == missing {
             return self.hold(report);
         }
+        reception.latest = Some(now);
         reception.expected = reception.expected.after(1);
         reception.left = reception.left.map(|left| left - 1);
         if reception.left == Some(0) {
-            reception.left = config.block_size.frames();
+            reception.left = None;
             self.next_block(now, config);
         } else {
             self.timers.start(Kind::NCr, now + config.n_cr);
@@ -331,8 +351,11 @@ impl<R: Buffer> Rx<R> {
         report: &mut Report,
     ) -> Option<CanFrame> {
         let status = self.answer.take()?;
-        if status == FlowStatus::Wait {
-            report.stats.waits_sent += 1;
+        match &mut self.state {
+            // The block is as long as this flow control says, however the configuration changes.
+            State::Receiving(reception) => reception.left = config.block_size.frames(),
+            _ if status == FlowStatus::Wait => report.stats.waits_sent += 1,
+            _ => {}
         }
         self.unconfirmed = self.unconfirmed.saturating_add(1);
         self.timers.start(Kind::NAr, now + config.n_ar);

@@ -10,6 +10,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::error::ParameterError;
+
 /// Minimum separation time (STmin), one of the values that are not reserved.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct StMin(u8);
@@ -69,6 +71,33 @@ impl StMin {
             millis @ 0..=0x7F => Duration::from_millis(millis.into()),
             hundreds => Duration::from_micros(u64::from(hundreds & 0x0F) * 100),
         }
+    }
+}
+
+impl TryFrom<u8> for StMin {
+    type Error = ParameterError;
+
+    /// As [`from_bits`](Self::from_bits), with the reason.
+    fn try_from(bits: u8) -> Result<Self, ParameterError> {
+        Self::from_bits(bits).ok_or(ParameterError::ReservedStMin { got: bits })
+    }
+}
+
+impl TryFrom<Duration> for StMin {
+    type Error = ParameterError;
+
+    /// As [`at_least`](Self::at_least), and refuses a gap of more than 127 ms.
+    fn try_from(gap: Duration) -> Result<Self, ParameterError> {
+        if gap <= Self::MAX.gap() {
+            return Ok(Self::at_least(gap));
+        }
+        Err(ParameterError::OutOfRange {
+            name: "STmin",
+            unit: "us",
+            got: u64::try_from(gap.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX),
+            min: 0,
+            max: 127_000,
+        })
     }
 }
 
@@ -158,6 +187,21 @@ mod tests {
                 "{nanos} ns"
             );
         }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_with_range_and_unit() {
+        let text = |error: ParameterError| std::string::ToString::to_string(&error);
+        assert_eq!(
+            text(StMin::try_from(0x80).unwrap_err()),
+            "STmin 0x80 is reserved; 0x00 to 0x7f (ms) and 0xf1 to 0xf9 (100 us) are possible"
+        );
+        assert_eq!(
+            text(StMin::try_from(Duration::from_nanos(127_000_001)).unwrap_err()),
+            "STmin of 127001 us; 0 to 127000 us are possible"
+        );
+        assert_eq!(StMin::try_from(Duration::from_millis(127)), Ok(StMin::MAX));
+        assert_eq!(StMin::try_from(0xF1), Ok(StMin(0xF1)));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::channel::BytesChannel;
 use crate::config::Config;
 use crate::error::SendError;
 use crate::event::{Event, Stats, TransferId};
+use crate::stmin::{BlockSize, StMin};
 
 /// Link events taken at once, and frames handed to the link at once.
 const BATCH: usize = 32;
@@ -219,6 +220,12 @@ impl<L: CanLink> IsoTpStream<L> {
     #[must_use]
     pub fn receiving(&self) -> Option<(u32, u32)> {
         self.channel.receiving()
+    }
+
+    /// Changes the block size and the separation time in the flow controls that are sent from now on; see
+    /// [`Channel::set_flow_control`](crate::Channel::set_flow_control).
+    pub const fn set_flow_control(&mut self, block_size: BlockSize, st_min: StMin) {
+        self.channel.set_flow_control(block_size, st_min);
     }
 
     /// Counters since the stream was made.

@@ -7,10 +7,11 @@ use can_link::CanFrame;
 use tinwire_time::{Instant, TimerTable};
 
 use crate::address::{Target, TxAddress};
-use crate::config::{Config, Role};
+use crate::config::{Config, FlowParameters, Role};
 use crate::error::{IgnoreReason, SendError, Timeout, TransferError};
 use crate::event::{Event, Report, TransferId};
 use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
+use crate::rate::Limiter;
 
 /// Frames handed out and not confirmed yet, at most. Only without a gap is it ever more than one.
 const MAX_UNCONFIRMED: u8 = 32;
@@ -60,6 +61,7 @@ enum Kind {
     NAs,
     NBs,
     Gap,
+    Rate,
 }
 
 impl From<Kind> for usize {
@@ -82,6 +84,8 @@ struct Transfer<T> {
     unconfirmed: u8,
     /// The next consecutive frame's number.
     next: SequenceNumber,
+    /// The flow control that came first.
+    first_control: Option<FlowControl>,
     /// Data bytes of a consecutive frame that is not the last one.
     frame_len: u8,
     /// Consecutive frames confirmed since progress was reported, and when that was.
@@ -134,7 +138,8 @@ impl<T: AsRef<[u8]>> Transfer<T> {
 
 pub(crate) struct Tx<T> {
     transfer: Option<Transfer<T>>,
-    timers: TimerTable<Kind, 3>,
+    timers: TimerTable<Kind, 4>,
+    limiter: Limiter,
     last_id: TransferId,
 }
 
@@ -143,12 +148,19 @@ impl<T: AsRef<[u8]>> Tx<T> {
         Self {
             transfer: None,
             timers: TimerTable::new(),
+            limiter: Limiter::new(),
             last_id: TransferId(0),
         }
     }
 
     pub(crate) const fn is_idle(&self) -> bool {
         self.transfer.is_none()
+    }
+
+    /// Whether the first frame of a message was handed out and it has not ended.
+    pub(crate) fn is_transmitting(&self) -> bool {
+        let phase = self.transfer.as_ref().map(|transfer| transfer.phase);
+        phase.is_some_and(|phase| phase != Phase::Start)
     }
 
     /// The running transfer, how much of it was handed out, and its length.
@@ -190,6 +202,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
             head_unconfirmed: false,
             unconfirmed: 0,
             next: SequenceNumber::FIRST,
+            first_control: None,
             frame_len: u8::try_from(config.data_link.tx_dl().len() - 1 - address.prefix().len()).unwrap_or(0),
             unreported: 0,
             reported: Instant::ZERO,
@@ -208,7 +221,6 @@ impl<T: AsRef<[u8]>> Tx<T> {
                 if gap_runs || transfer.unconfirmed >= in_flight {
                     return None;
                 }
-                self.timers.stop(Kind::Gap);
                 Pci::ConsecutiveFrame {
                     sequence: transfer.next,
                 }
@@ -219,6 +231,14 @@ impl<T: AsRef<[u8]>> Tx<T> {
             config
                 .data_link
                 .frame(id, address.address_byte(), pci, transfer.rest(), config.padding);
+        if let Some(limit) = &config.rate_limit
+            && let Err(due) = self.limiter.admit(now, frame.payload().len(), limit)
+        {
+            self.timers.start(Kind::Rate, due);
+            return None;
+        }
+        self.timers.stop(Kind::Gap);
+        self.timers.stop(Kind::Rate);
         if transfer.all_confirmed() {
             self.timers.start(Kind::NAs, now + config.n_as);
         }
@@ -317,12 +337,17 @@ impl<T: AsRef<[u8]>> Tx<T> {
             transfer.report_progress(now, report);
         }
         self.timers.stop(Kind::NAs);
+        let first = *transfer.first_control.get_or_insert(control);
+        let parameters = match config.flow_parameters {
+            FlowParameters::EachCts => control,
+            FlowParameters::First => first,
+        };
         match control.status {
             FlowStatus::ContinueToSend => {
                 self.timers.stop(Kind::NBs);
                 transfer.phase = Phase::Sending {
-                    left: control.block_size.frames(),
-                    gap: config.forced_gap.unwrap_or_else(|| control.st_min().gap()),
+                    left: parameters.block_size.frames(),
+                    gap: config.forced_gap.unwrap_or_else(|| parameters.st_min().gap()),
                 };
             }
             FlowStatus::Wait => {
@@ -347,8 +372,9 @@ impl<T: AsRef<[u8]>> Tx<T> {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, report: &mut Report) {
-        // With the gap over, poll has something to send; there is nothing else to do.
+        // With the gap over, or room for it, poll has something to send; there is nothing else to do.
         self.timers.fire(Kind::Gap, now);
+        self.timers.fire(Kind::Rate, now);
         if self.timers.fire(Kind::NAs, now) {
             self.fail(TransferError::Timeout(Timeout::NAs), report);
         }

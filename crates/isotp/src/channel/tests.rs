@@ -8,7 +8,6 @@ use can_link::StandardId;
 use testkit::snapshot::assert_snapshot;
 
 use super::*;
-use crate::stmin::StMin;
 
 /// A channel in some state, the time, and the last frame it has handed out.
 struct At {

@@ -10,7 +10,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use can_link::frame::{Dlc, FdFlags, FdFrame};
 use can_link::{CanFrame, ExtendedId, Id, StandardId};
-use isotp::{BlockSize, Config, DataLink, Padding, Role, StMin, TxDl};
+use isotp::{BlockSize, Config, DataLink, Padding, RateLimit, Role, StMin, TxDl};
 use testkit::vectors::{Value, hex};
 
 /// `7E0#0211AA` or `7E0##10211AA`, as in can-utils.
@@ -64,6 +64,7 @@ pub(crate) fn config(params: &Value) -> Result<Config, String> {
     let mut config = Config::default().block_size(BlockSize::from_bits(8));
     let (mut fd, mut tx_dl, mut flags) = (false, TxDl::MIN, FdFlags::NONE);
     let (mut fill, mut min) = (None, None);
+    let (mut limited, mut bit_rate, mut window) = (false, 100_000_000, Duration::from_millis(200));
     for (name, value) in params.as_object().unwrap() {
         let number = || value.as_u64().unwrap_or_else(|| panic!("{name}: {value}"));
         let byte = || u8::try_from(number()).unwrap();
@@ -103,7 +104,18 @@ pub(crate) fn config(params: &Value) -> Result<Config, String> {
             "wftmax" => config.wait_limit(Some(byte()).filter(|&max| max > 0)),
             "listen_mode" if value == true => config.role(Role::Listener),
             "listen_mode" => config,
-            rate if rate.starts_with("rate_limit") => return Err(String::from("rate limiter")),
+            "rate_limit_enable" => {
+                limited = value.as_bool().unwrap();
+                config
+            }
+            "rate_limit_max_bitrate" => {
+                bit_rate = number();
+                config
+            }
+            "rate_limit_window_size" => {
+                window = Duration::from_secs_f64(value.as_f64().unwrap());
+                config
+            }
             unknown => panic!("unknown parameter {unknown}"),
         };
     }
@@ -114,6 +126,8 @@ pub(crate) fn config(params: &Value) -> Result<Config, String> {
         (None, _) => Dlc::exact(0).unwrap(),
     };
     let config = config.padding(Padding::at_least(pads_to, fill.unwrap_or(0xCC)));
+    let limit = RateLimit::new(u32::try_from(bit_rate).unwrap(), window);
+    let config = config.rate_limit(limited.then(|| limit.unwrap()));
     Ok(if fd {
         config.data_link(DataLink::Fd { tx_dl, flags })
     } else {

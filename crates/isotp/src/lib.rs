@@ -16,6 +16,8 @@ pub mod config;
 pub mod data_link;
 mod error;
 mod event;
+#[cfg(feature = "tokio")]
+pub mod isotpserver;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod kernel;
 mod padding;

@@ -11,11 +11,14 @@
 //! | type | what |
 //! |---|---|
 //! | [`LineCodec`] | the text, for `tokio_util::codec::Framed`: TCP is a stream of bytes |
+//! | [`Client`] | a stream and sink of messages by way of a server elsewhere |
 
+mod client;
 mod line;
 mod malformed;
 mod tolerant;
 
+pub use client::{Client, ClientConfig, ClientStats, DEFAULT_FIRST_PAUSE, DEFAULT_LONGEST_PAUSE, Reconnect};
 pub use line::{Decoded, LineCodec, Reading};
 pub use malformed::Malformed;
 

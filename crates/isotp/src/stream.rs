@@ -7,7 +7,7 @@
 mod driver;
 mod error;
 mod sending;
-mod wakers;
+pub(crate) mod wakers;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

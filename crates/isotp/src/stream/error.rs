@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::error::{NResult, SendError, Side, TransferError};
 use crate::event::TransferId;
+use crate::isotpserver::Malformed;
 
 /// How far a message got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,8 @@ fn after(progress: Option<Progress>) -> String {
 
 /// What went wrong with one message, or with the link as a whole.
 ///
-/// Only [`Link`](Self::Link) ends a stream; after any other error it goes on with the next message.
+/// Only [`Link`](Self::Link) ends a stream, and [`HungUp`](Self::HungUp) one that does not reconnect; after
+/// any other error it goes on with the next message.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
@@ -71,6 +73,19 @@ pub enum StreamError {
         /// The longest that would have been accepted.
         max: u32,
     },
+    /// An isotpserver hung up, or the connection to it failed. The original hangs up when a transfer failed,
+    /// without saying which, and when it ends.
+    #[error("{server}: the server hung up: a transfer failed, or the server is gone")]
+    HungUp {
+        /// The server.
+        server: String,
+        /// What the system said, where the connection did not just end.
+        #[source]
+        cause: Option<io::Error>,
+    },
+    /// An isotpserver sent text that is no message.
+    #[error("text that is no message: {0}")]
+    Malformed(#[from] Malformed),
     /// The link failed or was closed.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -83,7 +98,7 @@ impl StreamError {
         match self {
             Self::SendFailed { error, .. } | Self::ReceiveFailed { error, .. } => Some(error.n_result()),
             Self::Refused { .. } => Some(NResult::BufferOvflw),
-            Self::NotSent(_) | Self::Link(_) => None,
+            Self::NotSent(_) | Self::HungUp { .. } | Self::Malformed(_) | Self::Link(_) => None,
         }
     }
 
@@ -92,8 +107,8 @@ impl StreamError {
     pub const fn side(&self) -> Option<Side> {
         match self {
             Self::NotSent(_) | Self::SendFailed { .. } => Some(Side::Sender),
-            Self::ReceiveFailed { .. } | Self::Refused { .. } => Some(Side::Receiver),
-            Self::Link(_) => None,
+            Self::ReceiveFailed { .. } | Self::Refused { .. } | Self::Malformed(_) => Some(Side::Receiver),
+            Self::HungUp { .. } | Self::Link(_) => None,
         }
     }
 
@@ -108,7 +123,11 @@ impl StreamError {
             } => Some(Progress { done, len }),
             Self::ReceiveFailed { progress, .. } => progress,
             Self::Refused { len, .. } => Some(Progress { done: 0, len }),
-            Self::SendFailed { .. } | Self::NotSent(_) | Self::Link(_) => None,
+            Self::SendFailed { .. }
+            | Self::NotSent(_)
+            | Self::HungUp { .. }
+            | Self::Malformed(_)
+            | Self::Link(_) => None,
         }
     }
 }
@@ -129,6 +148,8 @@ impl From<StreamError> for io::Error {
                 }
             }
             StreamError::Refused { .. } => io::ErrorKind::StorageFull,
+            StreamError::HungUp { .. } => io::ErrorKind::ConnectionAborted,
+            StreamError::Malformed(_) => io::ErrorKind::InvalidData,
             StreamError::Link(_) => io::ErrorKind::NotConnected,
         };
         Self::new(kind, error)

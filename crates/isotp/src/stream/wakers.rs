@@ -7,7 +7,7 @@ use std::task::Wake;
 
 /// Who polls: the task that receives, or the one that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Half {
+pub(crate) enum Half {
     Reader,
     Writer,
 }
@@ -15,14 +15,14 @@ pub(super) enum Half {
 /// Wakes the reader and the writer: either one drives both directions, so what the link has to say concerns
 /// both.
 #[derive(Debug, Default)]
-pub(super) struct Wakers {
+pub(crate) struct Wakers {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
 }
 
 impl Wakers {
     /// Remembers the task behind `cx` as this half's.
-    pub(super) fn register(&self, half: Half, cx: &Context<'_>) {
+    pub(crate) fn register(&self, half: Half, cx: &Context<'_>) {
         let mut slot = self.slot(half).lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -31,7 +31,7 @@ impl Wakers {
     }
 
     /// Wakes this half's task, if it waits.
-    pub(super) fn wake_half(&self, half: Half) {
+    pub(crate) fn wake_half(&self, half: Half) {
         // Taken first: a waker may run the task at once, which registers again.
         let waker = self
             .slot(half)

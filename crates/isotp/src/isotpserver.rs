@@ -12,15 +12,21 @@
 //! |---|---|
 //! | [`LineCodec`] | the text, for `tokio_util::codec::Framed`: TCP is a stream of bytes |
 //! | [`Client`] | a stream and sink of messages by way of a server elsewhere |
+//! | [`Server`] | shares an endpoint among the clients that connect |
 
 mod client;
 mod line;
 mod malformed;
+mod server;
 mod tolerant;
 
 pub use client::{Client, ClientConfig, ClientStats, DEFAULT_FIRST_PAUSE, DEFAULT_LONGEST_PAUSE, Reconnect};
 pub use line::{Decoded, LineCodec, Reading};
 pub use malformed::Malformed;
+pub use server::{
+    ClientId, DEFAULT_MAX_CLIENTS, DEFAULT_MAX_QUEUED, DEFAULT_STALL_TIMEOUT, Departure, Failures, Listener,
+    Server, ServerConfig, ServerEvent, ServerStats,
+};
 
 /// The longest message of the original, in bytes; the default here, too.
 pub const DEFAULT_MAX_LEN: usize = 6000;

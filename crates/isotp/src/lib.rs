@@ -14,6 +14,8 @@ mod channel;
 pub mod codec;
 pub mod config;
 pub mod data_link;
+#[cfg(feature = "alloc")]
+pub mod endpoints;
 mod error;
 mod event;
 #[cfg(feature = "tokio")]
@@ -23,6 +25,8 @@ mod kernel;
 mod padding;
 pub mod pci;
 mod rate;
+#[cfg(feature = "alloc")]
+pub mod responders;
 mod rx;
 pub mod stmin;
 #[cfg(feature = "tokio")]
@@ -38,6 +42,8 @@ pub use channel::Channel;
 pub use codec::PciCodec;
 pub use config::{Config, Duplex, FlowParameters, Role};
 pub use data_link::{DataLink, Padding, TxDl};
+#[cfg(feature = "alloc")]
+pub use endpoints::{EndpointId, Endpoints, GroupId, InsertError};
 pub use error::{IgnoreReason, NResult, ParameterError, SendError, Side, Timeout, TransferError};
 pub use event::{Event, SendState, Stats, TransferId};
 #[cfg(all(feature = "linux", target_os = "linux"))]
@@ -45,6 +51,8 @@ pub use kernel::KernelIsoTp;
 pub use padding::{FrameLength, PaddingCheck, PaddingFault};
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use rate::RateLimit;
+#[cfg(feature = "alloc")]
+pub use responders::{Responder, Responders, RespondersError};
 pub use stmin::{BlockSize, StMin};
 #[cfg(feature = "tokio")]
 pub use stream::{IsoTpStream, Sending, StreamError};

@@ -115,14 +115,15 @@ pub(super) fn listed<'a>(troubles: impl Iterator<Item = &'a TroubleCode>) -> imp
     })
 }
 
-/// Clears all codes, or the one that is named; false when there is no such code.
-pub(super) fn clear(troubles: &mut [TroubleCode], group: [u8; 3]) -> bool {
-    let mut found = group == ALL_GROUPS;
-    for trouble in troubles {
-        if group == ALL_GROUPS || trouble.code == group {
-            trouble.status = CLEARED;
-            found = true;
-        }
+/// Whether a group of trouble codes, or the one that is named, exists.
+pub(super) fn exists(troubles: &[TroubleCode], group: [u8; 3]) -> bool {
+    group == ALL_GROUPS || troubles.iter().any(|trouble| trouble.code == group)
+}
+
+/// Clears all codes, or the one that is named.
+pub(super) fn clear(troubles: &mut [TroubleCode], group: [u8; 3]) {
+    let named = |trouble: &&mut TroubleCode| group == ALL_GROUPS || trouble.code == group;
+    for trouble in troubles.iter_mut().filter(named) {
+        trouble.status = CLEARED;
     }
-    found
 }

@@ -136,11 +136,12 @@ impl Ecu {
 
     fn clear_troubles(&mut self, rest: &[u8]) -> Outcome {
         let group = <[u8; 3]>::try_from(rest).map_err(|_| ResponseCode::WrongLength)?;
-        self.standing()?;
-        match data::clear(&mut self.troubles, group) {
-            true => Ok(Vec::new().into()),
-            false => Err(ResponseCode::RequestOutOfRange),
+        if !data::exists(&self.troubles, group) {
+            return Err(ResponseCode::RequestOutOfRange);
         }
+        self.standing()?;
+        data::clear(&mut self.troubles, group);
+        Ok(Vec::new().into())
     }
 
     fn read_troubles(&self, subfunction: u8, rest: &[u8]) -> Outcome {

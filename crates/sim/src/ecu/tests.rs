@@ -272,6 +272,7 @@ fn while_the_engine_runs_nothing_is_cleared_or_programmed() {
     let mut bench = Bench::new(Ecu::default());
     bench.ecu.set_engine(Engine::Running);
     bench.refuses(&[0x14, 0xFF, 0xFF, 0xFF], 0x22);
+    bench.refuses(&[0x14, 0x12, 0x34, 0x56], 0x31);
     bench.refuses(&[0x10, 0x02], 0x22);
     bench.ecu.set_engine(Engine::Off);
     bench.ask(&[0x10, 0x02]).unwrap();

@@ -60,8 +60,9 @@ impl Buffer for bytes::BytesMut {
         usize::MAX
     }
 
+    /// Gives the memory up, so that an idle channel has none.
     fn clear(&mut self) {
-        Self::clear(self);
+        *self = Self::new();
     }
 
     fn append(&mut self, data: &[u8]) {

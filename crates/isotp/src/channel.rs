@@ -91,7 +91,7 @@ impl<T: AsRef<[u8]>> Channel<T, BytesMut> {
     pub fn take_received(&mut self, now: Instant) -> Option<(Target, Bytes)> {
         let (target, message) = match self.rx.held()? {
             (Target::Functional, data) => (Target::Functional, Bytes::copy_from_slice(data)),
-            (Target::Physical, _) => (Target::Physical, self.rx.buffer_mut().split().freeze()),
+            (Target::Physical, _) => (Target::Physical, core::mem::take(self.rx.buffer_mut()).freeze()),
         };
         self.release(now);
         Some((target, message))

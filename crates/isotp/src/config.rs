@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use tinwire_time::Instant;
+
 use crate::data_link::{DataLink, Padding};
 use crate::padding::PaddingCheck;
 use crate::rate::RateLimit;
@@ -15,6 +17,33 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(1000);
 pub const DEFAULT_N_BR: Duration = Duration::from_millis(400);
 /// The default of [`Config::wft_max`].
 pub const DEFAULT_WFT_MAX: u8 = 10;
+
+/// A time in whole microseconds: half the size of a [`Duration`], and added without a division.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Micros(u64);
+
+impl Micros {
+    /// The shortest time of at least `duration`.
+    pub(crate) const fn covering(duration: Duration) -> Self {
+        let micros = duration.as_secs().saturating_mul(1_000_000);
+        Self(micros.saturating_add(duration.subsec_nanos().div_ceil(1_000) as u64))
+    }
+
+    pub(crate) const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The instant that is this much later than `now`.
+    pub(crate) const fn after(self, now: Instant) -> Instant {
+        Instant::from_micros(now.as_micros().saturating_add(self.0))
+    }
+}
+
+impl PartialEq<Duration> for Micros {
+    fn eq(&self, other: &Duration) -> bool {
+        *self == Self::covering(*other)
+    }
+}
 
 /// Whether a channel takes part in the transfers it sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,11 +111,11 @@ pub struct Config {
     pub(crate) flow_parameters: FlowParameters,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) padding_check: PaddingCheck,
-    pub(crate) n_as: Duration,
-    pub(crate) n_ar: Duration,
-    pub(crate) n_bs: Duration,
-    pub(crate) n_br: Duration,
-    pub(crate) n_cr: Duration,
+    pub(crate) n_as: Micros,
+    pub(crate) n_ar: Micros,
+    pub(crate) n_bs: Micros,
+    pub(crate) n_br: Micros,
+    pub(crate) n_cr: Micros,
 }
 
 impl Default for Config {
@@ -106,11 +135,11 @@ impl Default for Config {
             flow_parameters: FlowParameters::default(),
             rate_limit: None,
             padding_check: PaddingCheck::default(),
-            n_as: DEFAULT_TIMEOUT,
-            n_ar: DEFAULT_TIMEOUT,
-            n_bs: DEFAULT_TIMEOUT,
-            n_br: DEFAULT_N_BR,
-            n_cr: DEFAULT_TIMEOUT,
+            n_as: Micros::covering(DEFAULT_TIMEOUT),
+            n_ar: Micros::covering(DEFAULT_TIMEOUT),
+            n_bs: Micros::covering(DEFAULT_TIMEOUT),
+            n_br: Micros::covering(DEFAULT_N_BR),
+            n_cr: Micros::covering(DEFAULT_TIMEOUT),
         }
     }
 }
@@ -251,7 +280,7 @@ impl Config {
     #[must_use]
     pub const fn n_as(self, timeout: Duration) -> Self {
         Self {
-            n_as: timeout,
+            n_as: Micros::covering(timeout),
             ..self
         }
     }
@@ -262,7 +291,7 @@ impl Config {
     #[must_use]
     pub const fn n_ar(self, timeout: Duration) -> Self {
         Self {
-            n_ar: timeout,
+            n_ar: Micros::covering(timeout),
             ..self
         }
     }
@@ -274,7 +303,7 @@ impl Config {
     #[must_use]
     pub const fn n_bs(self, timeout: Duration) -> Self {
         Self {
-            n_bs: timeout,
+            n_bs: Micros::covering(timeout),
             ..self
         }
     }
@@ -286,7 +315,7 @@ impl Config {
     #[must_use]
     pub const fn n_br(self, interval: Duration) -> Self {
         Self {
-            n_br: interval,
+            n_br: Micros::covering(interval),
             ..self
         }
     }
@@ -297,7 +326,7 @@ impl Config {
     #[must_use]
     pub const fn n_cr(self, timeout: Duration) -> Self {
         Self {
-            n_cr: timeout,
+            n_cr: Micros::covering(timeout),
             ..self
         }
     }

@@ -13,6 +13,8 @@
 //! flow control       3S    BS   ST                      S = flow status, BS = block size, ST = STmin
 //! ```
 
+use core::fmt;
+
 use can_link::frame::Dlc;
 use thiserror::Error;
 
@@ -167,6 +169,31 @@ impl FlowControl {
     }
 }
 
+/// A part of a PDU that can be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// The first byte.
+    Pci,
+    /// The length of a single frame in the escape form.
+    SingleFrameLength,
+    /// The length of a first frame.
+    FirstFrameLength,
+    /// The three bytes of a flow control.
+    FlowControl,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pci => "PCI",
+            Self::SingleFrameLength => "single-frame length",
+            Self::FirstFrameLength => "first-frame length",
+            Self::FlowControl => "flow control",
+        })
+    }
+}
+
 /// Why bytes are not a PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
@@ -175,7 +202,7 @@ pub enum DecodeError {
     #[error("{field} needs {need} bytes, the frame has {got}")]
     Short {
         /// What is incomplete.
-        field: &'static str,
+        field: Field,
         /// Bytes needed, counted from the PCI.
         need: u8,
         /// Bytes there.
@@ -245,7 +272,7 @@ impl Pci {
             need,
             got: as_u8(data.len()),
         };
-        let (&first, rest) = data.split_first().ok_or_else(|| short("PCI", 1))?;
+        let (&first, rest) = data.split_first().ok_or_else(|| short(Field::Pci, 1))?;
         let low = first & 0x0F;
         match first >> 4 {
             0 => single_frame(low, rest, prefix, min_can_dl),
@@ -259,7 +286,7 @@ impl Pci {
             3 => {
                 let (&[block_size, st_min_bits], rest) = rest
                     .split_first_chunk()
-                    .ok_or_else(|| short("flow control", as_u8(FLOW_CONTROL_LEN)))?;
+                    .ok_or_else(|| short(Field::FlowControl, as_u8(FLOW_CONTROL_LEN)))?;
                 let control = FlowControl {
                     status: FlowStatus::from_bits(low),
                     block_size: BlockSize::from_bits(block_size),
@@ -313,7 +340,7 @@ fn single_frame(
         });
     }
     let (&len, data) = rest.split_first().ok_or(DecodeError::Short {
-        field: "single-frame length",
+        field: Field::SingleFrameLength,
         need: 2,
         got: 1,
     })?;
@@ -350,7 +377,7 @@ fn first_frame(low: u8, data: &[u8], prefix: Prefix) -> Result<(Pci, &[u8]), Dec
         });
     }
     let short = DecodeError::Short {
-        field: "first-frame length",
+        field: Field::FirstFrameLength,
         need: as_u8(MAX_PCI_LEN),
         got: as_u8(data.len()),
     };

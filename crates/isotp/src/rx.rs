@@ -66,7 +66,7 @@ enum State {
 struct Reception {
     len: u32,
     /// CAN_DL of the first frame; no consecutive frame is longer.
-    rx_dl: usize,
+    rx_dl: u8,
     expected: SequenceNumber,
     /// Frames until the next flow control; `None`: no further one, or it was not sent yet.
     left: Option<u8>,
@@ -77,7 +77,7 @@ struct Reception {
 #[derive(Clone, Copy)]
 struct Paused {
     len: u32,
-    rx_dl: usize,
+    rx_dl: u8,
     waits: u8,
     first: FrameData,
 }
@@ -225,13 +225,13 @@ impl<R: Buffer> Rx<R> {
             }
             self.state = State::Paused(Paused {
                 len,
-                rx_dl: pdu.frame.len(),
+                rx_dl: as_u8(pdu.frame.len()),
                 waits: 0,
                 first: FrameData::new(pdu.data),
             });
-            self.timers.start(Kind::NBr, now + config.n_br);
+            self.timers.start(Kind::NBr, config.n_br.after(now));
         } else {
-            self.begin(now, len, pdu.frame.len(), pdu.data, config);
+            self.begin(now, len, as_u8(pdu.frame.len()), pdu.data, config);
         }
         report.event(Event::ReceiveStarted { len });
     }
@@ -242,7 +242,7 @@ impl<R: Buffer> Rx<R> {
     }
 
     /// Stores a first frame's data and answers it.
-    fn begin(&mut self, now: Instant, len: u32, rx_dl: usize, data: &[u8], config: &Config) {
+    fn begin(&mut self, now: Instant, len: u32, rx_dl: u8, data: &[u8], config: &Config) {
         self.buffer.clear();
         self.buffer.append(data);
         self.state = State::Receiving(Reception {
@@ -262,7 +262,7 @@ impl<R: Buffer> Rx<R> {
                 self.timers.stop(Kind::NCr);
                 self.answer = Some(FlowStatus::ContinueToSend);
             }
-            Role::Listener => self.timers.start(Kind::NCr, now + config.n_cr),
+            Role::Listener => self.timers.start(Kind::NCr, config.n_cr.after(now)),
         }
     }
 
@@ -283,7 +283,7 @@ impl<R: Buffer> Rx<R> {
             return report.ignored(IgnoreReason::TooSoon);
         }
         let pci_len = pdu.frame.len() - pdu.data.len();
-        let full = reception.rx_dl - pci_len;
+        let full = usize::from(reception.rx_dl) - pci_len;
         let missing = usize::try_from(reception.len)
             .unwrap_or(usize::MAX)
             .saturating_sub(self.buffer.filled().len());
@@ -321,7 +321,7 @@ impl<R: Buffer> Rx<R> {
             reception.left = None;
             self.next_block(now, config);
         } else {
-            self.timers.start(Kind::NCr, now + config.n_cr);
+            self.timers.start(Kind::NCr, config.n_cr.after(now));
         }
     }
 
@@ -358,7 +358,7 @@ impl<R: Buffer> Rx<R> {
             _ => {}
         }
         self.unconfirmed = self.unconfirmed.saturating_add(1);
-        self.timers.start(Kind::NAr, now + config.n_ar);
+        self.timers.start(Kind::NAr, config.n_ar.after(now));
         // WAIT and OVFLW carry the real values too: some senders take them from the first flow control (ch.
         // 3).
         let control = FlowControl::new(status, config.block_size, config.st_min);
@@ -384,8 +384,8 @@ impl<R: Buffer> Rx<R> {
         self.timers.stop(Kind::NAr);
         match self.state {
             State::Idle | State::Holding => {}
-            State::Receiving(_) => self.timers.start(Kind::NCr, now + config.n_cr),
-            State::Paused(_) => self.timers.start(Kind::NBr, now + config.n_br),
+            State::Receiving(_) => self.timers.start(Kind::NCr, config.n_cr.after(now)),
+            State::Paused(_) => self.timers.start(Kind::NBr, config.n_br.after(now)),
         }
     }
 

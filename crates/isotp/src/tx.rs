@@ -7,7 +7,7 @@ use can_link::CanFrame;
 use tinwire_time::{Instant, TimerTable};
 
 use crate::address::{Target, TxAddress};
-use crate::config::{Config, FlowParameters, Role};
+use crate::config::{Config, FlowParameters, Micros, Role};
 use crate::error::{IgnoreReason, SendError, Timeout, TransferError};
 use crate::event::{Event, Report, TransferId};
 use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
@@ -50,7 +50,7 @@ enum Phase {
         /// How many of them until the next flow control; `None`: all.
         left: Option<u8>,
         /// From one's confirmation to the next one's request.
-        gap: Duration,
+        gap: Micros,
     },
     /// All frames are out and not all are confirmed.
     Finishing,
@@ -240,7 +240,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
         self.timers.stop(Kind::Gap);
         self.timers.stop(Kind::Rate);
         if transfer.all_confirmed() {
-            self.timers.start(Kind::NAs, now + config.n_as);
+            self.timers.start(Kind::NAs, config.n_as.after(now));
         }
         transfer.offset += taken;
         transfer.phase = match transfer.phase {
@@ -283,7 +283,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
         if transfer.all_confirmed() {
             self.timers.stop(Kind::NAs);
         } else {
-            self.timers.start(Kind::NAs, now + config.n_as);
+            self.timers.start(Kind::NAs, config.n_as.after(now));
         }
         match pci {
             Pci::FirstFrame { .. } => {
@@ -300,9 +300,9 @@ impl<T: AsRef<[u8]>> Tx<T> {
         }
         match transfer.phase {
             Phase::WaitFlow { .. } if transfer.all_confirmed() => {
-                self.timers.start(Kind::NBs, now + config.n_bs);
+                self.timers.start(Kind::NBs, config.n_bs.after(now));
             }
-            Phase::Sending { gap, .. } if !gap.is_zero() => self.timers.start(Kind::Gap, now + gap),
+            Phase::Sending { gap, .. } if !gap.is_zero() => self.timers.start(Kind::Gap, gap.after(now)),
             Phase::Finishing if transfer.all_confirmed() => {
                 let id = transfer.id;
                 self.reset();
@@ -345,9 +345,10 @@ impl<T: AsRef<[u8]>> Tx<T> {
         match control.status {
             FlowStatus::ContinueToSend => {
                 self.timers.stop(Kind::NBs);
+                let gap = config.forced_gap.unwrap_or_else(|| parameters.st_min().gap());
                 transfer.phase = Phase::Sending {
                     left: parameters.block_size.frames(),
-                    gap: config.forced_gap.unwrap_or_else(|| parameters.st_min().gap()),
+                    gap: Micros::covering(gap),
                 };
             }
             FlowStatus::Wait => {
@@ -358,7 +359,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
                         transfer.phase = Phase::WaitFlow {
                             waits: waits.saturating_add(1),
                         };
-                        self.timers.start(Kind::NBs, now + config.n_bs);
+                        self.timers.start(Kind::NBs, config.n_bs.after(now));
                     }
                 }
             }

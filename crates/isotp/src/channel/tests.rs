@@ -261,3 +261,23 @@ fn every_state_of_the_receiver_has_an_outcome_for_every_input() {
         &text,
     );
 }
+
+#[test]
+fn an_idle_channel_is_smaller_than_a_kibibyte_and_has_no_heap() {
+    assert!(size_of::<BytesChannel>() <= 920, "{}", size_of::<BytesChannel>());
+    assert!(size_of::<Event>() <= 24, "{}", size_of::<Event>());
+    let heap = |channel: &mut BytesChannel| BytesMut::capacity(channel.rx.buffer_mut());
+    let mut at = At::idle();
+    assert_eq!(heap(&mut at.channel), 0);
+    at = first_frame(at).poll().confirmed();
+    // Twenty bytes are announced, five are there.
+    let begun = heap(&mut at.channel);
+    assert!((1..20).contains(&begun), "{begun}");
+    at = at
+        .frame(&[0x21, 6, 7, 8, 9, 10, 11, 12])
+        .frame(&[0x22, 13, 14, 15, 16, 17, 18, 19]);
+    assert_eq!(at.channel.take_received(at.now).unwrap().1.len(), 20);
+    assert_eq!(heap(&mut at.channel), 0);
+    at = first_frame(at).aborted();
+    assert_eq!(heap(&mut at.channel), 0);
+}

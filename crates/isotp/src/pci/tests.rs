@@ -40,7 +40,7 @@ fn each_kind_is_told_by_its_high_nibble() {
     assert_eq!(
         decode(&[]),
         Err(DecodeError::Short {
-            field: "PCI",
+            field: Field::Pci,
             need: 1,
             got: 0
         })

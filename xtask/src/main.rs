@@ -11,6 +11,7 @@ mod cross;
 mod demo;
 mod doc;
 mod failure;
+mod need;
 mod nostd;
 mod process;
 mod setup;

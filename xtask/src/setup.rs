@@ -21,8 +21,27 @@ const DEBIAN: [&str; 11] = [
     "python3",
     "python3-venv",
 ];
-/// The Python peers: package, version and the module whose import shows that it is there.
-const PYTHON: [(&str, &str, &str); 2] = [("python-can", "4.6.1", "can"), ("can-isotp", "2.0.7", "isotp")];
+/// The peers in Python, but the one whose requirements exclude theirs.
+pub(crate) const PYTHON: Venv = Venv {
+    folder: "venv",
+    variable: "TINWIRE_PYTHON",
+    packages: &[
+        ("python-can", "4.6.1", "can"),
+        ("can-isotp", "2.0.7", "isotp"),
+        ("udsoncan", "1.26.1", "udsoncan"),
+    ],
+};
+/// aioisotp cannot send with a python-can of version 4, and that one of version 3 asks `setuptools` for the
+/// module that versions after 81 do not have.
+pub(crate) const AIOISOTP: Venv = Venv {
+    folder: "venv-aioisotp",
+    variable: "TINWIRE_PYTHON_AIOISOTP",
+    packages: &[
+        ("setuptools", "65.5.0", "pkg_resources"),
+        ("python-can", "3.3.4", "can"),
+        ("aioisotp", "0.1.1", "aioisotp"),
+    ],
+};
 /// The bare target that the cores are built for.
 pub(crate) const BARE_TARGET: &str = "thumbv7em-none-eabi";
 /// Systems without CAN in their kernel, for which all else has to compile.
@@ -44,9 +63,78 @@ pub(crate) fn run() -> Result {
     }
 }
 
-/// The interpreter that has the Python peers.
-pub(crate) fn python(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("venv/bin/python")
+/// A Python with packages of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Venv {
+    /// Below the folder of everything that is built.
+    folder: &'static str,
+    /// The environment variable by which tests find its interpreter.
+    variable: &'static str,
+    /// Name, version and a module that shows that it works.
+    packages: &'static [(&'static str, &'static str, &'static str)],
+}
+
+impl Venv {
+    const ALL: [Self; 2] = [PYTHON, AIOISOTP];
+
+    pub(crate) fn interpreter(&self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join(self.folder).join("bin/python")
+    }
+
+    /// Whether each package is there in its version.
+    pub(crate) fn is_there(&self, workspace: &Workspace) -> bool {
+        let mut code = String::from("from importlib.metadata import version\n");
+        for (name, version, module) in self.packages {
+            code.push_str(&format!(
+                "import {module}\nassert version('{name}') == '{version}'\n"
+            ));
+        }
+        process::quiet(Command::new(self.interpreter(workspace)).args(["-W", "ignore", "-c", &code]))
+    }
+
+    /// Its packages, for messages.
+    pub(crate) fn shown(&self) -> String {
+        let packages = self
+            .packages
+            .iter()
+            .map(|(name, version, _)| format!("{name} {version}"));
+        packages.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Makes it anew: nothing of what was there before can then spoil it.
+    fn make(&self, workspace: &Workspace) -> Result {
+        let folder = workspace.target.join(self.folder);
+        process::run(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(folder),
+        )?;
+        let packages = self
+            .packages
+            .iter()
+            .map(|(name, version, _)| format!("{name}=={version}"));
+        process::run(
+            Command::new(self.interpreter(workspace))
+                .args(["-m", "pip", "install", "--quiet"])
+                .args(packages),
+        )
+    }
+}
+
+/// How tests find the interpreters that are there.
+pub(crate) fn pythons(workspace: &Workspace) -> Vec<(String, String)> {
+    let there = Venv::ALL
+        .into_iter()
+        .map(|venv| (venv, venv.interpreter(workspace)));
+    there
+        .filter(|(_, interpreter)| interpreter.is_file())
+        .map(|(venv, interpreter)| {
+            (
+                venv.variable.to_owned(),
+                interpreter.to_string_lossy().into_owned(),
+            )
+        })
+        .collect()
 }
 
 fn targets() -> Result {
@@ -116,18 +204,12 @@ fn apt_get() -> Command {
 }
 
 fn python_packages(workspace: &Workspace) -> Result {
-    let python = python(workspace);
-    let imports = PYTHON.map(|(_, _, module)| format!("import {module}")).join("; ");
-    if process::quiet(Command::new(&python).args(["-c", &imports])) {
+    let missing: Vec<_> = Venv::ALL
+        .into_iter()
+        .filter(|venv| !venv.is_there(workspace))
+        .collect();
+    if missing.is_empty() {
         println!("Python packages: all there");
-        return Ok(());
     }
-    let directory = workspace.target.join("venv");
-    process::run(Command::new("python3").args(["-m", "venv"]).arg(&directory))?;
-    let packages = PYTHON.map(|(name, version, _)| format!("{name}=={version}"));
-    process::run(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(packages),
-    )
+    missing.iter().try_for_each(|venv| venv.make(workspace))
 }

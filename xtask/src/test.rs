@@ -4,6 +4,7 @@ use std::env;
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
+use crate::need;
 use crate::process;
 use crate::setup;
 use crate::suite;
@@ -13,8 +14,6 @@ use crate::workspace::Workspace;
 
 /// Test files with this prefix talk to somebody else's program; the rest of the name says whose.
 pub(crate) const PEER_PREFIX: &str = "peer_";
-/// The programs that the peer tests start.
-const PEERS: [(&str, &[&str]); 1] = [("peer_fstrm", &["fstrm_capture", "fstrm_dump", "fstrm_replay"])];
 
 pub(crate) fn run() -> Result {
     let mut session = Session {
@@ -91,25 +90,20 @@ impl Session {
 
     fn peer_tests(&mut self) -> Result {
         for executable in suite::build(&self.workspace, PEER_PREFIX)? {
-            let Some((_, programs)) = PEERS.iter().find(|(target, _)| executable.target == *target) else {
-                let why = Failure::new("xtask/src/test.rs does not say which programs it starts");
+            let Some(needs) = need::of(&executable.target) else {
+                let why = Failure::new("xtask/src/need.rs does not say what it starts");
                 self.fail(&executable.title(), &why);
                 continue;
             };
-            let missing: Vec<_> = programs
-                .iter()
-                .filter(|program| process::find(program).is_none())
-                .copied()
-                .collect();
-            if missing.is_empty() {
+            if let Some(why) = need::missing(needs, &self.workspace) {
+                self.missing(&executable.title(), executable.count(None)?, &Failure::new(why));
+            } else {
                 let mut test = Command::new(&executable.path);
                 test.arg("--ignored").current_dir(&executable.directory);
                 test.env("CARGO_MANIFEST_DIR", &executable.directory);
+                test.envs(setup::pythons(&self.workspace));
                 let totals = self.counted(&mut test)?;
                 self.totals += totals;
-            } else {
-                let why = Failure::new(format!("{} missing: cargo xtask setup", missing.join(", ")));
-                self.missing(&executable.title(), executable.count(None)?, &why);
             }
         }
         Ok(())

@@ -21,6 +21,7 @@ use std::env;
 use std::path::PathBuf;
 
 use crate::failure::{Failure, Result};
+use crate::need;
 use crate::process;
 use crate::setup;
 use crate::suite::{self, Executable};
@@ -36,8 +37,6 @@ pub(crate) use crate::vcan::options::Options;
 pub(crate) const PREFIX: &str = "vcan_";
 /// Test files with this prefix need the emulated controllers.
 const CONTROLLERS_PREFIX: &str = "vcan_hw";
-/// And these meet peers written in Python.
-const PYTHON_PREFIX: &str = "vcan_python";
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +120,7 @@ pub(crate) fn command(
         title: String::new(),
         line,
         directory,
-        environment: environment(workspace),
+        environment: setup::pythons(workspace),
     };
     Place::choose(workspace, options)?
         .run(options, vec![step], &mut process::show)?
@@ -150,7 +149,7 @@ pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
     };
     for executable in &impossible {
         let why = missing(executable, workspace, &place).unwrap_or_default();
-        println!("SKIPPED: {}: needs {why}", executable.title());
+        println!("SKIPPED: {}: {why}", executable.title());
     }
     let (counted, mut result) = run_all(workspace, options, &place, &runnable)?;
     totals += counted;
@@ -179,7 +178,7 @@ fn run_all(
         .map(|executable| Step::test(executable, options.filter.as_deref()))
         .collect();
     for step in &mut steps {
-        step.environment.extend(environment(workspace));
+        step.environment.extend(setup::pythons(workspace));
     }
     let mut tally = Tally::default();
     let mut listener = |bytes: &[u8]| {
@@ -195,15 +194,11 @@ fn run_all(
 }
 
 /// What a test file needs and this run lacks, with the command that brings it.
-fn missing(executable: &Executable, workspace: &Workspace, place: &Place) -> Option<&'static str> {
-    let needs = |prefix| executable.target.starts_with(prefix);
-    if needs(CONTROLLERS_PREFIX) && !place.has_controllers() {
-        return Some("CAN controllers: cargo xtask vcan --hw");
+fn missing(executable: &Executable, workspace: &Workspace, place: &Place) -> Option<String> {
+    if executable.target.starts_with(CONTROLLERS_PREFIX) && !place.has_controllers() {
+        return Some("CAN controllers missing: cargo xtask vcan --hw".to_owned());
     }
-    if needs(PYTHON_PREFIX) && !setup::python(workspace).is_file() {
-        return Some("the Python peers: cargo xtask setup");
-    }
-    None
+    need::missing(need::of(&executable.target).unwrap_or_default(), workspace)
 }
 
 fn count(executables: &[Executable], filter: Option<&str>) -> Result<u64> {
@@ -211,14 +206,4 @@ fn count(executables: &[Executable], filter: Option<&str>) -> Result<u64> {
         .iter()
         .map(|executable| executable.count(filter))
         .sum()
-}
-
-/// The Python with the packages of `cargo xtask setup`, for tests against peers written in it.
-fn environment(workspace: &Workspace) -> Vec<(String, String)> {
-    let python = setup::python(workspace);
-    let is_there = python.is_file();
-    is_there
-        .then(|| ("TINWIRE_PYTHON".to_owned(), python.to_string_lossy().into_owned()))
-        .into_iter()
-        .collect()
 }

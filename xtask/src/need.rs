@@ -1,0 +1,93 @@
+//! What the tests against other people's programs start, and whether it is installed.
+
+use crate::process;
+use crate::setup::{AIOISOTP, PYTHON, Venv};
+use crate::workspace::Workspace;
+
+/// Something that `cargo xtask setup` installs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Program(&'static str),
+    Python(Venv),
+}
+
+/// The test files that need something, and what.
+const NEEDS: [(&str, &[Need]); 3] = [
+    (
+        "peer_fstrm",
+        &[
+            Need::Program("fstrm_capture"),
+            Need::Program("fstrm_dump"),
+            Need::Program("fstrm_replay"),
+        ],
+    ),
+    ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
+    ("vcan_python", &[Need::Python(PYTHON)]),
+];
+
+/// What the test file `target` needs; `None` when nobody wrote it down.
+pub(crate) fn of(target: &str) -> Option<&'static [Need]> {
+    NEEDS
+        .iter()
+        .find(|(file, _)| *file == target)
+        .map(|(_, needs)| *needs)
+}
+
+/// What of these is not installed, and the command that installs it; `None` when all is there.
+pub(crate) fn missing(needs: &[Need], workspace: &Workspace) -> Option<String> {
+    let absent: Vec<_> = needs
+        .iter()
+        .filter(|need| !need.is_there(workspace))
+        .map(Need::shown)
+        .collect();
+    (!absent.is_empty()).then(|| format!("{} missing: cargo xtask setup", absent.join(", ")))
+}
+
+impl Need {
+    fn is_there(&self, workspace: &Workspace) -> bool {
+        match self {
+            Self::Program(name) => process::find(name).is_some(),
+            Self::Python(venv) => venv.is_there(workspace),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Program(name) => (*name).to_owned(),
+            Self::Python(venv) => format!("Python with {}", venv.shown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> Workspace {
+        Workspace {
+            root: "/w".into(),
+            target: "/no/such/target".into(),
+            packages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_installs_it() {
+        let needs = [
+            Need::Program("sh"),
+            Need::Program("no-such-tool"),
+            Need::Python(AIOISOTP),
+        ];
+        let missing = missing(&needs, &workspace()).unwrap();
+        assert!(missing.starts_with("no-such-tool, Python with "), "{missing}");
+        assert!(missing.contains("aioisotp 0.1.1"), "{missing}");
+        assert!(missing.ends_with(": cargo xtask setup"), "{missing}");
+    }
+
+    #[test]
+    fn nothing_is_missing_where_all_is_there() {
+        assert_eq!(missing(&[Need::Program("sh")], &workspace()), None);
+        assert_eq!(of("peer_python").map(<[Need]>::len), Some(2));
+        assert_eq!(of("vcan_raw"), None);
+    }
+}

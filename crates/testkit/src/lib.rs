@@ -5,6 +5,8 @@
 //! | [`vectors`] | files captured from real peers: where they are, how they are read, what was checked |
 //! | [`wire`] | a seeded wire in virtual time that loses, doubles, delays and reorders |
 //! | [`snapshot`] | text kept in the repository and compared with what a test prints |
+//! | [`compat`] | what was measured with somebody else's program, for `docs/COMPATIBILITY.md` |
+//! | `peer` (feature of that name) | a Python that takes orders and tells news |
 #![forbid(unsafe_code)]
 #![expect(
     clippy::panic,
@@ -13,6 +15,9 @@
     reason = "helpers of tests: a failure is a panic with the reason"
 )]
 
+pub mod compat;
+#[cfg(feature = "peer")]
+pub mod peer;
 pub mod snapshot;
 pub mod vectors;
 pub mod wire;

@@ -190,7 +190,7 @@ async fn aioisotp_sends_lengths_of_32_bits_and_cannot_receive_them() {
     soon("our end", ours.send(payload(5000))).await.unwrap();
     assert_eq!(bench.peer.trouble().await, "TypeError");
     bench.give(&mut ours, 300).await;
-    let remark = "5000 bytes: TypeError there at each consecutive frame, nothing is delivered; the next message arrives";
+    let remark = "5000 bytes: TypeError there, nothing is delivered; the next message arrives";
     bench
         .report
         .row(ToPeer, "length: 32 bits", Outcome::PeerFails, remark);

@@ -37,8 +37,8 @@ pub struct Script {
 }
 
 impl Script {
-    /// Starts the script at `path` with the interpreter that the environment variable names, or, where it is not
-    /// set, the one of that virtual environment beside the running test.
+    /// Starts the script at `path` with the interpreter that the environment variable names, or, where it is
+    /// not set, the one of that virtual environment beside the running test.
     ///
     /// # Panics
     /// When there is no such Python, or it does not say that it is ready.

@@ -31,6 +31,8 @@ mod rx;
 pub mod stmin;
 #[cfg(feature = "tokio")]
 pub mod stream;
+#[cfg(feature = "alloc")]
+pub mod survey;
 mod tx;
 
 pub use address::{Address, AddressError, RxAddress, Target, TxAddress};

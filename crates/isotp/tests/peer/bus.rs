@@ -114,7 +114,7 @@ impl Kind {
 }
 
 /// Whether `frames` are those that the steps show.
-fn matches_frames(steps: &[&Value], frames: &[String]) -> bool {
+pub(crate) fn matches_frames(steps: &[&Value], frames: &[String]) -> bool {
     let mut rest = frames;
     for step in steps {
         let count = step["count"]

@@ -2,6 +2,8 @@
 
 pub(crate) mod address;
 pub(crate) mod bus;
+#[cfg(feature = "tokio")]
+pub(crate) mod isotpserver;
 pub(crate) mod pdu;
 pub(crate) mod session;
 

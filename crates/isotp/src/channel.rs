@@ -12,7 +12,7 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Duplex, Role};
 use crate::error::{IgnoreReason, SendError, TransferError};
 use crate::event::{Event, Report, Stats, TransferId};
-use crate::pci::{Pci, Prefix};
+use crate::pci::{FlowControl, Pci, Prefix};
 use crate::rx::{Pdu, Rx};
 use crate::stmin::{BlockSize, StMin};
 use crate::tx::Tx;
@@ -158,32 +158,50 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     ///
     /// Frames with another address are only counted; faults become events.
     pub fn handle_frame(&mut self, now: Instant, frame: &CanFrame) {
+        // What a listener sees of the other direction is none of its business.
+        let _ = self.observe(now, frame);
+    }
+
+    /// Handles a frame, and tells a listener's owner the flow control that it is.
+    pub(crate) fn observe(&mut self, now: Instant, frame: &CanFrame) -> Option<FlowControl> {
         self.check_time(now);
         let Some((target, data)) = self.address.rx().matches(frame) else {
             self.report.stats.frames_foreign += 1;
-            return;
+            return None;
         };
         self.report.stats.frames_received += 1;
-        let (pci, data) = match self.decode(frame, data, self.address.rx().prefix()) {
-            Ok(decoded) => decoded,
-            Err(reason) => return self.report.ignored(reason),
-        };
-        let pdu = Pdu {
-            pci,
-            data,
-            frame: frame.payload(),
-            target,
-        };
-        if let Err(reason) = self.admit(&pdu) {
-            return self.report.ignored(reason);
-        }
+        let decoded = self.decode(frame, data, self.address.rx().prefix());
+        let admitted = decoded.and_then(|(pci, data)| {
+            let pdu = Pdu {
+                pci,
+                data,
+                frame: frame.payload(),
+                target,
+            };
+            self.admit(&pdu).map(|()| pdu)
+        });
         let (config, report) = (&self.config, &mut self.report);
-        match pci {
-            // What a listener sees of the other direction is none of its business.
-            Pci::FlowControl(_) if config.role == Role::Listener => {}
-            Pci::FlowControl(control) => self.tx.handle_flow_control(now, control, config, report),
-            _ => self.rx.handle_pdu(now, &pdu, config, report),
+        match admitted {
+            Err(reason) => report.ignored(reason),
+            Ok(Pdu {
+                pci: Pci::FlowControl(control),
+                ..
+            }) => {
+                if config.role == Role::Listener {
+                    return Some(control);
+                }
+                self.tx.handle_flow_control(now, control, config, report);
+            }
+            Ok(pdu) => self.rx.handle_pdu(now, &pdu, config, report),
         }
+        None
+    }
+
+    /// The node that receives what this listener follows has answered.
+    pub(crate) fn handle_answer(&mut self, now: Instant, answer: FlowControl) {
+        self.check_time(now);
+        self.rx
+            .handle_answer(now, answer.status, &self.config, &mut self.report);
     }
 
     /// What a PDU must be before either machine sees it.

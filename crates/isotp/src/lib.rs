@@ -18,6 +18,7 @@ pub mod data_link;
 pub mod endpoints;
 mod error;
 mod event;
+mod follower;
 #[cfg(feature = "tokio")]
 pub mod isotpserver;
 #[cfg(all(feature = "linux", target_os = "linux"))]
@@ -48,6 +49,7 @@ pub use data_link::{DataLink, Padding, TxDl};
 pub use endpoints::{EndpointId, Endpoints, GroupId, InsertError};
 pub use error::{IgnoreReason, NResult, ParameterError, SendError, Side, Timeout, TransferError};
 pub use event::{Event, SendState, Stats, TransferId};
+pub use follower::{Direction, Follower};
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use kernel::KernelIsoTp;
 pub use padding::{FrameLength, PaddingCheck, PaddingFault};

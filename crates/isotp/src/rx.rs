@@ -325,6 +325,26 @@ impl<R: Buffer> Rx<R> {
         }
     }
 
+    /// Another node, whose message this machine follows, has answered its sender.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Instant,
+        status: FlowStatus,
+        config: &Config,
+        report: &mut Report,
+    ) {
+        if !self.is_receiving() {
+            return;
+        }
+        match status {
+            FlowStatus::ContinueToSend | FlowStatus::Wait => {
+                self.timers.start(Kind::NCr, config.n_cr.after(now));
+            }
+            FlowStatus::Overflow => self.fail(TransferError::Overflow, report),
+            FlowStatus::Reserved(_) => self.fail(TransferError::InvalidFlowStatus(status), report),
+        }
+    }
+
     /// The user has taken the held message.
     pub(crate) fn release(&mut self, now: Instant, config: &Config) {
         if self.functional.take().is_some() {

@@ -29,16 +29,12 @@ use super::opening::{failed, find};
 use super::outcome::{IsoTpError, Side, Transfer, error, side};
 use super::readiness::{Progress, Readiness, budgeted};
 use super::stall::Stall;
+use super::support::max_pdu;
 use super::sys;
 use super::transport::IsoTpOptions;
 use crate::id;
 use crate::link::{Bottleneck, LinkError};
 
-/// Limit of kernels before 5.18, which do not tell it.
-const MAX_PDU_OLD: usize = 8200;
-/// Limit of kernels 5.18 to 6.3, the largest that cannot be asked for.
-const MAX_PDU_UNKNOWN: usize = 66_000;
-const MAX_PDU_PARAMETER: &str = "/sys/module/can_isotp/parameters/max_pdu_size";
 const FD_MTU: u32 = 72;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(5);
@@ -88,16 +84,9 @@ fn is_idle(fd: BorrowedFd<'_>) -> io::Result<bool> {
         .is_some_and(|events| events.contains(PollFlags::POLLOUT)))
 }
 
-/// The longest message that this kernel takes.
-fn max_pdu() -> usize {
-    std::fs::read_to_string(MAX_PDU_PARAMETER)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(MAX_PDU_UNKNOWN)
-}
-
 impl IsoTpSocket {
     pub(super) fn bind(options: &IsoTpOptions, name: &str) -> Result<Self, LinkError> {
+        options.check()?;
         let fd = sys::isotp_socket().map_err(|error| failed(name, "opening an ISO-TP socket", error))?;
         let interface = find(name)?;
         if options.is_fd() && interface.mtu < FD_MTU {
@@ -111,28 +100,23 @@ impl IsoTpSocket {
             .or_else(|_not_root| setsockopt(&fd, RcvBuf, &options.receive_buffer))
             .map_err(|error| context(error.into()))?;
         let (rx, tx) = (id::to_word(options.rx), id::to_word(options.tx));
-        sys::bind_isotp(fd.as_fd(), interface.index, rx, tx).map_err(|error| {
-            if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) {
-                LinkError::unsupported(format!("{name}: the identifiers of an ISO-TP socket must differ"))
-            } else {
-                failed(name, "binding the ISO-TP socket", error)
-            }
-        })?;
+        sys::bind_isotp(fd.as_fd(), interface.index, rx, tx)
+            .map_err(|error| failed(name, "binding the ISO-TP socket", error))?;
         let registered = |error| failed(name, "registering the socket", error);
-        let max_pdu = max_pdu();
         let single_frame_len = options.single_frame_len();
+        let max_send = if options.is_single_frame_broadcast() {
+            single_frame_len
+        } else {
+            max_pdu(fd.as_fd())
+        };
         Ok(Self {
             halves: Some(Halves {
                 read: Readiness::readable(fd.try_clone().map_err(registered)?).map_err(registered)?,
                 write: Readiness::writable(fd).map_err(registered)?,
             }),
             // One more than the limit would show a message that was cut.
-            buffer: vec![0; max_pdu + 1],
-            max_send: if options.is_single_frame_broadcast() {
-                single_frame_len
-            } else {
-                max_pdu
-            },
+            buffer: vec![0; max_send + 1],
+            max_send,
             single_frame_len,
             wants_answers: options.wants_flow_control(),
             transfer: Transfer::Idle,
@@ -152,10 +136,17 @@ impl IsoTpSocket {
         &self.name
     }
 
-    /// The longest message that can be sent, in bytes. Kernels that do not tell are assumed to take 66,000.
+    /// The longest message that can be sent, in bytes, as the kernel itself tells.
     #[must_use]
     pub const fn max_send(&self) -> usize {
         self.max_send
+    }
+
+    /// The longest message that is received, in bytes; none with a [`Broadcast`](super::Broadcast). A longer
+    /// one is answered with an overflow, which the kernel does not report here.
+    #[must_use]
+    pub const fn max_receive(&self) -> usize {
+        if self.wants_answers { self.max_send } else { 0 }
     }
 
     /// The longest message that goes into a single frame, in bytes.
@@ -307,7 +298,7 @@ impl IsoTpSocket {
                     self.pause();
                 }
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                    return too_long(self.max_send.min(MAX_PDU_OLD));
+                    return too_long(self.max_send);
                 }
                 Err(error) => {
                     let errno = error.raw_os_error().ok_or(error)?;

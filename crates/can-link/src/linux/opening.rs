@@ -110,6 +110,15 @@ pub(super) fn find(name: &str) -> Result<Interface, LinkError> {
     Ok(interface)
 }
 
+/// Whether this kernel's raw sockets know virtual channels of CAN XL.
+pub(super) fn knows_xl_channels() -> bool {
+    let set = |fd: OwnedFd| {
+        let pass_all = &XL_VCID_PASS_ALL;
+        sys::set_option(fd.as_fd(), libc::SOL_CAN_RAW, XL_VCID_OPTS, pass_all)
+    };
+    raw_socket().and_then(set).is_ok()
+}
+
 fn raw_socket() -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket(

@@ -48,6 +48,29 @@ pub(super) fn isotp_socket() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// What a kernel ISO-TP socket says to a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// Such a message could be sent now.
+    Possible,
+    /// It could not: it is too long, or the socket is not idle.
+    Refused,
+}
+
+/// Asks a bound socket whether it would take a message of `len` bytes, without sending one.
+///
+/// The kernel looks at the length before it fetches the message; there is none to fetch, so that nothing
+/// is sent.
+pub(super) fn isotp_takes(fd: BorrowedFd<'_>, len: usize) -> Length {
+    // SAFETY: the kernel checks the pointer like any other and fails with EFAULT; it writes nothing.
+    let result = unsafe { libc::send(fd.as_raw_fd(), ptr::null(), len, libc::MSG_DONTWAIT) };
+    if result < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT) {
+        Length::Possible
+    } else {
+        Length::Refused
+    }
+}
+
 fn address(index: u32) -> libc::sockaddr_can {
     // SAFETY: `sockaddr_can` consists of integers, for which zero is a value.
     let mut address: libc::sockaddr_can = unsafe { mem::zeroed() };

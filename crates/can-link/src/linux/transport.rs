@@ -14,8 +14,10 @@
 use core::time::Duration;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::string::ToString;
 
 use embedded_can::Id;
+use thiserror::Error;
 
 use super::isotp::IsoTpSocket;
 use super::options::DEFAULT_RECEIVE_BUFFER;
@@ -44,9 +46,13 @@ const RX_EXT_ADDR: u32 = 0x0200;
 const SF_BROADCAST: u32 = 0x0800;
 const CF_BROADCAST: u32 = 0x1000;
 const DYN_FC_PARMS: u32 = 0x2000;
+/// Everything about the padding of received frames.
+const RX_CHECKS: u32 = RX_PADDING | CHK_PAD_LEN | CHK_PAD_DATA;
 
 /// `frame_txtime` that means none at all; 0 would mean "as before".
 const NO_TXTIME: u32 = u32::MAX;
+/// The kernel's own default: 50 µs.
+const DEFAULT_TXTIME: Duration = Duration::from_micros(50);
 
 /// What the kernel answers a first frame with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -111,7 +117,32 @@ pub enum Broadcast {
     ConsecutiveFrames,
 }
 
+/// Why a set of options is none that the kernel could follow. No socket was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IsoTpOptionsError {
+    /// A time that the kernel cannot hold.
+    #[error("{what} of {got:?}; at most {max:?} (32 bits of nanoseconds)")]
+    TooLong {
+        /// Which time.
+        what: &'static str,
+        /// The time asked for.
+        got: Duration,
+        /// The longest possible.
+        max: Duration,
+    },
+    /// The socket would take its own frames for the other's.
+    #[error("the identifiers of an ISO-TP socket must differ; both are {0:x?}")]
+    SameId(Id),
+    /// A socket that broadcasts receives nothing.
+    #[error("{0} is about receiving; a socket that broadcasts receives nothing")]
+    BroadcastReceives(&'static str),
+}
+
 /// Options of a kernel ISO-TP socket; [`bind`](Self::bind) makes the socket.
+///
+/// `WAIT_TX_DONE` is missing on purpose: it makes sending block, on a non-blocking socket too, and with it
+/// every task of the runtime's thread. Waiting for the end of a message is [`IsoTpSocket::flush`].
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -137,22 +168,36 @@ pub struct IsoTpOptions {
     pub(super) rx: Id,
     pub(super) tx: Id,
     flags: u32,
-    frame_txtime: u32,
+    frame_txtime: Duration,
     ext_address: u8,
     rx_ext_address: u8,
     tx_padding: u8,
     rx_padding: u8,
     flow_control: FlowControl,
-    tx_st_min: Option<u32>,
-    rx_st_min: Option<u32>,
+    tx_st_min: Option<Duration>,
+    rx_st_min: Option<Duration>,
     link_layer: LinkLayer,
     pub(super) receive_buffer: usize,
     pub(super) send_timeout: Option<Duration>,
 }
 
-/// Nanoseconds as the kernel takes them: at most 4.29 s.
-fn nanos(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos()).unwrap_or(u32::MAX - 1)
+/// Nanoseconds as the kernel takes them, at most `max`.
+fn nanos(what: &'static str, time: Duration, max: u32) -> Result<u32, IsoTpOptionsError> {
+    let too_long = IsoTpOptionsError::TooLong {
+        what,
+        got: time,
+        max: Duration::from_nanos(max.into()),
+    };
+    let nanos = u32::try_from(time.as_nanos()).map_err(|_overflow| too_long)?;
+    if nanos > max { Err(too_long) } else { Ok(nanos) }
+}
+
+/// The times of a socket in nanoseconds.
+#[derive(Debug)]
+struct Times {
+    frame_txtime: u32,
+    tx_st_min: Option<u32>,
+    rx_st_min: Option<u32>,
 }
 
 impl IsoTpOptions {
@@ -164,7 +209,7 @@ impl IsoTpOptions {
             rx: rx.into(),
             tx: tx.into(),
             flags: 0,
-            frame_txtime: 50_000,
+            frame_txtime: DEFAULT_TXTIME,
             ext_address: 0,
             rx_ext_address: 0,
             tx_padding: 0xCC,
@@ -210,6 +255,7 @@ impl IsoTpOptions {
     #[must_use]
     pub const fn rx_padding(mut self, filler: u8, check: PaddingCheck) -> Self {
         self.rx_padding = filler;
+        self.flags &= !RX_CHECKS;
         // The checks without RX_PADDING mean something else: no padding at all, or that nothing passes.
         self.with(RX_PADDING).with(match check {
             PaddingCheck::Length => CHK_PAD_LEN,
@@ -218,7 +264,20 @@ impl IsoTpOptions {
         })
     }
 
-    /// Never sends and receives a message at the same time. Default full duplex.
+    /// Refuses received frames that are longer than their content asks for. Replaces
+    /// [`rx_padding`](Self::rx_padding).
+    #[must_use]
+    pub const fn rx_unpadded(mut self) -> Self {
+        self.flags &= !RX_CHECKS;
+        // Without RX_PADDING the length is compared with the shortest possible one.
+        self.with(CHK_PAD_LEN)
+    }
+
+    /// Ignores messages that begin while one is sent, and answers that come while one is received. Default
+    /// full duplex.
+    ///
+    /// The kernel does not hold back a message that is sent during a reception: then both of them run into
+    /// their timeouts.
     #[must_use]
     pub const fn half_duplex(self) -> Self {
         self.with(HALF_DUPLEX)
@@ -241,21 +300,29 @@ impl IsoTpOptions {
         })
     }
 
-    /// Takes block size and separation time from every flow control, not only the first (Linux 6.12; older
-    /// kernels ignore it without a word).
+    /// The options of the socket that sends functional messages beside this one, with the identifier `tx`.
+    #[must_use]
+    pub fn functional(&self, tx: impl Into<Id>) -> Self {
+        let mut options = self.clone().broadcast(Broadcast::SingleFrame);
+        options.tx = tx.into();
+        options.flags &= !(LISTEN_MODE | RX_CHECKS | FORCE_RXSTMIN);
+        options
+    }
+
+    /// Takes block size and separation time from every flow control, not only the first.
+    ///
+    /// Kernels that do not know this ignore it without a word;
+    /// [`IsoTpSupport::dynamic_flow_control`](super::IsoTpSupport::dynamic_flow_control) tells.
     #[must_use]
     pub const fn dynamic_flow_control(self) -> Self {
         self.with(DYN_FC_PARMS)
     }
 
-    /// Pause before each consecutive frame, on top of the separation time, to 1 ns, up to 4.29 s. Default 50
-    /// µs; zero makes a virtual interface twenty times as fast.
+    /// Pause before each consecutive frame, on top of the separation time; less than 4.294967295 s. Default
+    /// 50 µs; zero makes a virtual interface twenty times as fast.
     #[must_use]
-    pub fn frame_txtime(mut self, time: Duration) -> Self {
-        self.frame_txtime = match nanos(time) {
-            0 => NO_TXTIME,
-            nanos => nanos,
-        };
+    pub const fn frame_txtime(mut self, time: Duration) -> Self {
+        self.frame_txtime = time;
         self
     }
 
@@ -266,17 +333,17 @@ impl IsoTpOptions {
         self
     }
 
-    /// Sends consecutive frames this far apart, whatever the receiver asks for; up to 4.29 s.
+    /// Sends consecutive frames this far apart, whatever the receiver asks for; at most 4.294967295 s.
     #[must_use]
-    pub fn force_tx_st_min(mut self, time: Duration) -> Self {
-        self.tx_st_min = Some(nanos(time));
+    pub const fn force_tx_st_min(mut self, time: Duration) -> Self {
+        self.tx_st_min = Some(time);
         self.with(FORCE_TXSTMIN)
     }
 
-    /// Drops consecutive frames that come sooner than this after the one before; up to 4.29 s.
+    /// Drops consecutive frames that come sooner than this after the one before; at most 4.294967295 s.
     #[must_use]
-    pub fn force_rx_st_min(mut self, time: Duration) -> Self {
-        self.rx_st_min = Some(nanos(time));
+    pub const fn force_rx_st_min(mut self, time: Duration) -> Self {
+        self.rx_st_min = Some(time);
         self.with(FORCE_RXSTMIN)
     }
 
@@ -305,11 +372,34 @@ impl IsoTpOptions {
         self
     }
 
+    /// Whether the kernel could follow all of this at once; [`bind`](Self::bind) asks first.
+    ///
+    /// # Errors
+    /// When a time is out of range, both identifiers are the same, or a broadcast is to receive.
+    pub fn check(&self) -> Result<(), IsoTpOptionsError> {
+        self.values()?;
+        if self.wants_flow_control() {
+            if self.rx == self.tx {
+                return Err(IsoTpOptionsError::SameId(self.rx));
+            }
+            return Ok(());
+        }
+        let receiving = [
+            (LISTEN_MODE, "listening"),
+            (RX_CHECKS, "the check of padding"),
+            (FORCE_RXSTMIN, "the least gap between received frames"),
+        ];
+        let asked = receiving.into_iter().find(|(flag, _)| self.flags & flag != 0);
+        asked.map_or(Ok(()), |(_, what)| {
+            Err(IsoTpOptionsError::BroadcastReceives(what))
+        })
+    }
+
     /// Opens the socket on `interface`.
     ///
     /// # Errors
-    /// [`LinkError::NotFound`] when there is no such interface, [`LinkError::Unsupported`] when it is no CAN
-    /// interface or has no CAN FD, when both identifiers are the same, or when the kernel has no ISO-TP;
+    /// [`LinkError::Unsupported`] when [`check`](Self::check) says so, when it is no CAN interface or has no
+    /// CAN FD, or when the kernel has no ISO-TP; [`LinkError::NotFound`] when there is no such interface;
     /// [`LinkError::Permission`], [`LinkError::Io`].
     ///
     /// # Panics
@@ -340,9 +430,21 @@ impl IsoTpOptions {
         matches!(self.link_layer, LinkLayer::Fd { .. })
     }
 
-    fn opts(&self) -> [u8; 12] {
+    fn values(&self) -> Result<Times, IsoTpOptionsError> {
+        let st_min = |what, time: Option<Duration>| time.map(|time| nanos(what, time, u32::MAX)).transpose();
+        Ok(Times {
+            frame_txtime: match nanos("a pause before each frame", self.frame_txtime, NO_TXTIME - 1)? {
+                0 => NO_TXTIME,
+                nanos => nanos,
+            },
+            tx_st_min: st_min("a gap between sent frames", self.tx_st_min)?,
+            rx_st_min: st_min("a gap between received frames", self.rx_st_min)?,
+        })
+    }
+
+    fn opts(&self, frame_txtime: u32) -> [u8; 12] {
         let [f0, f1, f2, f3] = self.flags.to_ne_bytes();
-        let [t0, t1, t2, t3] = self.frame_txtime.to_ne_bytes();
+        let [t0, t1, t2, t3] = frame_txtime.to_ne_bytes();
         let (ext, rx_ext) = (self.ext_address, self.rx_ext_address);
         let (tx_pad, rx_pad) = (self.tx_padding, self.rx_padding);
         [f0, f1, f2, f3, t0, t1, t2, t3, ext, tx_pad, rx_pad, rx_ext]
@@ -356,17 +458,25 @@ impl IsoTpOptions {
     }
 
     pub(super) fn apply(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let times = self.values().map_err(invalid)?;
         let FlowControl { block_size, st_min } = self.flow_control;
-        sys::set_option(fd, LEVEL, OPTS, &self.opts())?;
+        sys::set_option(fd, LEVEL, OPTS, &self.opts(times.frame_txtime))?;
         // The third byte, WFTmax, is not used by the kernel.
         sys::set_option(fd, LEVEL, RECV_FC, &[block_size, st_min, 0])?;
         sys::set_option(fd, LEVEL, LL_OPTS, &self.link_layer_bytes())?;
-        for (name, time) in [(TX_STMIN, self.tx_st_min), (RX_STMIN, self.rx_st_min)] {
+        for (name, time) in [(TX_STMIN, times.tx_st_min), (RX_STMIN, times.rx_st_min)] {
             if let Some(nanos) = time {
                 sys::set_option(fd, LEVEL, name, &nanos.to_ne_bytes())?;
             }
         }
         Ok(())
+    }
+}
+
+impl From<IsoTpOptionsError> for LinkError {
+    fn from(error: IsoTpOptionsError) -> Self {
+        Self::unsupported(error.to_string())
     }
 }
 
@@ -380,10 +490,14 @@ mod tests {
         IsoTpOptions::new(StandardId::new(0x7E8).unwrap(), StandardId::new(0x7E0).unwrap())
     }
 
+    fn bytes(options: &IsoTpOptions) -> [u8; 12] {
+        options.opts(options.values().unwrap().frame_txtime)
+    }
+
     #[test]
     fn the_defaults_are_the_kernels() {
         assert_eq!(
-            options().opts().as_slice(),
+            bytes(&options()).as_slice(),
             [[0; 4], 50_000u32.to_ne_bytes(), [0, 0xCC, 0xCC, 0]].concat()
         );
         assert_eq!(options().link_layer_bytes(), [16, 8, 0]);
@@ -391,16 +505,42 @@ mod tests {
 
     #[test]
     fn no_frame_time_is_not_zero_which_would_keep_the_default() {
-        let opts = options().frame_txtime(Duration::ZERO).opts();
+        let opts = bytes(&options().frame_txtime(Duration::ZERO));
         assert_eq!(opts[4..8], [0xFF; 4]);
-        let opts = options().frame_txtime(Duration::from_micros(50)).opts();
+        let opts = bytes(&options().frame_txtime(Duration::from_micros(50)));
         assert_eq!(opts[4..8], 50_000u32.to_ne_bytes());
-        let opts = options().frame_txtime(Duration::from_secs(60)).opts();
+    }
+
+    #[test]
+    fn a_time_that_the_kernel_cannot_hold_is_refused_with_its_range() {
+        let ok = Duration::from_nanos(u64::from(u32::MAX) - 1);
+        let over = ok + Duration::from_nanos(2);
+        assert_eq!(options().frame_txtime(ok).check(), Ok(()));
         assert_eq!(
-            opts[4..8],
-            (u32::MAX - 1).to_ne_bytes(),
-            "longer than the kernel can wait"
+            options().frame_txtime(over).check().unwrap_err().to_string(),
+            "a pause before each frame of 4.294967296s; at most 4.294967294s (32 bits of nanoseconds)"
         );
+        for refused in [options().force_tx_st_min(over), options().force_rx_st_min(over)] {
+            let error = refused.check().unwrap_err();
+            assert!(
+                matches!(error, IsoTpOptionsError::TooLong { got, .. } if got == over),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        let id = StandardId::new(0x123).unwrap();
+        let same = IsoTpOptions::new(id, id);
+        assert_eq!(same.check(), Err(IsoTpOptionsError::SameId(id.into())));
+        let broadcast = |options: IsoTpOptions| options.broadcast(Broadcast::SingleFrame).check();
+        assert_eq!(broadcast(same), Ok(()), "its receiving identifier is not used");
+        assert_eq!(
+            broadcast(options().listen_only()),
+            Err(IsoTpOptionsError::BroadcastReceives("listening"))
+        );
+        assert!(broadcast(options().rx_unpadded()).is_err());
     }
 
     #[test]
@@ -415,6 +555,9 @@ mod tests {
             flags(options().rx_padding(0, PaddingCheck::LengthAndContent)),
             0x0038
         );
+        assert_eq!(flags(options().rx_unpadded()), 0x0010);
+        let last = options().rx_padding(0, PaddingCheck::Content).rx_unpadded();
+        assert_eq!(flags(last), 0x0010, "the last one counts");
         assert_eq!(flags(options().half_duplex().listen_only()), 0x0041);
         assert_eq!(flags(options().force_tx_st_min(Duration::ZERO)), 0x0080);
         assert_eq!(flags(options().force_rx_st_min(Duration::ZERO)), 0x0100);

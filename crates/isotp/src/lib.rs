@@ -8,6 +8,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+#[cfg(feature = "tokio")]
+pub mod backend;
 mod buffer;
 mod channel;
 #[cfg(feature = "tokio")]
@@ -23,6 +25,8 @@ mod follower;
 pub mod isotpserver;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod kernel;
+#[cfg(feature = "tokio")]
+mod open;
 mod padding;
 pub mod pci;
 mod rate;
@@ -37,6 +41,8 @@ pub mod survey;
 mod tx;
 
 pub use address::{Address, AddressError, RxAddress, Target, TxAddress};
+#[cfg(feature = "tokio")]
+pub use backend::{Backend, Choice, OpenError};
 pub use buffer::{Buffer, SliceBuffer};
 #[cfg(feature = "alloc")]
 pub use channel::BytesChannel;
@@ -51,7 +57,9 @@ pub use error::{IgnoreReason, NResult, ParameterError, SendError, Side, Timeout,
 pub use event::{Event, SendState, Stats, TransferId};
 pub use follower::{Direction, Follower};
 #[cfg(all(feature = "linux", target_os = "linux"))]
-pub use kernel::KernelIsoTp;
+pub use kernel::{KernelIsoTp, KernelSending};
+#[cfg(feature = "tokio")]
+pub use open::{IsoTp, IsoTpSending, ToLinkAddress, open, open_with};
 pub use padding::{FrameLength, PaddingCheck, PaddingFault};
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use rate::RateLimit;

@@ -1,0 +1,80 @@
+use can_link::StandardId;
+use futures::StreamExt as _;
+
+use super::*;
+use crate::SendState;
+
+fn address() -> Address {
+    let id = |raw| StandardId::new(raw).unwrap();
+    Address::normal(id(0x7E0), id(0x7E8)).unwrap()
+}
+
+async fn open_virtual(name: &str, address: Address, backend: Backend) -> IsoTp {
+    let opened = open(name, address, Config::default(), backend).await;
+    opened.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[tokio::test]
+async fn a_link_that_is_no_interface_is_this_librarys_work_and_says_so() {
+    let auto = open_virtual("virtual:open-auto", address(), Backend::Auto).await;
+    assert_eq!(auto.choice().worker(), Worker::User);
+    assert_eq!(auto.choice().why(), [Reason::NoInterface]);
+    let asked = open_virtual("virtual:open-auto", address(), Backend::User).await;
+    assert_eq!(asked.choice().to_string(), "user: asked for");
+    let limits = asked.choice().limits();
+    assert_eq!((limits.max_send_functional, limits.max_receive), (7, 4095));
+}
+
+#[tokio::test]
+async fn an_explicit_choice_is_never_replaced() {
+    let refused = async |link: &str, backend| {
+        let opened = open(link, address(), Config::default(), backend).await;
+        opened.map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("virtual:open-kernel", Backend::Kernel).await,
+        "virtual:open-kernel: no kernel backend here: the link is no CAN interface of Linux"
+    );
+    for (backend, name) in [(Backend::Kernel, "kernel"), (Backend::User, "user")] {
+        assert_eq!(
+            refused("isotpserver://host:1", backend).await,
+            std::format!("isotpserver://host:1: no {name} backend here: the link carries whole messages")
+        );
+    }
+    let text = refused("no-scheme:x", Backend::Auto).await;
+    assert!(text.starts_with("unknown scheme"), "{text}");
+}
+
+#[tokio::test]
+async fn states_messages_and_functional_requests_pass_through_one_face() {
+    let mut tester = open_virtual("virtual:open-face", address(), Backend::Auto).await;
+    let mut ecu = open_virtual("virtual:open-face", address().reversed(), Backend::User).await;
+    let states = tester.start(vec![7; 20]).map(Result::unwrap).collect::<Vec<_>>();
+    let (states, received) = tokio::join!(states, ecu.recv());
+    assert_eq!(states.first(), Some(&SendState::Queued));
+    assert_eq!(states.last(), Some(&SendState::Done));
+    assert_eq!(received.unwrap().unwrap(), vec![7; 20]);
+    assert_eq!(tester.stats().messages_sent, 1);
+    let (sent, received) = tokio::join!(ecu.send_functional(vec![1]), tester.recv_with_target());
+    sent.unwrap();
+    // In normal addressing without an identifier of their own, functional messages look like others.
+    assert_eq!(
+        received.unwrap().unwrap(),
+        (Target::Physical, Bytes::from_static(&[1]))
+    );
+    let refused = tester.send_functional(vec![0; 8]).await.unwrap_err();
+    assert!(refused.to_string().contains("at most 7"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_message_under_way_can_be_aborted_and_the_next_begins_clean() {
+    let mut tester = open_virtual("virtual:open-abort", address(), Backend::Auto).await;
+    let mut sending = tester.start(vec![7; 20]);
+    assert_eq!(sending.next().await.unwrap().unwrap(), SendState::Queued);
+    assert!(sending.abort());
+    let error = sending.next().await.unwrap().unwrap_err();
+    assert_eq!(error.n_result(), Some(crate::NResult::Error), "{error}");
+    assert!(sending.next().await.is_none());
+    drop(sending);
+    tester.send(vec![1]).await.unwrap();
+}

@@ -30,7 +30,7 @@ pub enum Worker {
     Kernel,
     /// This library: [`IsoTpStream`](crate::IsoTpStream).
     User,
-    /// A server elsewhere.
+    /// A server elsewhere: [`isotpserver::Client`](crate::isotpserver::Client).
     Server,
 }
 
@@ -51,6 +51,15 @@ pub enum Lack {
     /// It has an address byte in both directions or in none.
     #[error("an address byte in one direction only")]
     OneSidedByte,
+    /// It has no limit of the rate.
+    #[error("a rate limit")]
+    RateLimit,
+    /// It checks the filler of padded frames only.
+    #[error("the filler of frames that are as short as possible (it checks padded ones)")]
+    ShortestFilled,
+    /// With half duplex, it sends a message during a reception all the same; then both fail.
+    #[error("holding a message back while another one is received (it sends it, and both fail)")]
+    HoldingBack,
     /// It receives one identifier; the fixed modes leave the priority of a frame to its sender.
     #[error("frames of any priority (it takes one only)")]
     Priority,
@@ -131,7 +140,11 @@ impl Lack {
     pub const fn is_total(&self) -> bool {
         !matches!(
             self,
-            Self::Priority | Self::SilentListener | Self::RefusingEarly { .. } | Self::EveryFlowControl
+            Self::Priority
+                | Self::HoldingBack
+                | Self::SilentListener
+                | Self::RefusingEarly { .. }
+                | Self::EveryFlowControl
         )
     }
 }

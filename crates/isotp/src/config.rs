@@ -29,6 +29,12 @@ impl Micros {
         Self(micros.saturating_add(duration.subsec_nanos().div_ceil(1_000) as u64))
     }
 
+    /// As a duration again.
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_micros(self.0)
+    }
+
     pub(crate) const fn is_zero(self) -> bool {
         self.0 == 0
     }

@@ -36,6 +36,9 @@ pub enum SendError {
     /// The channel only listens.
     #[error("a listener does not send")]
     Listener,
+    /// The link has no functional messages.
+    #[error("this link has no functional messages")]
+    NoFunctional,
 }
 
 /// Why a parameter cannot have a value.

@@ -22,7 +22,9 @@ pub use self::sending::IsoTpSending;
 use crate::address::{Address, Target};
 use crate::backend::{Backend, Choice, Limits, OpenError, Reason, Worker};
 use crate::config::Config;
+use crate::error::SendError;
 use crate::event::Stats;
+use crate::isotpserver::Client;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 use crate::kernel::KernelIsoTp;
 use crate::stream::{IsoTpStream, StreamError};
@@ -94,6 +96,9 @@ where
     A: ToLinkAddress + ?Sized,
 {
     let link = link.to_link_address()?;
+    if let (LinkAddress::IsotpServer(_), Backend::Auto) = (&link, backend) {
+        return Ok(IsoTp::from_server(Client::connect(&link.to_string()).await?));
+    }
     open_with(&link, address, config, backend, async |link: &LinkAddress| {
         Ok(can_link::open(&with_echo(link.clone())).await?)
     })
@@ -240,6 +245,7 @@ enum Inner<L> {
     User(Box<IsoTpStream<L>>),
     #[cfg(all(feature = "linux", target_os = "linux"))]
     Kernel(Box<KernelIsoTp>),
+    Server(Box<Client>),
 }
 
 /// The same call for every kind of worker.
@@ -249,6 +255,7 @@ macro_rules! each {
             Inner::User($worker) => $call,
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel($worker) => $call,
+            Inner::Server($worker) => $call,
         }
     };
 }
@@ -265,8 +272,7 @@ impl<L> IsoTp<L> {
     pub const fn as_user(&mut self) -> Option<&mut IsoTpStream<L>> {
         match &mut self.worker {
             Inner::User(stream) => Some(stream),
-            #[cfg(all(feature = "linux", target_os = "linux"))]
-            Inner::Kernel(_) => None,
+            _ => None,
         }
     }
 
@@ -276,7 +282,23 @@ impl<L> IsoTp<L> {
     pub const fn as_kernel(&mut self) -> Option<&mut KernelIsoTp> {
         match &mut self.worker {
             Inner::Kernel(socket) => Some(socket),
-            Inner::User(_) => None,
+            _ => None,
+        }
+    }
+
+    fn from_server(client: Client) -> Self {
+        let max = client.max_send();
+        Self {
+            choice: Choice {
+                worker: Worker::Server,
+                reasons: vec![Reason::CarriesMessages],
+                limits: Limits {
+                    max_send: max,
+                    max_send_functional: 0,
+                    max_receive: max,
+                },
+            },
+            worker: Inner::Server(Box::new(client)),
         }
     }
 
@@ -313,7 +335,15 @@ impl<L: CanLink> IsoTp<L> {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn recv_with_target(&mut self) -> Option<Result<(Target, Bytes), StreamError>> {
-        each!(&mut self.worker, worker => worker.recv_with_target().await)
+        match &mut self.worker {
+            Inner::User(stream) => stream.recv_with_target().await,
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Inner::Kernel(socket) => socket.recv_with_target().await,
+            Inner::Server(client) => {
+                let item = client.recv().await?;
+                Some(item.map(|message| (Target::Physical, message)))
+            }
+        }
     }
 
     /// Starts a message to one node and shows how it gets on.
@@ -324,6 +354,7 @@ impl<L: CanLink> IsoTp<L> {
             Inner::User(stream) => IsoTpSending::user(stream.start(message)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(socket) => IsoTpSending::kernel(socket.start(message)),
+            Inner::Server(client) => IsoTpSending::server(client, Ok(message.into())),
         }
     }
 
@@ -333,6 +364,7 @@ impl<L: CanLink> IsoTp<L> {
             Inner::User(stream) => IsoTpSending::user(stream.start_functional(message)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(socket) => IsoTpSending::kernel(socket.start_functional(message)),
+            Inner::Server(client) => IsoTpSending::server(client, Err(SendError::NoFunctional)),
         }
     }
 
@@ -344,7 +376,7 @@ impl<L: CanLink> IsoTp<L> {
     /// # Cancel safety
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
-        each!(&mut self.worker, worker => worker.send(message).await)
+        self.start(message).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is through.
@@ -355,11 +387,11 @@ impl<L: CanLink> IsoTp<L> {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn send_functional(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
-        each!(&mut self.worker, worker => worker.send_functional(message).await)
+        self.start_functional(message).done().await
     }
 
     /// Ends the message that is being sent as failed, and tells whether that was possible: what the kernel
-    /// has begun it ends. True without a message under way.
+    /// or a server has begun it ends.
     pub fn abort_send(&mut self) -> bool {
         match &mut self.worker {
             Inner::User(stream) => {
@@ -368,13 +400,24 @@ impl<L: CanLink> IsoTp<L> {
             }
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(socket) => socket.sending().is_none(),
+            Inner::Server(_) => false,
         }
     }
 
-    /// Counters since it was opened. The kernel lets messages be counted and nothing else.
+    /// Counters since it was opened. The kernel and a server let messages be counted and nothing else.
     #[must_use]
-    pub const fn stats(&self) -> &Stats {
-        each!(&self.worker, worker => worker.stats())
+    pub fn stats(&self) -> Stats {
+        match &self.worker {
+            Inner::User(stream) => *stream.stats(),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Inner::Kernel(socket) => *socket.stats(),
+            Inner::Server(client) => Stats {
+                messages_sent: client.stats().sent,
+                messages_received: client.stats().received,
+                ignored_malformed: client.stats().malformed,
+                ..Stats::default()
+            },
+        }
     }
 }
 

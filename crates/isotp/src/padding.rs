@@ -55,6 +55,12 @@ impl PaddingCheck {
         matches!(self.length, FrameLength::Any) && self.fill.is_none()
     }
 
+    /// Both wishes.
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(crate) const fn parts(&self) -> (FrameLength, Option<u8>) {
+        (self.length, self.fill)
+    }
+
     /// Checks a frame's data, of which the first `used` bytes have a meaning.
     pub(crate) fn check(&self, data: &[u8], used: usize) -> Result<(), PaddingFault> {
         let expected = match self.length {

@@ -5,12 +5,16 @@ use std::vec::Vec;
 
 use can_link::Id;
 use can_link::id::EXTENDED_MASK;
-use can_link::linux::{FlowControl, IsoTpOptions, IsoTpSupport, LinkLayer, TxDl};
+use can_link::linux::{FlowControl, IsoTpOptions, IsoTpSupport, LinkLayer, PaddingCheck, TxDl};
 
 use crate::address::{Address, Target};
 use crate::backend::Lack;
-use crate::config::{Config, DEFAULT_MAX_RX_LEN, DEFAULT_N_BR, DEFAULT_TIMEOUT, DEFAULT_WFT_MAX, Role};
+use crate::config::{
+    Config, DEFAULT_MAX_RX_LEN, DEFAULT_N_BR, DEFAULT_TIMEOUT, DEFAULT_WFT_MAX, Duplex, FlowParameters,
+    Micros, Role,
+};
 use crate::data_link::{DEFAULT_FILL, DataLink};
+use crate::padding::FrameLength;
 
 /// The kernel's N_As: how long it waits for the echo of a frame.
 const N_AS: Duration = Duration::from_secs(2);
@@ -35,8 +39,9 @@ pub(super) struct Options {
 /// A value that is the default is no wish: the kernel's own value is taken for it.
 pub(crate) fn lacks(address: &Address, config: &Config, support: &IsoTpSupport) -> Vec<Lack> {
     let (tx, rx) = (address.tx(), address.rx());
-    let timer = |timer, got, default, fixed| {
+    let timer = |timer, got: Micros, default: Duration, fixed: Duration| {
         let asked = got != default && got != fixed;
+        let got = got.duration();
         asked.then_some(Lack::Timer { timer, got, fixed })
     };
     let mut lacks = Vec::new();
@@ -60,10 +65,20 @@ pub(crate) fn lacks(address: &Address, config: &Config, support: &IsoTpSupport) 
         lacks.push(Lack::Waits);
     }
     lacks.extend(config.wait_limit.map(|max| Lack::WaitLimit { max }));
-    lacks.extend(config.forced_gap.filter(|gap| *gap > MAX_GAP).map(|got| {
+    let gaps = [config.forced_gap, config.forced_rx_gap].into_iter().flatten();
+    lacks.extend(gaps.filter(|gap| *gap > MAX_GAP).map(|got| {
         let max = MAX_GAP;
         Lack::Gap { got, max }
     }));
+    if config.rate_limit.is_some() {
+        lacks.push(Lack::RateLimit);
+    }
+    if let (FrameLength::Shortest, Some(_)) = config.padding_check.parts() {
+        lacks.push(Lack::ShortestFilled);
+    }
+    if config.duplex == Duplex::Half {
+        lacks.push(Lack::HoldingBack);
+    }
     if config.role == Role::Listener {
         lacks.push(Lack::SilentListener);
     }
@@ -72,7 +87,7 @@ pub(crate) fn lacks(address: &Address, config: &Config, support: &IsoTpSupport) 
         lacks.push(Lack::RefusingEarly { max });
     }
     lacks.extend(support.max_message.and_then(|max| too_long(config, max)));
-    if !support.dynamic_flow_control {
+    if config.flow_parameters == FlowParameters::EachCts && !support.dynamic_flow_control {
         lacks.push(Lack::EveryFlowControl);
     }
     lacks
@@ -104,24 +119,32 @@ pub(super) fn options(address: &Address, config: &Config) -> Option<Options> {
             }
         }
     };
-    let mut physical = new(rx.id(Target::Physical)?)?
-        .flow_control(FlowControl {
-            block_size: config.block_size.to_bits(),
-            st_min: config.st_min.to_bits(),
-        })
-        .dynamic_flow_control();
+    let mut physical = new(rx.id(Target::Physical)?)?.flow_control(FlowControl {
+        block_size: config.block_size.to_bits(),
+        st_min: config.st_min.to_bits(),
+    });
+    if config.flow_parameters == FlowParameters::EachCts {
+        physical = physical.dynamic_flow_control();
+    }
     if config.padding.min_len() > 0 {
         physical = physical.tx_padding(config.padding.fill());
     }
     if let Some(gap) = config.forced_gap {
         physical = physical.force_tx_st_min(gap);
     }
+    if let Some(gap) = config.forced_rx_gap {
+        physical = physical.force_rx_st_min(gap);
+    }
+    if config.duplex == Duplex::Half {
+        physical = physical.half_duplex();
+    }
     if config.role == Role::Listener {
         physical = physical.listen_only();
     }
+    physical = padding_check(physical, config);
     let from_all = match rx.id(Target::Functional) {
         // It must not answer: what is for all nodes is never more than one frame.
-        Some(id) => Some(new(id)?.listen_only()),
+        Some(id) => Some(padding_check(new(id)?.listen_only(), config)),
         None => None,
     };
     Some(Options {
@@ -129,6 +152,16 @@ pub(super) fn options(address: &Address, config: &Config) -> Option<Options> {
         to_all: tx.id(Target::Functional),
         from_all,
     })
+}
+
+fn padding_check(options: IsoTpOptions, config: &Config) -> IsoTpOptions {
+    match config.padding_check.parts() {
+        (FrameLength::Any, None) => options,
+        (FrameLength::Any, Some(fill)) => options.rx_padding(fill, PaddingCheck::Content),
+        (FrameLength::Padded, None) => options.rx_padding(DEFAULT_FILL, PaddingCheck::Length),
+        (FrameLength::Padded, Some(fill)) => options.rx_padding(fill, PaddingCheck::LengthAndContent),
+        (FrameLength::Shortest, _) => options.rx_unpadded(),
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +174,7 @@ mod tests {
     use super::*;
     use crate::address::{RxAddress, TxAddress};
     use crate::data_link::Padding;
+    use crate::rate::RateLimit;
 
     fn id(raw: u16) -> StandardId {
         StandardId::new(raw).unwrap()
@@ -182,6 +216,16 @@ mod tests {
             &config,
             &[timer("N_Bs"), timer("N_Cr")],
             "N_Bs other than 1000 ms (150 ms asked); N_Cr other than 1000 ms (150 ms asked)",
+        );
+        let checks = crate::PaddingCheck::default().fill(Some(0));
+        let config = Config::default()
+            .rate_limit(Some(RateLimit::new(50_000, second).unwrap()))
+            .padding_check(checks.length(FrameLength::Shortest));
+        check(
+            &normal(),
+            &config,
+            &[Lack::RateLimit, Lack::ShortestFilled],
+            "a rate limit; the filler of frames that are as short as possible (it checks padded ones)",
         );
         let config = Config::default().wait_limit(Some(3)).wft_max(0);
         check(

@@ -1,13 +1,19 @@
 //! One message on its way, whoever does the work.
 
+use core::future::poll_fn;
+use core::mem;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use can_link::Link;
 use can_link::link::CanLink;
 use futures_core::Stream;
+use futures_sink::Sink;
 
+use crate::error::{SendError, TransferError};
 use crate::event::{SendState, TransferId};
+use crate::isotpserver::Client;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 use crate::kernel::KernelSending;
 use crate::stream::{Sending, StreamError};
@@ -15,8 +21,9 @@ use crate::stream::{Sending, StreamError};
 /// A message that was started, as a stream of [`SendState`]s that ends behind `Done` or an error; from
 /// [`IsoTp::start`](super::IsoTp::start).
 ///
-/// Whoever looks seldom sees the latest state, not all. The kernel tells no progress. When this is dropped, a
-/// message that is still `Queued` behind another one is not sent; otherwise it goes on.
+/// Whoever looks seldom sees the latest state, not all. The kernel tells no progress, a server nothing
+/// but that the connection has taken the message. When this is dropped, a message that is still `Queued`
+/// behind another one is not sent; otherwise it goes on.
 #[derive(Debug)]
 pub struct IsoTpSending<'a, L = Link> {
     worker: Inner<'a, L>,
@@ -27,6 +34,72 @@ enum Inner<'a, L> {
     User(Sending<'a, L>),
     #[cfg(all(feature = "linux", target_os = "linux"))]
     Kernel(KernelSending<'a>),
+    Server(ServerSending<'a>),
+}
+
+/// A message on its way to a server, which tells nothing but that it was taken.
+#[derive(Debug)]
+struct ServerSending<'a> {
+    client: &'a mut Client,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// `Queued` was told or not.
+    Waiting { message: Bytes, told: bool },
+    /// It is being handed over.
+    Given,
+    /// It failed, and that is not told yet.
+    Failed(StreamError),
+    /// Its end was told.
+    Over,
+}
+
+impl ServerSending<'_> {
+    fn abort(&mut self) -> bool {
+        let Step::Waiting { message, .. } = &self.step else {
+            return false;
+        };
+        self.step = Step::Failed(StreamError::SendFailed {
+            id: TransferId::default(),
+            error: TransferError::Aborted,
+            sent: Some(0),
+            len: u32::try_from(message.len()).unwrap_or(u32::MAX),
+            cause: None,
+        });
+        true
+    }
+
+    fn poll_state(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SendState, StreamError>>> {
+        loop {
+            let mut client = Pin::new(&mut *self.client);
+            match &mut self.step {
+                Step::Waiting { told, .. } if !*told => {
+                    *told = true;
+                    return Poll::Ready(Some(Ok(SendState::Queued)));
+                }
+                Step::Waiting { message, .. } => {
+                    let ready = ready!(client.as_mut().poll_ready(cx));
+                    let given = ready.and_then(|()| client.start_send(mem::take(message)));
+                    self.step = given.map_or_else(Step::Failed, |()| Step::Given);
+                }
+                Step::Given => match ready!(client.poll_flush(cx)) {
+                    Ok(()) => {
+                        self.step = Step::Over;
+                        return Poll::Ready(Some(Ok(SendState::Done)));
+                    }
+                    Err(error) => self.step = Step::Failed(error),
+                },
+                Step::Failed(_) | Step::Over => {
+                    return Poll::Ready(match mem::replace(&mut self.step, Step::Over) {
+                        Step::Failed(error) => Some(Err(error)),
+                        _ => None,
+                    });
+                }
+            }
+        }
+    }
 }
 
 impl<'a, L: CanLink> IsoTpSending<'a, L> {
@@ -41,13 +114,25 @@ impl<'a, L: CanLink> IsoTpSending<'a, L> {
         Self { worker }
     }
 
-    /// The message's number; `None` while it waits for the message before it, or was refused.
+    pub(super) fn server(client: &'a mut Client, message: Result<Bytes, SendError>) -> Self {
+        let step = match message {
+            Ok(message) => Step::Waiting { message, told: false },
+            Err(error) => Step::Failed(error.into()),
+        };
+        Self {
+            worker: Inner::Server(ServerSending { client, step }),
+        }
+    }
+
+    /// The message's number; `None` while it waits for the message before it, or was refused, and with a
+    /// server.
     #[must_use]
     pub const fn id(&self) -> Option<TransferId> {
         match &self.worker {
             Inner::User(sending) => sending.id(),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(sending) => sending.id(),
+            Inner::Server(_) => None,
         }
     }
 
@@ -62,6 +147,7 @@ impl<'a, L: CanLink> IsoTpSending<'a, L> {
             }
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(sending) => sending.abort(),
+            Inner::Server(sending) => sending.abort(),
         }
     }
 
@@ -77,6 +163,12 @@ impl<'a, L: CanLink> IsoTpSending<'a, L> {
             Inner::User(sending) => sending.done().await,
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(sending) => sending.done().await,
+            Inner::Server(mut sending) => {
+                while let Some(state) = poll_fn(|cx| sending.poll_state(cx)).await {
+                    state?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -89,6 +181,7 @@ impl<L: CanLink> Stream for IsoTpSending<'_, L> {
             Inner::User(sending) => Pin::new(sending).poll_next(cx),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(sending) => Pin::new(sending).poll_next(cx),
+            Inner::Server(sending) => sending.poll_state(cx),
         }
     }
 }

@@ -78,3 +78,42 @@ async fn a_message_under_way_can_be_aborted_and_the_next_begins_clean() {
     drop(sending);
     tester.send(vec![1]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_is_one_more_worker_behind_the_same_face() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = std::format!("isotpserver://{}", listener.local_addr().unwrap());
+    let server = async {
+        let (mut io, _) = listener.accept().await.unwrap();
+        let mut text = [0; 6];
+        io.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"<3e00>");
+        io.write_all(b"<7E00>\n").await.unwrap();
+        io
+    };
+    let client = async {
+        let mut client = open(&link, address(), Config::default(), Backend::Auto)
+            .await
+            .unwrap();
+        assert_eq!(client.choice().worker(), Worker::Server);
+        let states = client
+            .start(vec![0x3E, 0])
+            .map(Result::unwrap)
+            .collect::<Vec<_>>();
+        assert_eq!(states.await, [SendState::Queued, SendState::Done]);
+        let answer = client.recv_with_target().await.unwrap().unwrap();
+        assert_eq!(answer, (Target::Physical, Bytes::from_static(&[0x7E, 0])));
+        let refused = client.send_functional(vec![1]).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "not sent: this link has no functional messages"
+        );
+        assert_eq!(
+            (client.stats().messages_sent, client.stats().messages_received),
+            (1, 1)
+        );
+    };
+    tokio::join!(server, client);
+}

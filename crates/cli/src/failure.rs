@@ -28,6 +28,8 @@ pub(crate) enum Code {
     NotSent,
     /// Nobody answered.
     NoReply,
+    /// What was looked for is not there.
+    NothingFound,
     /// The time given with `--deadline` is over.
     Deadline,
     /// A signal ended the command before it had a result.
@@ -60,6 +62,7 @@ impl Code {
             Self::Lost => "lost",
             Self::NotSent => "not-sent",
             Self::NoReply => "no-reply",
+            Self::NothingFound => "nothing-found",
             Self::Deadline => "deadline",
             Self::Interrupted(_) => "interrupted",
             Self::Protocol => "protocol",
@@ -76,7 +79,7 @@ impl Code {
     pub(crate) const fn exit(self) -> u8 {
         match self {
             Self::PipeClosed => 0,
-            Self::NoReply | Self::Deadline | Self::Truncated => 1,
+            Self::NoReply | Self::NothingFound | Self::Deadline | Self::Truncated => 1,
             Self::Usage | Self::Config | Self::NotInThisVersion | Self::BadAddress => 2,
             Self::CannotOpen | Self::Lost | Self::NotSent | Self::File => 3,
             Self::Protocol | Self::NegativeResponse | Self::Malformed => 4,

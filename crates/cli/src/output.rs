@@ -2,6 +2,8 @@
 //!
 //! Lines are collected and written together at [`Output::flush`], so that a burst of frames costs one write.
 
+mod progress;
+
 use core::fmt;
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -9,6 +11,7 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::progress::Progress;
 use crate::failure::{Failure, Result};
 
 /// The version of every JSON line. A field is never removed within a version.
@@ -136,6 +139,11 @@ impl Output {
             };
             self.summary(&notice, |notice| notice.message.clone());
         }
+    }
+
+    /// A bar on a terminal, unless `-q` was given or programs read.
+    pub(crate) fn progress(&self, total: u64) -> Progress {
+        Progress::new(self.notices == Notices::Show && !self.is_json(), total)
     }
 
     /// A failure after which the command goes on, told as the one that ends it.

@@ -99,7 +99,8 @@ async fn first(signalled: &mut watch::Receiver<Option<Signal>>) -> Signal {
     }
 }
 
-async fn at(deadline: Option<Instant>) {
+/// Completes at that moment, if there is one.
+pub(crate) async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => core::future::pending().await,

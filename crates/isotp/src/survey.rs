@@ -41,7 +41,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use can_link::{CanFrame, Id, id};
-pub use finding::{Confidence, Evidence, Finding, Mode, Party};
+pub use finding::{Confidence, Evidence, Finding, Mode, Party, is_functional};
 use talker::{Said, Talker};
 use tinwire_time::Instant;
 

@@ -1,6 +1,7 @@
 //! `isotp ...`: the letters are those of the isotp tools of can-utils.
 
 pub(crate) mod dump;
+pub(crate) mod scan;
 
 use core::time::Duration;
 
@@ -22,6 +23,9 @@ pub(crate) enum IsotpVerb {
     /// Show the frames or messages of others
     #[command(after_help = dump::EXAMPLES)]
     Dump(dump::Dump),
+    /// Find out who talks to whom
+    #[command(after_help = scan::EXAMPLES)]
+    Scan(scan::Scan),
 }
 
 const SEND_EXAMPLES: &str = "\

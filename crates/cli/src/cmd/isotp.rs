@@ -1,7 +1,9 @@
 //! `isotp ...`
 
+mod clock;
 mod dump;
 mod recv;
+mod scan;
 mod send;
 mod watch;
 
@@ -24,6 +26,7 @@ pub(super) async fn run(session: &mut Session, verb: IsotpVerb) -> Result {
         IsotpVerb::Send(args) => send::run(session, args).await,
         IsotpVerb::Recv(args) => recv::run(session, args).await,
         IsotpVerb::Dump(args) => dump::run(session, args).await,
+        IsotpVerb::Scan(args) => scan::run(session, args).await,
     }
 }
 

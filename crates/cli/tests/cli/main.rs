@@ -17,3 +17,4 @@ mod fstrm;
 mod general;
 mod isotp;
 mod place;
+mod scan;

@@ -211,7 +211,7 @@ fn pair(talkers: &BTreeMap<Key, Talker>, one: Key, other: Key) -> Option<Finding
         source: party(source)?,
         destination: party(destination)?,
         mode: mode(source, destination),
-        is_functional: evidence.handshakes == 0 && (is_functional(source.word) || answering.count() > 1),
+        is_functional: evidence.handshakes == 0 && (is_functional_word(source.word) || answering.count() > 1),
         confidence,
         evidence,
     })
@@ -286,13 +286,20 @@ fn is_response(word: u32, to: u32) -> bool {
         // Testers have F1 and its neighbours.
         (true, true) => {
             let are_ends = are_ends(word, to, NORMAL_FIXED) || are_ends(word, to, MIXED_FIXED);
-            (are_ends || is_functional(to)) && (word >> 8) & 0xFF >= 0xF0
+            (are_ends || is_functional_word(to)) && (word >> 8) & 0xFF >= 0xF0
         }
         _ => false,
     }
 }
 
-fn is_functional(word: u32) -> bool {
+/// Whether an identifier is, by its layout or by legislation, one for requests to all: 7DF, 18DBxxxx,
+/// 18CDxxxx.
+#[must_use]
+pub fn is_functional(id: Id) -> bool {
+    is_functional_word(id::to_word(id))
+}
+
+fn is_functional_word(word: u32) -> bool {
     if is_extended(word) {
         FUNCTIONAL_FIXED.contains(&(word & FORMAT_MASK))
     } else {

@@ -336,7 +336,12 @@ proptest! {
     #[test]
     fn anything_may_be_heard(
         frames in proptest::collection::vec(
-            (0u16..4, prop_oneof![0u8..8, 0x10u8..0x12, 0x20u8..0x30, 0x30u8..0x34], any::<[u8; 7]>(), 0u64..400),
+            (
+                0u16..4,
+                prop_oneof![0u8..8, 0x10u8..0x12, 0x20u8..0x30, 0x30u8..0x34],
+                any::<[u8; 7]>(),
+                0u64..400,
+            ),
             0..300,
         )
     ) {

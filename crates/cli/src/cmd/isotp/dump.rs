@@ -13,12 +13,12 @@ use can_link::link::Received;
 use isotp::Pci;
 use serde::Serialize;
 use tinwire_sim::ecu::{REQUEST_ID, RESPONSE_ID};
-use tinwire_time::Instant;
 
 use self::line::Lines;
 use self::pair::{Pair, Talk};
 use self::record::Naming;
 use self::whole::{Failed, Listeners, Message, Outcome};
+use super::clock::Clock;
 use super::watch::Watch;
 use crate::args::isotp::dump::Dump;
 use crate::cmd::Session;
@@ -137,23 +137,6 @@ struct Dumper<'a> {
     listeners: Listeners,
     clock: Clock,
     summary: Summary,
-}
-
-/// The time of frames, as machines want it: from zero, and never back.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    start: Option<SystemTime>,
-    latest: Instant,
-}
-
-impl Clock {
-    fn at(&mut self, time: SystemTime) -> Instant {
-        let start = *self.start.get_or_insert(time);
-        let since = time.duration_since(start).unwrap_or_default();
-        let now = Instant::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
-        self.latest = self.latest.max(now);
-        self.latest
-    }
 }
 
 impl<'a> Dumper<'a> {

@@ -1,4 +1,4 @@
-//! A link that is only listened to, and what was lost on it.
+//! A link that is listened to frame by frame, and what was lost on it.
 
 use can_link::FilterSet;
 use can_link::address::LinkAddress;
@@ -6,7 +6,7 @@ use can_link::link::{CanRxExt as _, Event, EventBuf, LinkChange, Received};
 
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
-use crate::links::{self, End, Opened};
+use crate::links::{self, AnyLink, End, Opened};
 
 /// Events taken at once.
 const BATCH: usize = 64;
@@ -29,6 +29,16 @@ impl Watch {
             incoming: EventBuf::with_capacity(BATCH),
             dropped: 0,
         })
+    }
+
+    /// The name of the link, where a frame does not tell its own.
+    pub(super) fn name(&self) -> &str {
+        &self.opened.name
+    }
+
+    /// The link, to send on.
+    pub(super) const fn link(&mut self) -> &mut AnyLink {
+        &mut self.opened.link
     }
 
     /// The next frame and the name of its interface; `None` at the end of a log. What else happens is told

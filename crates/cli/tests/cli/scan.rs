@@ -45,8 +45,8 @@ fn pairs_are_learnt_from_a_log_with_their_evidence() {
     assert_eq!(lines.len(), 2, "{}", ran.stdout);
     assert_eq!(
         lines[0],
-        "6F1{12} -> 612{F1}    extended      certain   20 long messages (160 bytes), 20 answers to 1 service, \
-         0 of 100 frames against it"
+        "6F1{12} -> 612{F1}    extended      certain   20 long messages (160 bytes), 20 answers to 1 \
+         service, 0 of 100 frames against it"
     );
     assert!(
         lines[1].starts_with("7E0 -> 7E8            normal11      certain "),

@@ -1,7 +1,7 @@
 //! Asking one identifier after the other, without I/O: time and frames go in, probes come out.
 //!
 //! ```text
-//! Listen ── listen ──► Sweep ── every gap a probe ──► Settle ── wait ──► Confirm ── each suspect alone ──► Done
+//! Listen ──► Sweep: a probe every gap ──► Settle: wait ──► Confirm: each suspect alone ──► Done
 //! ```
 //! During the sweep an answer may be to any probe of the last `wait`, so all of these are suspects; each is
 //! then asked alone, and who answers every time is found. Whoever answers without being asked is found too,

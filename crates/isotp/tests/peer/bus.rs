@@ -1,26 +1,23 @@
 //! Two peers on a perfect bus: the frames of each direction and the messages that arrive.
 
 use isotp::{BytesChannel, Pci, Prefix, TransferId};
-use sha2::{Digest, Sha256};
 use testkit::Faults;
 use testkit::vectors::{Tally, Value};
 use tinwire_time::Instant;
 
-use super::{address, config, frame, payload, text};
+use super::session::address_of;
+use super::setup::Setup;
+use super::story::matches_frames;
+use super::{frame, payload, text};
 use crate::pair::{Pair, Side};
 
 pub(crate) fn check(entry: &Value, tally: &mut Tally) {
     let side = |name: &str| {
         let peer = &entry[name];
-        let address = address::halves(&peer["address"])
-            .and_then(|halves| halves.address())
-            .unwrap_or_else(|| panic!("{entry}: address"));
-        config(&peer["params"]).map(|config| Side::new(address, config))
+        let address = address_of(&peer["address"]).unwrap_or_else(|| panic!("{entry}: address"));
+        Side::new(address, Setup::python(&peer["params"]).config())
     };
-    let (a, b) = match (side("a"), side("b")) {
-        (Ok(a), Ok(b)) => (a, b),
-        (Err(missing), _) | (_, Err(missing)) => return tally.remark(format!("not built yet: {missing}")),
-    };
+    let (a, b) = (side("a"), side("b"));
     let mut pair = Pair::new(a, b, 1, Faults::default());
     let steps = entry["trace"].as_array().unwrap();
     for step in steps.iter().filter(|step| step["op"] == "send") {
@@ -111,30 +108,4 @@ impl Kind {
             _ => Self::Message,
         }
     }
-}
-
-/// Whether `frames` are those that the steps show.
-pub(crate) fn matches_frames(steps: &[&Value], frames: &[String]) -> bool {
-    let mut rest = frames;
-    for step in steps {
-        let count = step["count"]
-            .as_u64()
-            .map_or(1, |count| usize::try_from(count).unwrap());
-        let Some((run, later)) = rest.split_at_checked(count) else {
-            return false;
-        };
-        rest = later;
-        let same = match step.get("sha256") {
-            None => step["frame"] == *run[0],
-            Some(expected) => {
-                let digest = Sha256::digest(run.join("\n"));
-                let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                *expected == digest
-            }
-        };
-        if !same {
-            return false;
-        }
-    }
-    rest.is_empty()
 }

@@ -8,8 +8,8 @@ use testkit::vectors::{Tally, Value, hex};
 
 use super::scene::{Peer, Scene, play};
 use super::{Manner, strict_messages};
-use crate::peer::bus::matches_frames;
 use crate::peer::frame;
+use crate::peer::story::matches_frames;
 
 /// What the connections and the bus were left with.
 struct Outcome {

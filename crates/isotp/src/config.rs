@@ -39,6 +39,11 @@ impl Micros {
         self.0 == 0
     }
 
+    /// The sum of both.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// The instant that is this much later than `now`.
     pub(crate) const fn after(self, now: Instant) -> Instant {
         Instant::from_micros(now.as_micros().saturating_add(self.0))
@@ -112,6 +117,7 @@ pub struct Config {
     pub(crate) wft_max: u8,
     pub(crate) wait_limit: Option<u8>,
     pub(crate) forced_gap: Option<Duration>,
+    pub(crate) extra_gap: Micros,
     pub(crate) forced_rx_gap: Option<Duration>,
     pub(crate) duplex: Duplex,
     pub(crate) flow_parameters: FlowParameters,
@@ -136,6 +142,7 @@ impl Default for Config {
             wft_max: DEFAULT_WFT_MAX,
             wait_limit: None,
             forced_gap: None,
+            extra_gap: Micros::covering(Duration::ZERO),
             forced_rx_gap: None,
             duplex: Duplex::default(),
             flow_parameters: FlowParameters::default(),
@@ -224,6 +231,17 @@ impl Config {
     pub const fn forced_gap(self, gap: Option<Duration>) -> Self {
         Self {
             forced_gap: gap,
+            ..self
+        }
+    }
+
+    /// A gap between sent consecutive frames on top of STmin, or of [`forced_gap`](Self::forced_gap).
+    ///
+    /// Default: none. Linux has it as `frame_txtime`, with a default of 50 µs, and can-utils as `-t`.
+    #[must_use]
+    pub const fn extra_gap(self, gap: Duration) -> Self {
+        Self {
+            extra_gap: Micros::covering(gap),
             ..self
         }
     }

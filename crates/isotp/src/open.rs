@@ -315,6 +315,13 @@ impl<L> IsoTp<L> {
     }
 }
 
+/// A server's client with the same face as the others.
+impl<L> From<Client> for IsoTp<L> {
+    fn from(client: Client) -> Self {
+        Self::from_server(client)
+    }
+}
+
 impl<L: CanLink> IsoTp<L> {
     /// The next message; `None` when the link has ended.
     ///

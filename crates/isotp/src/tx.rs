@@ -348,7 +348,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
                 let gap = config.forced_gap.unwrap_or_else(|| parameters.st_min().gap());
                 transfer.phase = Phase::Sending {
                     left: parameters.block_size.frames(),
-                    gap: Micros::covering(gap),
+                    gap: Micros::covering(gap).plus(config.extra_gap),
                 };
             }
             FlowStatus::Wait => {

@@ -124,6 +124,19 @@ fn a_single_frame_waits_for_the_rate_limit_and_can_be_aborted() {
 }
 
 #[test]
+fn the_extra_gap_comes_on_top_of_the_separation_time_and_of_the_forced_gap() {
+    let extra = Config::default().extra_gap(Duration::from_millis(3));
+    for (config, gap) in [(extra, 8), (extra.forced_gap(Some(Duration::from_millis(1))), 4)] {
+        let mut channel = channel(config);
+        channel.send(at(0), message(40)).unwrap();
+        sent(&mut channel, at(0));
+        channel.handle_frame(at(10), &peer(&[0x30, 0, 5]));
+        assert_eq!(sent(&mut channel, at(10)), [0x21]);
+        assert_eq!(channel.poll_timeout(), Some(at(10 + gap)));
+    }
+}
+
+#[test]
 fn frames_that_come_sooner_than_the_forced_gap_are_ignored() {
     let mut channel = channel(Config::default().forced_rx_gap(Some(Duration::from_millis(10))));
     channel.handle_frame(at(0), &peer(&[0x10, 20, 1, 2, 3, 4, 5, 6]));

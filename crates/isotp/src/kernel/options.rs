@@ -65,7 +65,12 @@ pub(crate) fn lacks(address: &Address, config: &Config, support: &IsoTpSupport) 
         lacks.push(Lack::Waits);
     }
     lacks.extend(config.wait_limit.map(|max| Lack::WaitLimit { max }));
-    let gaps = [config.forced_gap, config.forced_rx_gap].into_iter().flatten();
+    let gaps = [
+        config.forced_gap,
+        Some(config.extra_gap.duration()),
+        config.forced_rx_gap,
+    ];
+    let gaps = gaps.into_iter().flatten();
     lacks.extend(gaps.filter(|gap| *gap > MAX_GAP).map(|got| {
         let max = MAX_GAP;
         Lack::Gap { got, max }
@@ -105,7 +110,7 @@ pub(super) fn options(address: &Address, config: &Config) -> Option<Options> {
     let (tx, rx) = (address.tx(), address.rx());
     let tx_id = tx.id(Target::Physical);
     let new = |rx_id| {
-        let options = IsoTpOptions::new(rx_id, tx_id).frame_txtime(Duration::ZERO);
+        let options = IsoTpOptions::new(rx_id, tx_id).frame_txtime(config.extra_gap.duration());
         let options = match (tx.address_byte(), rx.address_byte()) {
             (Some(tx), Some(rx)) if tx == rx => options.ext_address(tx),
             (Some(tx), Some(rx)) => options.ext_addresses(tx, rx),

@@ -296,6 +296,8 @@ impl Endpoints {
             };
             slot.has_turn = false;
             let Some(frame) = slot.channel.poll_transmit(now) else {
+                // A rate limit may have held it back until a moment that was not known before.
+                self.alarms.set(id.0.place(), slot.channel.poll_timeout());
                 continue;
             };
             self.note(id);

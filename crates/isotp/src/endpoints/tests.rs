@@ -1,9 +1,12 @@
+use core::time::Duration;
+
 use bytes::Bytes;
 use can_link::{ExtendedId, Id, StandardId};
 
 use super::*;
 use crate::address::{Target, TxAddress};
 use crate::error::{NResult, SendError, TransferError};
+use crate::rate::RateLimit;
 use crate::responders::Responders;
 
 const NOW: Instant = Instant::ZERO;
@@ -368,4 +371,21 @@ fn a_lost_link_fails_every_transfer() {
         .collect();
     assert_eq!(failed, ids);
     assert_eq!(endpoints.poll_timeout(), None);
+}
+
+#[test]
+fn a_frame_held_back_by_a_rate_limit_is_called_for_when_it_may_go() {
+    let mut endpoints = Endpoints::new();
+    let limit = RateLimit::new(64_000, Duration::from_millis(10)).unwrap();
+    let config = Config::default().rate_limit(Some(limit));
+    let id = endpoints.insert(normal(0x7E0, 0x7E8), config).unwrap();
+    let mut now = NOW;
+    for _ in 0..20 {
+        endpoints.get_mut(id).unwrap().send(now, message(3)).unwrap();
+        while transmit(&mut endpoints, now).is_empty() {
+            now = endpoints.poll_timeout().expect("when the limit lets it go");
+            endpoints.handle_timeout(now);
+        }
+    }
+    assert!(now > NOW, "the limit was never reached");
 }

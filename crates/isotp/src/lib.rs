@@ -9,6 +9,8 @@ extern crate std;
 
 pub mod address;
 #[cfg(feature = "tokio")]
+mod alarm;
+#[cfg(feature = "tokio")]
 pub mod backend;
 mod buffer;
 mod channel;

@@ -9,7 +9,6 @@ mod error;
 mod sending;
 pub(crate) mod wakers;
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,10 +26,10 @@ use futures_sink::Sink;
 pub use sending::Sending;
 use sending::Tracked;
 use tinwire_time::{Instant, Origin};
-use tokio::time::Sleep;
 use wakers::{Half, Wakers};
 
 use crate::address::{Address, Target};
+use crate::alarm::Alarm;
 use crate::channel::BytesChannel;
 use crate::config::Config;
 use crate::error::SendError;
@@ -75,7 +74,7 @@ pub struct IsoTpStream<L> {
     confirmation: Confirmation,
     origin: Origin,
     now: Instant,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     incoming: EventBuf,
     outgoing: Vec<CanFrame>,
     inbox: VecDeque<Result<(Target, Bytes), StreamError>>,
@@ -121,7 +120,7 @@ impl<L: CanLink> IsoTpStream<L> {
             confirmation,
             origin: Origin::new(clock()),
             now: Instant::ZERO,
-            alarm: None,
+            alarm: Alarm::default(),
             incoming: EventBuf::with_capacity(BATCH),
             outgoing: Vec::with_capacity(BATCH),
             inbox: VecDeque::new(),

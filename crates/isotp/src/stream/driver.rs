@@ -1,6 +1,5 @@
 //! What moves a stream: frames, time and events between the link and the channel.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::task::{Context, Poll};
 
@@ -215,16 +214,11 @@ impl<L: CanLink> IsoTpStream<L> {
             .channel
             .poll_timeout()
             .and_then(|due| self.origin.deadline(due));
-        let Some(due) = due.map(tokio::time::Instant::from_std) else {
+        let Some(due) = due else {
             return false;
         };
-        let alarm = self
-            .alarm
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if alarm.deadline() != due {
-            alarm.as_mut().reset(due);
-        }
-        alarm.as_mut().poll(cx).is_ready()
+        let [now, due] = [clock(), due].map(tokio::time::Instant::from_std);
+        self.alarm.poll(cx, now, due).is_ready()
     }
 }
 

@@ -11,6 +11,7 @@ mod cross;
 mod demo;
 mod doc;
 mod failure;
+mod fuzz;
 mod need;
 mod nostd;
 mod process;
@@ -53,6 +54,7 @@ fn dispatch(arguments: &[String]) -> Result {
         ("cross", []) => cross::run(),
         ("demo", _) => demo::run(rest),
         ("doc", []) => doc::run(),
+        ("fuzz", _) => fuzz::run(rest),
         ("nostd", []) => nostd::run(),
         ("setup", []) => setup::run(),
         ("test", []) => test::run(),

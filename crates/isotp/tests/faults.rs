@@ -6,7 +6,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use can_link::{CanFrame, StandardId};
-use isotp::{Address, BlockSize, BytesChannel, Config, DataLink, SliceBuffer};
+use isotp::{
+    Address, BlockSize, BytesChannel, Config, DataLink, Duplex, FlowParameters, FrameLength, PaddingCheck,
+    RateLimit, Role, SliceBuffer, StMin,
+};
 use proptest::prelude::*;
 use tinwire_time::Instant;
 
@@ -25,6 +28,7 @@ enum Op {
     Refuse,
     Take,
     Abort,
+    FlowControl { blocks: u8, gap: u8 },
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -57,15 +61,48 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::Refuse),
         2 => Just(Op::Take),
         1 => Just(Op::Abort),
+        1 => (any::<u8>(), 0..=127u8).prop_map(|(blocks, gap)| Op::FlowControl { blocks, gap }),
     ];
     proptest::collection::vec(op, 0..200)
 }
 
+/// Everything that can be asked of a channel, on and off.
+fn config() -> impl Strategy<Value = Config> {
+    let link = prop::sample::select(vec![DataLink::Classic, DataLink::fd()]);
+    let limit = prop::option::of((1_000..100_000u32, 10..500u64)).prop_map(|limit| {
+        let (bits, window) = limit?;
+        RateLimit::new(bits, Duration::from_millis(window)).ok()
+    });
+    let padding = prop::sample::select(vec![
+        PaddingCheck::default(),
+        PaddingCheck::default().length(FrameLength::Padded),
+        PaddingCheck::default()
+            .length(FrameLength::Shortest)
+            .fill(Some(0xCC)),
+    ]);
+    let flow = prop::sample::select(vec![FlowParameters::EachCts, FlowParameters::First]);
+    let gaps = prop::option::weighted(0.3, (0..50_000u64).prop_map(Duration::from_micros));
+    let modes = (prop::bool::weighted(0.3), prop::bool::weighted(0.1));
+    (link, limit, padding, flow, gaps.clone(), gaps, modes).prop_map(
+        |(link, limit, padding, flow, gap, rx_gap, (half, listens))| {
+            Config::default()
+                .data_link(link)
+                .max_rx_len(1000)
+                .block_size(BlockSize::from_bits(3))
+                .rate_limit(limit)
+                .padding_check(padding)
+                .flow_parameters(flow)
+                .forced_gap(gap)
+                .forced_rx_gap(rx_gap)
+                .duplex(if half { Duplex::Half } else { Duplex::Full })
+                .role(if listens { Role::Listener } else { Role::Endpoint })
+        },
+    )
+}
+
 proptest! {
     #[test]
-    fn no_sequence_of_frames_times_and_calls_breaks_a_channel(ops in ops(), classic: bool) {
-        let link = if classic { DataLink::Classic } else { DataLink::fd() };
-        let config = Config::default().data_link(link).max_rx_len(1000).block_size(BlockSize::from_bits(3));
+    fn no_sequence_of_frames_times_and_calls_breaks_a_channel(ops in ops(), config in config()) {
         let address = address().accepting_functional(StandardId::new(0x7DF).unwrap());
         let mut channel = BytesChannel::new(address, config);
         let mut now = Instant::ZERO;
@@ -103,6 +140,7 @@ proptest! {
                     while let Some(frame) = channel.poll_transmit(now) {
                         frames += 1;
                         prop_assert!(frames < 200, "no end of frames");
+                        prop_assert!(config.role(Role::Listener) != config, "a listener sends");
                         if confirm {
                             channel.handle_transmitted(now, &frame);
                         }
@@ -122,6 +160,9 @@ proptest! {
                     channel.abort_send();
                     channel.abort_receive();
                     prop_assert!(channel.can_send() && channel.receiving().is_none());
+                }
+                Op::FlowControl { blocks, gap } => {
+                    channel.set_flow_control(BlockSize::from_bits(blocks), StMin::from_millis(gap).unwrap());
                 }
             }
             if let Some((received, len)) = channel.receiving() {

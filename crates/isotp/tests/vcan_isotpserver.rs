@@ -15,7 +15,7 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use can_link::linux::{RawOptions, RawSocket};
-use can_link::{CanRxExt, Id, StandardId};
+use can_link::{CanRxExt, Id, LinkError, StandardId};
 use futures::{Sink, Stream};
 use isotp::isotpserver::{
     Client, ClientConfig, Failures, Reading, Reconnect, Server, ServerConfig, ServerEvent,
@@ -268,7 +268,8 @@ async fn can_utils_talk_to_clients_of_our_server() {
 async fn they_do_so_with_the_kernels_endpoint_behind_it() {
     let address = address(0x503);
     passes_both_ways(address, move || {
-        Ok(KernelIsoTp::open(&interface(), &address, &config())?)
+        let opened = KernelIsoTp::open(&interface(), &address, &config());
+        opened.map_err(|error| LinkError::unsupported(error.to_string()).into())
     })
     .await;
 }

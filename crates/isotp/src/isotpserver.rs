@@ -25,7 +25,7 @@ pub use line::{Decoded, LineCodec, Reading};
 pub use malformed::Malformed;
 pub use server::{
     ClientId, DEFAULT_MAX_CLIENTS, DEFAULT_MAX_QUEUED, DEFAULT_STALL_TIMEOUT, Departure, Failures, Listener,
-    Server, ServerConfig, ServerEvent, ServerStats,
+    OpenFailure, Server, ServerConfig, ServerEvent, ServerStats,
 };
 
 /// The longest message of the original, in bytes; the default here, too.

@@ -34,6 +34,9 @@ use crate::stream::StreamError;
 
 /// Turns that everybody gets before other tasks get theirs.
 const MAX_ROUNDS: usize = 16;
+/// Why an endpoint could not be opened, which is for whoever opens it to say.
+pub type OpenFailure = Box<dyn core::error::Error + Send + Sync>;
+
 /// How long nobody is accepted after that failed, which it mostly does for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,9 +60,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// Memory: for each client one message on its way to the bus (and as text, while it arrives), and
 /// `max_queued` bytes of lines.
-pub struct Server<L: Listener, E, F> {
+pub struct Server<L: Listener, E, F, O> {
     listener: L,
     open: F,
+    /// What `open` has begun.
+    opening: Option<Pin<Box<O>>>,
     config: ServerConfig,
     endpoint: Option<E>,
     /// In the order of their numbers.
@@ -74,11 +79,12 @@ pub struct Server<L: Listener, E, F> {
     stats: ServerStats,
 }
 
-impl<L, E, F> Server<L, E, F>
+impl<L, E, F, O> Server<L, E, F, O>
 where
     L: Listener,
     E: Stream<Item = Result<Bytes, StreamError>> + Sink<Bytes, Error = StreamError> + Unpin,
-    F: FnMut() -> Result<E, StreamError>,
+    F: FnMut() -> O,
+    O: Future<Output = Result<E, OpenFailure>>,
 {
     /// Serves those whom `listener` brings with the endpoint that `open` makes.
     ///
@@ -91,7 +97,7 @@ where
     ///
     /// let bus = VirtualBus::new();
     /// let address = Address::normal(StandardId::new(0x123).unwrap(), StandardId::new(0x456).unwrap())?;
-    /// let open = || IsoTpStream::new(bus.join(), address, Config::default()).map_err(Into::into);
+    /// let open = async || Ok(IsoTpStream::new(bus.join(), address, Config::default())?);
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:2303").await?;
     /// let mut server = Server::new(listener, open, ServerConfig::default());
     /// loop {
@@ -103,6 +109,7 @@ where
         Self {
             listener,
             open,
+            opening: None,
             config,
             endpoint: None,
             clients: Vec::new(),
@@ -130,6 +137,7 @@ where
                 return Poll::Ready(event);
             }
             let mut moved = self.accept(cx);
+            moved |= self.open(cx);
             moved |= self.read(cx);
             moved |= self.serve(cx);
             for client in &mut self.clients {
@@ -172,18 +180,30 @@ where
         self.number += 1;
         self.stats.joined += 1;
         let client = ClientId(self.number);
-        let mut connection = Connection::new(client, io, &self.config);
+        self.clients.push(Connection::new(client, io, &self.config));
         self.events.push_back(ServerEvent::Joined { client, peer });
-        if self.endpoint.is_none() {
-            match (self.open)() {
-                Ok(endpoint) => self.endpoint = Some(endpoint),
-                Err(error) => {
-                    connection.hang_up(Departure::NoEndpoint);
-                    self.events.push_back(ServerEvent::NotOpened(error));
-                }
+        if self.endpoint.is_none() && self.opening.is_none() {
+            self.opening = Some(Box::pin((self.open)()));
+        }
+    }
+
+    /// Waits for the endpoint, if somebody needs it.
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(opening) = &mut self.opening else {
+            return false;
+        };
+        let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
+            return false;
+        };
+        self.opening = None;
+        match opened {
+            Ok(endpoint) => self.endpoint = Some(endpoint),
+            Err(error) => {
+                self.events.push_back(ServerEvent::NotOpened(error));
+                self.turn_out();
             }
         }
-        self.clients.push(connection);
+        true
     }
 
     /// Reads an item from each client.
@@ -346,6 +366,11 @@ where
             self.drop_message(self.turn, &message);
         }
         self.events.push_back(ServerEvent::EndpointEnded(error));
+        self.turn_out();
+    }
+
+    /// Without an endpoint there is nothing to stay for.
+    fn turn_out(&mut self) {
         for client in &mut self.clients {
             client.hang_up(Departure::NoEndpoint);
         }
@@ -383,11 +408,12 @@ where
         }
         if self.clients.is_empty() && self.sending.is_none() {
             self.endpoint = None;
+            self.opening = None;
         }
     }
 }
 
-impl<L: Listener, E, F> Server<L, E, F> {
+impl<L: Listener, E, F, O> Server<L, E, F, O> {
     /// Counters since the server was made.
     #[must_use]
     pub const fn stats(&self) -> &ServerStats {
@@ -428,7 +454,7 @@ const fn fails_the_original(error: &StreamError) -> bool {
     !is_silent
 }
 
-impl<L: Listener, E, F> fmt::Debug for Server<L, E, F> {
+impl<L: Listener, E, F, O> fmt::Debug for Server<L, E, F, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("config", &self.config)

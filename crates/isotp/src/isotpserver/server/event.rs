@@ -6,6 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 
+use super::OpenFailure;
 use crate::isotpserver::Malformed;
 use crate::stream::StreamError;
 
@@ -120,7 +121,7 @@ pub enum ServerEvent {
     /// A connection could not be accepted. The next attempt is made after a pause.
     NotAccepted(io::Error),
     /// The endpoint could not be opened when a client connected.
-    NotOpened(StreamError),
+    NotOpened(OpenFailure),
     /// The endpoint ended, and with it all connections. It is opened again for the next client.
     EndpointEnded(Option<StreamError>),
 }

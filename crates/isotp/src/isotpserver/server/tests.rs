@@ -70,10 +70,14 @@ impl Scene {
             let (bus, opened, is_broken) = (bus.clone(), Arc::clone(&opened), Arc::clone(&is_broken));
             move || {
                 opened.fetch_add(1, Ordering::Relaxed);
-                if is_broken.load(Ordering::Relaxed) {
-                    return Err(can_link::LinkError::Closed.into());
+                let (bus, is_broken) = (bus.clone(), is_broken.load(Ordering::Relaxed));
+                async move {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    if is_broken {
+                        return Err(can_link::LinkError::Closed.into());
+                    }
+                    Ok(IsoTpStream::new(bus.join(), address(), Config::default())?)
                 }
-                IsoTpStream::new(bus.join(), address(), Config::default()).map_err(StreamError::from)
             }
         };
         let mut server = Server::new(Pipes(pipes), open, config);
@@ -100,6 +104,8 @@ impl Scene {
             .event(|event| matches!(event, ServerEvent::Joined { .. }))
             .await;
         assert!(matches!(joined, ServerEvent::Joined { peer, .. } if peer == "pipe"));
+        // Longer than it takes to open the endpoint.
+        tokio::time::sleep(Duration::from_millis(2)).await;
         ours
     }
 
@@ -122,7 +128,8 @@ impl Scene {
 
 async fn reads(client: &mut DuplexStream, expected: &str) {
     let mut text = vec![0; expected.len()];
-    client.read_exact(&mut text).await.unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(60), client.read_exact(&mut text));
+    read.await.expect("nothing came").unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), expected);
 }
 
@@ -396,9 +403,9 @@ async fn without_an_endpoint_a_client_is_hung_up_on_and_the_next_one_may_be_luck
 #[tokio::test(start_paused = true)]
 async fn when_the_endpoint_ends_its_clients_go_and_their_messages_are_told() {
     let (tell, mut servers) = mpsc::unbounded_channel();
-    let open = move || {
+    let open = async || {
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        tell.send(theirs).unwrap();
+        tell.send(theirs)?;
         Ok(Client::over("another", ours, ClientConfig::default()))
     };
     let (join, pipes) = mpsc::unbounded_channel();
@@ -450,7 +457,7 @@ async fn when_the_endpoint_ends_its_clients_go_and_their_messages_are_told() {
 async fn waiting_for_events_may_be_given_up_at_any_time() {
     let bus = VirtualBus::new();
     let (join, pipes) = mpsc::unbounded_channel();
-    let open = || IsoTpStream::new(bus.join(), address(), Config::default()).map_err(StreamError::from);
+    let open = async || Ok(IsoTpStream::new(bus.join(), address(), Config::default())?);
     let mut server = Server::new(Pipes(pipes), open, ServerConfig::default());
     let (mut client, theirs) = tokio::io::duplex(PIPE);
     join.send(theirs).unwrap();

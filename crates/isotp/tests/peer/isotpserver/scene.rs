@@ -9,7 +9,7 @@ use bytes::Bytes;
 use can_link::virtual_bus::VirtualBus;
 use can_link::{CanRxExt, CanTxExt};
 use isotp::isotpserver::{Listener, Server, ServerEvent};
-use isotp::{Address, Config, IsoTpStream, StreamError, Target};
+use isotp::{Address, Config, IsoTpStream, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, WriteHalf};
 use tokio::sync::mpsc;
 
@@ -108,7 +108,10 @@ impl Scene {
                 }
             });
         }
-        let open = move || IsoTpStream::new(bus.join(), address, config).map_err(StreamError::from);
+        let open = move || {
+            let stream = IsoTpStream::new(bus.join(), address, config);
+            async move { Ok(stream?) }
+        };
         let mut server = Server::new(Pipes(pipes), open, manner.server());
         let events = Arc::clone(&scene.events);
         spawn(async move {

@@ -38,11 +38,13 @@ use alarms::Alarms;
 use can_link::CanFrame;
 pub(crate) use claim::{Claim, Range};
 pub use error::{Holder, InsertError};
+#[cfg(feature = "tokio")]
+pub(crate) use group::send_only;
 use group::{Group, Membership};
 pub use group::{GroupEvent, GroupRef, GroupStats};
 pub use id::{EndpointId, GroupId};
 use index::Index;
-use slab::{Key, Slab};
+pub(crate) use slab::{Key, Slab};
 use tinwire_time::Instant;
 
 use crate::address::Address;

@@ -28,6 +28,8 @@ pub mod isotpserver;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod kernel;
 #[cfg(feature = "tokio")]
+pub mod network;
+#[cfg(feature = "tokio")]
 mod open;
 mod padding;
 pub mod pci;
@@ -60,6 +62,8 @@ pub use event::{Event, SendState, Stats, TransferId};
 pub use follower::{Direction, Follower};
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use kernel::{KernelIsoTp, KernelSending};
+#[cfg(feature = "tokio")]
+pub use network::{Endpoint, Group, Network};
 #[cfg(feature = "tokio")]
 pub use open::{IsoTp, IsoTpSending, ToLinkAddress, open, open_with};
 pub use padding::{FrameLength, PaddingCheck, PaddingFault};

@@ -23,6 +23,7 @@ use driver::clock;
 pub use error::{Progress, StreamError};
 use futures_core::Stream;
 use futures_sink::Sink;
+pub(crate) use sending::Fate;
 pub use sending::Sending;
 use sending::Tracked;
 use tinwire_time::{Instant, Origin};

@@ -82,7 +82,7 @@ impl Claim {
     }
 
     /// Filters that let exactly its identifiers through: one for each aligned block.
-    #[cfg(test)]
+    #[cfg(any(feature = "tokio", test))]
     pub(crate) fn filters(&self) -> alloc::vec::Vec<can_link::Filter> {
         let mut filters = alloc::vec::Vec::new();
         let mut first = self.ids.first;

@@ -72,7 +72,7 @@ impl Group {
     }
 }
 
-/// A group of an [`Endpoints`](super::Endpoints), read-only.
+/// A group of an [`Endpoints`], read-only.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupRef<'a>(pub(super) &'a Group);
 
@@ -191,6 +191,20 @@ impl Endpoints {
         self.groups.get(id.0).map(GroupRef)
     }
 
+    /// All groups.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn groups(&self) -> impl Iterator<Item = GroupRef<'_>> {
+        self.groups.iter().map(|(_, group)| GroupRef(group))
+    }
+
+    /// The channels of endpoints that are on their own.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn singles(&self) -> impl Iterator<Item = &crate::BytesChannel> {
+        let single = |slot: &&super::Slot| matches!(slot.membership, Membership::None);
+        let slots = self.slots.iter().map(|(_, slot)| &**slot);
+        slots.filter(single).map(|slot| &slot.channel)
+    }
+
     /// The group that an endpoint is a member of, and the responder it listens to.
     #[must_use]
     pub fn member(&self, id: EndpointId) -> Option<(GroupId, Responder)> {
@@ -244,7 +258,7 @@ impl Endpoints {
 }
 
 /// The address of who only sends. Its receiving half is entered nowhere, so which it is does not matter.
-fn send_only(tx: TxAddress) -> Address {
+pub(crate) fn send_only(tx: TxAddress) -> Address {
     let unused = [StandardId::ZERO, StandardId::MAX].map(Id::from);
     let rx = unused.into_iter().find(|id| *id != tx.id(Target::Physical));
     let rx = RxAddress::normal(rx.unwrap_or(Id::Standard(StandardId::MAX)));

@@ -71,7 +71,7 @@ enum Step {
 
 /// How a message ended whose end was told already.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+pub(crate) enum Fate {
     Done,
     Refused(SendError),
     Failed {
@@ -250,7 +250,7 @@ impl<'a, L: CanLink> Sending<'a, L> {
 }
 
 impl Fate {
-    fn of(error: &StreamError) -> Self {
+    pub(crate) fn of(error: &StreamError) -> Self {
         match *error {
             StreamError::NotSent(error) => Self::Refused(error),
             StreamError::SendFailed {
@@ -260,7 +260,7 @@ impl Fate {
         }
     }
 
-    fn again(self) -> Result<(), StreamError> {
+    pub(crate) fn again(self) -> Result<(), StreamError> {
         match self {
             Self::Done => Ok(()),
             Self::Refused(error) => Err(error.into()),

@@ -1,0 +1,314 @@
+//! The task that moves a network: frames, time and events. It makes no protocol decision.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use can_link::link::{CanLink, EventBuf, Origin};
+use can_link::{CanFrame, Event as LinkEvent, FilterSet, LinkError};
+use tokio::sync::oneshot;
+
+use super::echoes::Echoes;
+use super::filters::{Confirmation, filters};
+use super::shared::{Shared, State, again};
+use crate::address::TxAddress;
+use crate::alarm::Alarm;
+use crate::endpoints::EndpointId;
+use crate::pci::Pci;
+
+/// Link events taken at once, and frames handed to the link at once.
+const BATCH: usize = 32;
+/// Batches moved before other tasks get their turn.
+const MAX_ROUNDS: usize = 16;
+
+/// Whose frame it is.
+enum Owner {
+    Endpoint(EndpointId),
+    Raw(oneshot::Sender<Result<(), can_link::SendError>>),
+}
+
+/// Moves a [`Network`](super::Network): a future that ends when the last handle is dropped, or the link ends.
+///
+/// A driver that is dropped before that ends the network as a lost link does.
+pub struct Driver<L> {
+    link: L,
+    shared: Arc<Shared>,
+    confirmation: Confirmation,
+    incoming: EventBuf,
+    /// Frames taken from the machine that the link has not taken yet, in order, and whose they are.
+    outgoing: Vec<CanFrame>,
+    owners: Vec<Owner>,
+    echoes: Echoes,
+    /// What the link was last told to deliver.
+    filters: Option<FilterSet>,
+    /// Frames to take from the machine at once: about what the link takes at once. On a busy link a frame
+    /// then waits for few others once it has had its turn.
+    room: usize,
+    /// Whether a raw frame has the next turn, where one waits.
+    raw_turn: bool,
+    alarm: Alarm,
+}
+
+impl<L: CanLink> Driver<L> {
+    pub(super) fn new(link: L, shared: Arc<Shared>, confirmation: Confirmation) -> Self {
+        Self {
+            link,
+            shared,
+            confirmation,
+            incoming: EventBuf::with_capacity(BATCH),
+            outgoing: Vec::with_capacity(BATCH),
+            owners: Vec::with_capacity(BATCH),
+            echoes: Echoes::default(),
+            filters: None,
+            room: BATCH,
+            raw_turn: false,
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Tells the link what is wanted, when that has changed.
+    fn set_filters(&mut self) {
+        let (wanted, waiting) = {
+            let mut state = self.shared.lock();
+            if !core::mem::take(&mut state.filters_changed) {
+                return;
+            }
+            let waiting = core::mem::take(&mut state.filters_waiting);
+            (filters(&state.endpoints, self.confirmation), waiting)
+        };
+        let set = match self.filters.as_ref() {
+            Some(before) if *before == wanted => Ok(()),
+            _ => self.link.set_filters(&wanted).map(drop),
+        };
+        if set.is_ok() {
+            self.filters = Some(wanted);
+        }
+        for reply in waiting {
+            // Whoever asked may have given up.
+            let _ = reply.send(set.as_ref().copied().map_err(again));
+        }
+    }
+
+    /// Takes a batch of events from the link; false when there is none.
+    fn receive(&mut self, cx: &mut Context<'_>) -> Result<bool, LinkError> {
+        match self.link.poll_recv(cx, &mut self.incoming, BATCH) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) => return Err(LinkError::Closed),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        let mut state = self.shared.lock();
+        let now = state.tick();
+        while let Some(event) = self.incoming.pop_front() {
+            let LinkEvent::Frame(received) = event else {
+                state.note_link(event);
+                continue;
+            };
+            match (received.origin, self.confirmation) {
+                (Origin::Own, Confirmation::Echo) => {
+                    if let Some(owner) = self.echoes.take(&received.frame) {
+                        state.endpoints.handle_transmitted(now, owner, &received.frame);
+                    }
+                }
+                (Origin::Own, Confirmation::Taken) => {}
+                _ => state.endpoints.handle_frame(now, &received.frame),
+            }
+            // After each frame, for a channel keeps few events.
+            state.collect();
+        }
+        Ok(true)
+    }
+
+    /// Hands a batch of frames to the link; false when there is none, or the link takes none.
+    fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
+        {
+            let mut state = self.shared.lock();
+            // Frames come before timers: one that waited in a queue is not late.
+            let now = state.tick();
+            state.endpoints.handle_timeout(now);
+            state.collect();
+            withdraw(&mut state, &mut self.outgoing, &mut self.owners);
+            let room = if self.outgoing.is_empty() { self.room } else { 0 };
+            while self.outgoing.len() < room
+                && let Some((owner, frame)) = next_frame(&mut state, &mut self.raw_turn)
+            {
+                self.owners.push(owner);
+                self.outgoing.push(frame);
+            }
+            state.collect();
+        }
+        if self.flush(cx).is_pending() || self.outgoing.is_empty() {
+            return false;
+        }
+        let Poll::Ready(sent) = self.link.poll_send(cx, &self.outgoing) else {
+            return false;
+        };
+        let mut state = self.shared.lock();
+        let now = state.tick();
+        let taken = match sent {
+            Ok(taken) => taken.min(self.outgoing.len()),
+            Err(error) => {
+                // About the first frame alone, and there is one.
+                let (owner, frame) = (self.owners.remove(0), self.outgoing.remove(0));
+                refuse(&mut state, owner, &frame, error);
+                return true;
+            }
+        };
+        self.room = (2 * taken).clamp(1, BATCH);
+        for (owner, frame) in self.owners.drain(..taken).zip(self.outgoing.drain(..taken)) {
+            match (owner, self.confirmation) {
+                // Whoever sent it may have given up.
+                (Owner::Raw(reply), _) => drop(reply.send(Ok(()))),
+                (Owner::Endpoint(id), Confirmation::Echo) => self.echoes.await_one(id, frame),
+                (Owner::Endpoint(id), Confirmation::Taken) => {
+                    state.unflushed = true;
+                    state.endpoints.handle_transmitted(now, id, &frame);
+                    state.collect();
+                }
+            }
+        }
+        true
+    }
+
+    /// Waits for the link to let go of what it took, while somebody waits for that. New frames wait
+    /// meanwhile: a link that is never idle might never be through.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shared.lock().through.is_empty() {
+            return Poll::Ready(());
+        }
+        let flushed = ready!(self.link.poll_flush(cx));
+        self.shared.lock().flushed(flushed.as_ref().err());
+        Poll::Ready(())
+    }
+
+    /// Whether no handle has used the machine meanwhile. From now on they wake this task.
+    fn may_sleep(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.shared.lock();
+        if !state.stirred {
+            state.task = Some(cx.waker().clone());
+        }
+        !state.stirred
+    }
+
+    /// Sets the alarm to the next timeout; true when that has come already.
+    fn alarm_rings(&mut self, cx: &mut Context<'_>) -> bool {
+        let moments = {
+            let mut state = self.shared.lock();
+            let now = state.tick();
+            let due = state.endpoints.poll_timeout();
+            due.and_then(|due| Some((state.origin.deadline(now)?, state.origin.deadline(due)?)))
+        };
+        let Some((now, due)) = moments else {
+            return false;
+        };
+        let [now, due] = [now, due].map(tokio::time::Instant::from_std);
+        self.alarm.poll(cx, now, due).is_ready()
+    }
+}
+
+impl<L: CanLink> Future for Driver<L> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        for _ in 0..MAX_ROUNDS {
+            {
+                let mut state = this.shared.lock();
+                if state.is_unused() {
+                    return Poll::Ready(());
+                }
+                state.stirred = false;
+            }
+            this.set_filters();
+            let received = match this.receive(cx) {
+                Ok(received) => received,
+                Err(error) => {
+                    this.shared.lock().end(error);
+                    return Poll::Ready(());
+                }
+            };
+            let sent = this.transmit(cx);
+            if !received && !sent && !this.alarm_rings(cx) && this.may_sleep(cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<L> Drop for Driver<L> {
+    fn drop(&mut self) {
+        self.shared.lock().end(LinkError::Closed);
+    }
+}
+
+impl<L> fmt::Debug for Driver<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("outgoing", &self.outgoing.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes frames back whose message failed, or whose endpoint is gone, before the link has them.
+fn withdraw(state: &mut State, frames: &mut Vec<CanFrame>, owners: &mut Vec<Owner>) {
+    let withdrawn = core::mem::take(&mut state.withdrawn);
+    if withdrawn.is_empty() {
+        return;
+    }
+    let follows = |owner: &Owner, frame: &CanFrame| match owner {
+        Owner::Endpoint(id) if withdrawn.contains(id) => {
+            let channel = state.endpoints.get(*id);
+            // What failed is what it sends; what it receives goes on.
+            channel.is_some_and(|channel| is_flow_control(frame, channel.address().tx()))
+        }
+        _ => true,
+    };
+    let all = owners.drain(..).zip(frames.drain(..));
+    let (kept, left): (Vec<_>, Vec<_>) = all.filter(|(owner, frame)| follows(owner, frame)).unzip();
+    (*owners, *frames) = (kept, left);
+}
+
+fn is_flow_control(frame: &CanFrame, tx: &TxAddress) -> bool {
+    let decoded = tx.matches(frame).map(|(_, data)| Pci::decode(data, tx.prefix()));
+    matches!(decoded, Some(Ok((Pci::FlowControl(_), _))))
+}
+
+/// The next frame to send: raw ones take turns with those of all endpoints.
+fn next_frame(state: &mut State, raw_turn: &mut bool) -> Option<(Owner, CanFrame)> {
+    let now = state.now;
+    *raw_turn = !*raw_turn;
+    if *raw_turn && let Some(raw) = state.next_raw() {
+        return Some(raw);
+    }
+    let frame = state.endpoints.poll_transmit(now);
+    let frame = frame.map(|(id, frame)| (Owner::Endpoint(id), frame));
+    frame.or_else(|| state.next_raw())
+}
+
+impl State {
+    fn next_raw(&mut self) -> Option<(Owner, CanFrame)> {
+        let raw = self.raw.pop_front()?;
+        self.raw_writers.wake(&mut self.wakes);
+        Some((Owner::Raw(raw.reply), raw.frame))
+    }
+}
+
+/// The link refused a frame: tells whoever sent it.
+fn refuse(state: &mut State, owner: Owner, frame: &CanFrame, error: can_link::SendError) {
+    match owner {
+        Owner::Raw(reply) => drop(reply.send(Err(error))),
+        Owner::Endpoint(id) => {
+            let now = state.now;
+            // The cause is of the failure that follows only: left behind, it would be told of a later one.
+            state.collect();
+            state.refusal = Some(error);
+            state.endpoints.handle_not_transmitted(now, id, frame);
+            state.collect();
+            state.refusal = None;
+        }
+    }
+}

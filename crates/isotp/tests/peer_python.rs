@@ -6,7 +6,11 @@
     reason = "helpers of tests may panic like tests"
 )]
 
-#[allow(dead_code, reason = "each file of tests against peers uses its part")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "each file of tests against peers uses its part"
+)]
 mod compat;
 
 use can_link::StandardId;

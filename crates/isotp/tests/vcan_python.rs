@@ -1,123 +1,117 @@
-//! Our ISO-TP against Python's: `isotp.socket`, which is the kernel's, and the user-space stack of
-//! python-can-isotp over python-can.
+//! Our stack against python-can-isotp and aioisotp on a virtual interface: over python-can, and over the
+//! kernel's socket by `isotp.socket`. The same on any machine, and more of it, is in `peer_python.rs`.
 #![cfg(all(feature = "linux", target_os = "linux"))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
 
-use core::time::Duration;
-use std::process::Stdio;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "each file of tests against peers uses its part"
+)]
+mod compat;
 
-use bytes::Bytes;
-use can_link::StandardId;
-use can_link::link::Echo;
-use can_link::linux::RawOptions;
-use futures::{Sink, SinkExt, Stream, StreamExt};
-use isotp::{Address, Config, IsoTpStream, KernelIsoTp, StreamError};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use compat::{Aioisotp, Bus, CanIsoTp, Mode, Peer, Setup, in_bytes, payload, soon};
+use isotp::KernelIsoTp;
+use testkit::compat::Direction::Both;
 
-const LENGTHS: [usize; 5] = [1, 7, 8, 62, 4095];
+const LENGTHS: [usize; 6] = [1, 7, 8, 62, 63, 4095];
+const SHORT: [usize; 4] = [1, 6, 8, 62];
 
-/// Sends each message back, reversed, and ends after as many as it is told.
-const ECHO: &str = r#"
-import sys, time, isotp
-kind, interface = sys.argv[1:3]
-rx, tx, count = map(int, sys.argv[3:])
-address = isotp.Address(isotp.AddressingMode.Normal_11bits, rxid=rx, txid=tx)
-if kind == "socket":
-    socket = isotp.socket(timeout=100)
-    socket.bind(interface, address)
-    receive, send, busy = socket.recv, socket.send, lambda: False
-else:
-    import can
-    bus = can.Bus(interface="socketcan", channel=interface)
-    stack = isotp.CanStack(bus, address=address, params={"tx_padding": 0xCC})
-    stack.start()
-    receive, send, busy = lambda: stack.recv(block=True, timeout=100), stack.send, stack.transmitting
-print("ready", flush=True)
-for _ in range(count):
-    send(bytes(receive())[::-1])
-while busy():
-    time.sleep(0.01)
-if kind != "socket":
-    stack.stop()
-    bus.shutdown()
-"#;
-
-fn interface() -> String {
-    std::env::var("VCAN0").unwrap_or_else(|_| panic!("VCAN0 is not set; run: cargo xtask vcan"))
+fn setup() -> Setup {
+    Setup::new(Mode::normal_11())
 }
 
-fn address(base: u16) -> Address {
-    let id = |raw| StandardId::new(raw).unwrap();
-    Address::normal(id(base), id(base + 8)).unwrap()
-}
-
-/// What `future` gives, which must not take long.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let slow = std::env::var("VCAN_SLOW").map_or(1, |slow| slow.parse().unwrap());
-    let outcome = tokio::time::timeout(Duration::from_secs(20 * slow), future).await;
-    outcome.unwrap_or_else(|_| panic!("{what}: nothing happened"))
-}
-
-/// A Python that answers us; `base` is the identifier that we send with.
-async fn python(kind: &str, base: u16) -> Child {
-    let interpreter = std::env::var("TINWIRE_PYTHON")
-        .unwrap_or_else(|_| panic!("TINWIRE_PYTHON is not set; run: cargo xtask setup"));
-    let mut child = Command::new(interpreter)
-        .args(["-c", ECHO, kind, &interface()])
-        .args([base, base + 8].map(|id| id.to_string()))
-        .arg(LENGTHS.len().to_string())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first = soon("python starts", lines.next_line()).await.unwrap();
-    assert_eq!(first.as_deref(), Some("ready"));
-    child
-}
-
-async fn exchange<S>(mut ours: S, mut peer: Child)
-where
-    S: Stream<Item = Result<Bytes, StreamError>> + Sink<Bytes, Error = StreamError> + Unpin,
-{
-    for len in LENGTHS {
-        let message: Bytes = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
-        soon("sending", ours.send(message.clone())).await.unwrap();
-        let echo = soon("the echo", ours.next()).await.unwrap().unwrap();
-        assert!(
-            echo.iter().eq(message.iter().rev()),
-            "{len} bytes came back changed"
-        );
+/// Long enough for all of the 32 bits that are tried.
+fn roomy() -> Setup {
+    Setup {
+        max_len: 100_000,
+        ..setup()
     }
-    assert!(soon("python ends", peer.wait()).await.unwrap().success());
 }
 
-fn user(base: u16) -> IsoTpStream<can_link::linux::RawSocket> {
-    let link = RawOptions::new()
-        .own_messages(Echo::On)
-        .open(interface())
-        .unwrap();
-    IsoTpStream::new(link, address(base), Config::default()).unwrap()
-}
-
-#[tokio::test]
-#[ignore = "needs vcan: cargo xtask vcan"]
-async fn our_stack_talks_to_pythons_kernel_socket() {
-    let ours = user(0x610);
-    exchange(ours, python("socket", 0x610).await).await;
+/// With python-can-isotp's own default: without blocks, the queue of its socket overflows where Python is
+/// slow.
+fn in_blocks() -> Setup {
+    Setup {
+        block_size: 8,
+        ..roomy()
+    }
 }
 
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
-async fn our_stack_talks_to_pythons_stack() {
-    let ours = user(0x620);
-    exchange(ours, python("stack", 0x620).await).await;
+async fn python_can_isotp_talks_to_us() {
+    let mut bench = CanIsoTp::on(Bus::vcan()).await;
+    let modes = [Mode::all(), vec![Mode::two_formats(), Mode::one_byte()]].concat();
+    bench.addresses(modes, &setup(), &SHORT).await;
+    bench.both_ways("length: 12 bits", &in_blocks(), &LENGTHS).await;
+    bench
+        .fd(&[64], &in_blocks(), &[1, 7, 8, 62, 63, 4095, 70_000])
+        .await;
+    bench.flow_control(&setup()).await;
+    bench.wait(&setup()).await;
+    bench.overflow_from_peer(&setup()).await;
+    bench
+        .overflow_to_peer(&setup(), 100, Some("FrameTooLongError"))
+        .await;
+    bench.peer.end().await;
 }
 
 #[tokio::test]
 #[ignore = "needs vcan: cargo xtask vcan"]
-async fn our_kernel_socket_talks_to_pythons_stack() {
-    let ours = KernelIsoTp::open(&interface(), &address(0x630), &Config::default()).unwrap();
-    exchange(ours, python("stack", 0x630).await).await;
+async fn the_kernels_socket_in_python_talks_to_us() {
+    let mut bench = CanIsoTp::socket_on(Bus::vcan()).await;
+    let modes = [Mode::all(), vec![Mode::two_formats()]].concat();
+    bench.addresses(modes, &setup(), &SHORT).await;
+    bench.both_ways("length: 12 bits", &setup(), &LENGTHS).await;
+    bench.both_ways("length: 32 bits", &roomy(), &[4096, 5000]).await;
+    bench.fd(&[64], &roomy(), &[1, 7, 8, 62, 63, 4095]).await;
+    bench.padding(&setup(), &SHORT).await;
+    bench.flow_control(&setup()).await;
+    bench.wait(&setup()).await;
+    bench.duplex(&setup()).await;
+    bench.our_listener(&setup()).await;
+    bench.their_listener(&setup()).await;
+    bench.overflow_from_peer(&setup()).await;
+    bench.silence(&setup()).await;
+    bench.broken_off(&setup()).await;
+    bench.peer.end().await;
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn aioisotp_does_not_get_the_kernels_socket_and_talks_to_us() {
+    let mut bench = Aioisotp::on(Bus::vcan()).await;
+    bench.peer.open(&setup()).await;
+    let why = bench.peer.trouble().await;
+    assert!(why.starts_with("Could not use SocketCAN ISO-TP: "), "{why}");
+    bench.peer.close().await;
+    bench
+        .both_ways("interface: socketcan", &setup(), &[1, 8, 300])
+        .await;
+    bench.peer.end().await;
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn our_kernel_socket_talks_to_python_can_isotp() {
+    let mut bench = CanIsoTp::on(Bus::vcan()).await;
+    let setup = in_blocks();
+    bench.peer.open(&setup).await;
+    let mut ours = KernelIsoTp::open(&bench.bus.place(), &setup.mode.ours, &setup.config()).unwrap();
+    for message in LENGTHS.map(payload) {
+        soon("our end", ours.send(message.clone())).await.unwrap();
+        assert_eq!(bench.peer.received().await, message);
+        bench.peer.send(&message).await;
+        assert_eq!(soon("a message", ours.recv()).await.unwrap().unwrap(), message);
+        bench.peer.sent().await.unwrap();
+    }
+    bench.works(Both, "our side: KernelIsoTp", &in_bytes(&LENGTHS));
+    drop(ours);
+    bench.peer.close().await;
+    bench.peer.end().await;
 }

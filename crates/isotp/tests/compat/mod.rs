@@ -2,8 +2,12 @@
 //! `docs/COMPATIBILITY.md` is made of.
 
 mod bus;
-pub(crate) mod failures;
-pub(crate) mod matrix;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod canutils;
+mod failures;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod kernel;
+mod matrix;
 mod mode;
 mod python;
 mod watch;
@@ -17,6 +21,10 @@ use testkit::compat::{Direction, Outcome, Report};
 pub(crate) use testkit::peer::soon;
 
 pub(crate) use bus::Bus;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub(crate) use canutils::CanUtils;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub(crate) use kernel::Kernel;
 pub(crate) use mode::Mode;
 pub(crate) use python::{Aioisotp, CanIsoTp};
 
@@ -133,10 +141,14 @@ impl<P: Peer> Bench<P> {
     pub(crate) async fn take(&mut self, ours: &mut IsoTpStream<Link>, len: usize) {
         let message = payload(len);
         self.peer.send(&message).await;
-        let received = soon("a message", ours.recv()).await.unwrap();
-        let received = received.unwrap_or_else(|error| panic!("{len} bytes from the peer: {error}"));
+        let here = async {
+            let received = soon("a message", ours.recv()).await.unwrap();
+            received.map_err(|error| error.to_string())
+        };
+        let (received, ()) = futures::future::try_join(here, self.peer.sent())
+            .await
+            .unwrap_or_else(|error| panic!("{len} bytes from the peer: {error}"));
         assert_eq!(received, message, "{len} bytes from the peer");
-        self.peer.sent().await.unwrap();
     }
 
     pub(crate) fn works(&self, direction: Direction, feature: &str, remark: &str) {

@@ -4,6 +4,7 @@ import errno
 import importlib.metadata
 import json
 import select
+import socket
 import sys
 import threading
 import time
@@ -112,7 +113,7 @@ class Socket:
     """The wrapper of the kernel's socket."""
 
     def __init__(self, place, setup):
-        self.socket = isotp.socket(timeout=120)
+        self.socket = isotp.socket()
         # A send returns when the message is out, or failed.
         flags = isotp.socket.flags.WAIT_TX_DONE
         if setup["params"]["listen_mode"]:
@@ -136,7 +137,10 @@ class Socket:
             if not readable or not self.sending.acquire(blocking=False):
                 continue
             try:
-                tell("received", self.socket.recv(1 << 21).hex())
+                tell("received", self.socket.recv(1 << 21, socket.MSG_DONTWAIT).hex())
+            except BlockingIOError:
+                # What made it readable was an error, which the sender has taken.
+                pass
             except OSError as error:
                 tell("error", errno.errorcode[error.errno])
             finally:

@@ -12,7 +12,7 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 3] = [
+const NEEDS: [(&str, &[Need]); 6] = [
     (
         "peer_fstrm",
         &[
@@ -22,7 +22,13 @@ const NEEDS: [(&str, &[Need]); 3] = [
         ],
     ),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
-    ("vcan_python", &[Need::Python(PYTHON)]),
+    ("peer_udsoncan", &[Need::Python(PYTHON)]),
+    (
+        "vcan_canutils",
+        &[Need::Program("isotpsend"), Need::Program("isotprecv")],
+    ),
+    ("vcan_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
+    ("vcan_udsoncan", &[Need::Python(PYTHON)]),
 ];
 
 /// What the test file `target` needs; `None` when nobody wrote it down.

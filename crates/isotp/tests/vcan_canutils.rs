@@ -1,5 +1,5 @@
-//! Our stack against the kernel's, on a virtual interface: through can-utils' `isotpsend` and `isotprecv`, and
-//! through the socket itself.
+//! Our stack against the kernel's, on a virtual interface: by `isotpsend` and `isotprecv` of can-utils, and
+//! by the socket itself.
 #![cfg(all(feature = "linux", target_os = "linux"))]
 #![allow(
     clippy::unwrap_used,

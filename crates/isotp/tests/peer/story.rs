@@ -434,7 +434,7 @@ fn in_short(ours: &Outcome) -> String {
 }
 
 /// Whether a message is the one that a file tells of.
-fn is_message(told: &Value, message: &Bytes) -> bool {
+pub(crate) fn is_message(told: &Value, message: &Bytes) -> bool {
     match told.get("sha256") {
         None => payload(told) == *message,
         Some(expected) => {

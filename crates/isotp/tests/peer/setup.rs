@@ -120,10 +120,10 @@ impl Setup {
         }
         setup.fd = fd.then_some(flags);
         setup.fill = fill.unwrap_or(0xCC);
-        // That peer pads classic frames to 8 when it has a filler, and CAN FD frames above 8 bytes only.
+        // With a filler that peer pads to 8 where frames are no longer than that; else above 8 bytes only.
         setup.min_len = match (min, fill) {
             (Some(min), _) => min,
-            (None, Some(_)) if !fd => 8,
+            (None, Some(_)) if setup.tx_dl == 8 => 8,
             (None, _) => 0,
         };
         let most = u64::from(RateLimit::MAX_BITS_PER_SECOND);

@@ -45,7 +45,9 @@ impl Buffer for SliceBuffer<'_> {
     fn append(&mut self, data: &[u8]) {
         let free = self.memory.get_mut(self.len..).unwrap_or_default();
         let taken = data.len().min(free.len());
-        free.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+        if let (Some(room), Some(data)) = (free.get_mut(..taken), data.get(..taken)) {
+            room.copy_from_slice(data);
+        }
         self.len += taken;
     }
 

@@ -108,12 +108,14 @@ impl DataLink {
         let head_len = prefix + head.as_ref().len();
         // A single frame in the escape form is one byte longer than in the short form.
         let can_dl = self.padded_len(head_len + data.len(), padding);
-        let content = address_byte.iter().chain(head.as_ref()).chain(data);
-        bytes
-            .iter_mut()
-            .take(can_dl)
-            .zip(content)
-            .for_each(|(to, from)| *to = *from);
+        let mut used = 0;
+        for part in [address_byte.as_slice(), head.as_ref(), data] {
+            let end = can_dl.min(used + part.len());
+            if let (Some(room), Some(part)) = (bytes.get_mut(used..end), part.get(..end - used)) {
+                room.copy_from_slice(part);
+            }
+            used = end;
+        }
         let taken = data.len().min(can_dl - head_len);
         let bytes = bytes.get(..can_dl).unwrap_or_default();
         let frame = match self {

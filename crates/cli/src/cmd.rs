@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use crate::args::{Cli, ConfigVerb, Verb};
 use crate::failure::{Failure, Result};
 use crate::links::{Door, farewell};
+use crate::multicall::Guise;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) stop: Stop,
     /// Where links go when they are dropped.
     pub(crate) door: Door,
+    /// The tool that we were started as.
+    pub(crate) guise: Option<Guise>,
 }
 
 /// Runs the verb. The `faults` of the settings are the doctor's to judge, and for others a remark.
@@ -38,6 +41,7 @@ pub(crate) async fn run(
     settings: Settings,
     faults: &[Failure],
     output: Output,
+    guise: Option<Guise>,
 ) -> Result<ExitCode> {
     let (door, farewell) = farewell();
     let mut session = Session {
@@ -45,6 +49,7 @@ pub(crate) async fn run(
         output,
         stop: Stop::listen(cli.global.deadline),
         door,
+        guise,
     };
     if !matches!(cli.verb, Verb::Doctor) {
         for fault in faults {

@@ -48,6 +48,8 @@ pub(crate) enum Code {
     DataLost,
     /// The reader of standard output went away; not an error.
     PipeClosed,
+    /// As a tool of another name would end, with its words and its exit status.
+    Imitated(u8),
 }
 
 impl Code {
@@ -72,6 +74,7 @@ impl Code {
             Self::File => "file",
             Self::DataLost => "data-lost",
             Self::PipeClosed => "pipe-closed",
+            Self::Imitated(_) => "imitated",
         }
     }
 
@@ -85,6 +88,7 @@ impl Code {
             Self::Protocol | Self::NegativeResponse | Self::Malformed => 4,
             Self::DataLost => 5,
             Self::Interrupted(signal) => signal.exit(),
+            Self::Imitated(status) => status,
         }
     }
 }
@@ -119,6 +123,11 @@ impl Failure {
             error: anyhow::Error::msg(message.to_string()),
             hint: None,
         }
+    }
+
+    /// A failure in the words of another tool, and with its exit status.
+    pub(crate) fn imitated(status: u8, words: impl fmt::Display) -> Self {
+        Self::new(Code::Imitated(status), words)
     }
 
     /// A failure with the error that caused it.
@@ -163,8 +172,20 @@ impl Failure {
         ExitCode::from(self.code.exit())
     }
 
+    /// Whether there is nothing to say: nobody reads, or the tool that is imitated says nothing.
+    pub(crate) fn is_silent(&self) -> bool {
+        match self.code {
+            Code::PipeClosed => true,
+            Code::Imitated(_) => self.message().is_empty(),
+            _ => false,
+        }
+    }
+
     /// One line with the chain of causes; the hint on a second one.
     pub(crate) fn text(&self) -> String {
+        if let Code::Imitated(_) = self.code {
+            return self.message();
+        }
         let mut text = format!("error: {}", self.message());
         if let Some(hint) = &self.hint {
             text.push_str("\nhint: ");

@@ -4,7 +4,7 @@ mod farewell;
 
 use can_link::FilterSet;
 use can_link::address::{LinkAddress, Loopback};
-use can_link::link::{CanLink, CanRx as _, ChannelId, Event, LinkError, SendError};
+use can_link::link::{CanLink, CanRx as _, ChannelId, Echo, Event, LinkError, SendError};
 use tinwire_sim::{World, WorldConfig};
 
 pub(crate) use self::farewell::{Door, farewell};
@@ -151,23 +151,17 @@ pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
         return Ok(Opened {
             // The world ends with the command: there is nobody to say farewell to.
             link: Box::new(world.join()),
-            name: "sim".into(),
+            name: name(address),
             labels: Labels::One,
             end: End::Lost,
             world: Some(world),
         });
     }
     if let LinkAddress::IsotpServer(_) = address {
-        let message = format!("{address}: messages by way of an isotpserver are not in this version");
-        return Err(Failure::new(Code::NotInThisVersion, message));
+        let message = format!("{address} carries messages and no frames; isotp send and recv take it");
+        return Err(Failure::new(Code::Usage, message));
     }
-    let (name, labels) = match address {
-        LinkAddress::SocketCan(socket) if socket.interface == "any" => ("any".into(), Labels::ByChannel),
-        LinkAddress::SocketCan(socket) => (socket.interface.clone(), Labels::One),
-        LinkAddress::Virtual(address) => (address.name.clone(), Labels::One),
-        LinkAddress::Bus(address) => (address.name.clone(), Labels::One),
-        other => (other.to_string(), Labels::One),
-    };
+    let (name, labels) = (name(address), labels(address));
     let link = can_link::open(address).await.map_err(|error| {
         let fix = match (address, &error) {
             (LinkAddress::SocketCan(_), LinkError::Unsupported { .. }) => kernel_can_fix(),
@@ -189,6 +183,35 @@ pub(crate) async fn open(door: &Door, address: &LinkAddress) -> Result<Opened> {
         },
         world: None,
     })
+}
+
+/// How the link's frames and messages are labelled.
+pub(crate) fn name(address: &LinkAddress) -> String {
+    match address {
+        LinkAddress::SocketCan(socket) => socket.interface.clone(),
+        LinkAddress::Virtual(address) => address.name.clone(),
+        LinkAddress::Bus(address) => address.name.clone(),
+        LinkAddress::Sim(_) => "sim".into(),
+        other => other.to_string(),
+    }
+}
+
+fn labels(address: &LinkAddress) -> Labels {
+    match address {
+        LinkAddress::SocketCan(socket) if socket.interface == "any" => Labels::ByChannel,
+        _ => Labels::One,
+    }
+}
+
+/// The same link, which gives own frames back where it can: what came back was on the wire.
+pub(crate) fn with_own_echo(mut address: LinkAddress) -> LinkAddress {
+    match &mut address {
+        LinkAddress::SocketCan(socket) => socket.own = Echo::On,
+        LinkAddress::Virtual(address) => address.own = true,
+        LinkAddress::Bus(address) => address.own = true,
+        _ => {}
+    }
+    address
 }
 
 /// Opens a link that shall deliver only what the filters accept.

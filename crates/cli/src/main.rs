@@ -17,6 +17,7 @@ use clap::Parser as _;
 
 use crate::args::Cli;
 use crate::failure::{Code, Failure, Result};
+use crate::multicall::{Expanded, Guise};
 use crate::output::{Format, Notices, Output, complain};
 use crate::settings::Settings;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let mut format = guess_format(&words);
     match run(words, &mut format) {
         Ok(status) => status,
-        Err(failure) if failure.code() == Code::PipeClosed => failure.exit(),
+        Err(failure) if failure.is_silent() => failure.exit(),
         Err(failure) => {
             complain(match format {
                 Format::Text => failure.text(),
@@ -38,10 +39,10 @@ fn main() -> ExitCode {
 }
 
 fn run(words: Vec<OsString>, format: &mut Format) -> Result<ExitCode> {
-    let words = multicall::expand(words)?;
+    let Expanded { words, guise } = multicall::expand(words)?;
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error, *format),
+        Err(error) => return refuse(&error, *format, guise),
     };
     let (settings, mut faults) = Settings::load(&cli.global);
     *format = settings.format.value;
@@ -62,19 +63,19 @@ fn run(words: Vec<OsString>, format: &mut Format) -> Result<ExitCode> {
         .enable_all()
         .build()
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context("starting the runtime"))?;
-    let result = runtime.block_on(cmd::run(cli, settings, &faults, output));
+    let result = runtime.block_on(cmd::run(cli, settings, &faults, output, guise));
     // Nobody waits for a thread that reads standard input.
     runtime.shutdown_background();
     result
 }
 
 /// Help and version are clap's to print; a wrong command line is in the form that the rest is in.
-fn refuse(error: &clap::Error, format: Format) -> Result<ExitCode> {
+fn refuse(error: &clap::Error, format: Format, guise: Option<Guise>) -> Result<ExitCode> {
     if format == Format::Text || !error.use_stderr() {
-        let status = if error.use_stderr() {
-            ExitCode::from(Code::Usage.exit())
-        } else {
-            ExitCode::SUCCESS
+        let status = match (error.use_stderr(), guise) {
+            (true, None) => ExitCode::from(Code::Usage.exit()),
+            (true, Some(_)) => ExitCode::FAILURE,
+            (false, _) => ExitCode::SUCCESS,
         };
         return match error.print() {
             Err(closed) if !error.use_stderr() => Err(Failure::stdout(closed)),

@@ -1,34 +1,58 @@
 //! Started under another tool's name, the command is that tool: `candump can0` is `tinwire can dump can0`.
+//!
+//! The tools of kernel ISO-TP have their letters checked here, for some mean something else to clap (`-h` of
+//! isotpsniffer), and for a wrong one they have exit statuses of their own. What of their behaviour differs
+//! from the verb's is asked of the [`Guise`].
+
+mod letters;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use self::letters::Tool;
 use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
-const NAMES: [(&str, &[&str]); 11] = [
+const NAMES: [(&str, &[&str]); 8] = [
     ("candump", &["can", "dump"]),
     ("cansend", &["can", "send"]),
     ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
-    ("isotpsend", &["isotp", "send"]),
-    ("isotprecv", &["isotp", "recv"]),
-    ("isotpdump", &["isotp", "dump"]),
     ("fstrm_capture", &[]),
     ("fstrm_dump", &[]),
     ("fstrm_replay", &[]),
     ("dnstap", &[]),
 ];
 
+/// A tool whose manners the command takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guise {
+    Isotpsend,
+    Isotprecv,
+    Isotpdump,
+    Isotpsniffer,
+}
+
+/// The words as ours, and the tool whose they were.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    pub(crate) words: Vec<OsString>,
+    pub(crate) guise: Option<Guise>,
+}
+
 /// Puts the verb in place of the name that the command was started under.
-pub(crate) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>> {
+pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
     let name = words
         .first()
         .map(Path::new)
         .and_then(Path::file_stem)
         .unwrap_or_default();
+    if let Some(tool) = letters::TOOLS.iter().find(|tool| OsStr::new(tool.name) == name) {
+        return in_guise(tool, words.get(1..).unwrap_or_default());
+    }
+    let guise = None;
     let Some((name, verb)) = NAMES.iter().find(|(known, _)| OsStr::new(known) == name) else {
-        return Ok(words);
+        return Ok(Expanded { words, guise });
     };
     if verb.is_empty() {
         let message = format!(
@@ -39,10 +63,20 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>> {
             .hint("tinwire --help lists what is; remove the link to get the original tool back"));
     }
     let verb = verb.iter().map(OsString::from);
-    Ok(core::iter::once(OsString::from("tinwire"))
+    let words = core::iter::once(OsString::from("tinwire"))
         .chain(verb)
         .chain(words.into_iter().skip(1))
-        .collect())
+        .collect();
+    Ok(Expanded { words, guise })
+}
+
+fn in_guise(tool: &Tool, words: &[OsString]) -> Result<Expanded> {
+    let found = tool.read(words)?;
+    let verb = ["tinwire", "isotp", tool.verb].map(OsString::from);
+    Ok(Expanded {
+        words: verb.into_iter().chain(tool.translate(found)).collect(),
+        guise: Some(tool.guise),
+    })
 }
 
 #[cfg(test)]
@@ -50,7 +84,7 @@ mod tests {
     use super::*;
 
     fn expanded(words: &[&str]) -> Result<Vec<OsString>> {
-        expand(words.iter().map(OsString::from).collect())
+        expand(words.iter().map(OsString::from).collect()).map(|expanded| expanded.words)
     }
 
     #[test]
@@ -75,5 +109,61 @@ mod tests {
                 .text()
                 .contains("fstrm_capture, which is not in this version")
         );
+    }
+
+    #[test]
+    fn letters_of_the_isotp_tools_are_read_as_they_read_them() {
+        let words = expanded(&["isotpdump", "-as123", "-d", "321", "can0"]).unwrap();
+        assert_eq!(
+            words,
+            ["tinwire", "isotp", "dump", "-a", "-s123", "-d321", "--", "can0"]
+        );
+        let words = expanded(&[
+            "isotpsniffer",
+            "can0",
+            "-s",
+            "123",
+            "-d",
+            "321",
+            "-h8",
+            "-ci",
+            "-x",
+            "11",
+        ])
+        .unwrap();
+        assert_eq!(
+            words,
+            [
+                "tinwire",
+                "isotp",
+                "dump",
+                "--reassemble",
+                "-s123",
+                "-d321",
+                "--head=8",
+                "-c",
+                "-x11",
+                "-X11",
+                "--",
+                "can0"
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_letters_end_as_the_tools_do() {
+        for (words, status) in [
+            (&["isotpsend", "-q", "can0"][..], 0),
+            (&["isotpsend", "-s", "123", "can0"], 1),
+            (&["isotpsend", "-s", "123", "-d", "321"], 1),
+            (&["isotprecv", "-s", "123", "-d", "321", "can0", "can1"], 1),
+            (&["isotpdump", "can0"], 0),
+            (&["isotpsniffer", "can0"], 1),
+        ] {
+            let failure = expanded(words).unwrap_err();
+            assert_eq!(failure.code().exit(), status, "{words:?}");
+            assert!(failure.text().contains("Usage: isotp"), "{}", failure.text());
+        }
+        expanded(&["isotpsend", "-s", "7DF", "-S", "can0"]).unwrap();
     }
 }

@@ -175,54 +175,93 @@ fn what_we_generate_is_what_we_and_candump_see() {
     assert_eq!(ours, theirs);
 }
 
+/// Flags of both ends: how frames look, and who does our end's work.
+fn exchange(vcan: &Vcan, place: &Place, len: usize, flags: [&[&str]; 2], backend: &str) {
+    let message: Vec<_> = (1..=255u8)
+        .cycle()
+        .take(len)
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    let message = message.join(" ");
+    let [sender, receiver] = flags;
+    let backend = ["--backend", backend];
+    let what = format!("{len} bytes, {flags:?}, {backend:?}");
+
+    let theirs = peer(&[&["isotprecv", "-s", "7E8", "-d", "7E0", &vcan.0], receiver].concat());
+    wait_for_ident("isotp", 1);
+    let words = [
+        &["isotp", "send", &vcan.0, "-s", "7E0", "-d", "7E8"],
+        sender,
+        &backend,
+    ]
+    .concat();
+    place.run_with_input(&words, message.as_bytes()).status(0);
+    assert_eq!(output(theirs).trim(), message, "{what}, to isotprecv");
+    wait_for_ident("isotp", 0);
+
+    let words = [
+        &[
+            "isotp",
+            "recv",
+            &vcan.0,
+            "-s",
+            "7E8",
+            "-d",
+            "7E0",
+            "--max-len",
+            "8300",
+            "--deadline",
+            "60s",
+        ],
+        receiver,
+        &backend,
+    ]
+    .concat();
+    let ours = place.command(&words).spawn().unwrap();
+    let ident = if backend[1] == "user" { "raw" } else { "isotp" };
+    wait_for_ident(ident, 1);
+    let mut theirs = peer(&[&["isotpsend", "-b", "-s", "7E0", "-d", "7E8", &vcan.0], sender].concat());
+    theirs
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(message.as_bytes())
+        .unwrap();
+    output(theirs);
+    assert_eq!(output(ours).trim(), message, "{what}, from isotpsend");
+    wait_for_ident(ident, 0);
+}
+
 #[test]
 #[ignore = "needs vcan: cargo xtask vcan"]
 fn messages_go_both_ways_between_us_and_the_isotp_tools() {
     let (vcan, place) = (Vcan::new(), Place::new());
-    for len in [1usize, 7, 8, 62, 4095] {
-        let message: Vec<_> = (1..=255u8)
-            .cycle()
-            .take(len)
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
-        let message = message.join(" ");
+    for backend in ["user", "kernel"] {
+        for len in [1, 7, 8, 62, 4095] {
+            exchange(&vcan, &place, len, [&[], &[]], backend);
+        }
+    }
+}
 
-        let receiver = peer(&["isotprecv", "-s", "7E8", "-d", "7E0", &vcan.0]);
-        wait_for_ident("isotp", 1);
-        place
-            .run_with_input(
-                &["isotp", "send", "-s", "7E0", "-d", "7E8", &vcan.0],
-                message.as_bytes(),
-            )
-            .status(0);
-        assert_eq!(output(receiver).trim(), message, "{len} bytes to isotprecv");
-        wait_for_ident("isotp", 0);
-
-        let receiver = place
-            .command(&[
-                "isotp",
-                "recv",
-                "-s",
-                "7E8",
-                "-d",
-                "7E0",
-                &vcan.0,
-                "--deadline",
-                "60s",
-            ])
-            .spawn()
-            .unwrap();
-        wait_for_ident("raw", 1);
-        let mut sender = peer(&["isotpsend", "-b", "-s", "7E0", "-d", "7E8", &vcan.0]);
-        sender
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(message.as_bytes())
-            .unwrap();
-        output(sender);
-        assert_eq!(output(receiver).trim(), message, "{len} bytes from isotpsend");
-        wait_for_ident("raw", 0);
+/// The same letters at both ends, ours and theirs.
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn letters_mean_the_same_to_us_and_to_the_isotp_tools() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let flags: [[&[&str]; 2]; 6] = [
+        [&["-L", "72:64:1"], &["-L", "72:32:0"]],
+        [&["-x", "22:11"], &["-x", "11:22"]],
+        [&["-x", "55"], &["-x", "55", "-b", "4", "-m", "F5"]],
+        [&["-p", "BB:AA", "-P", "a"], &["-p", "AA:BB", "-P", "a"]],
+        [&["-f", "300000"], &["-b", "8"]],
+        [&["-t", "100000"], &["-m", "1", "-w", "0A"]],
+    ];
+    for backend in ["user", "kernel"] {
+        for ends in flags {
+            for len in [5, 300] {
+                exchange(&vcan, &place, len, ends, backend);
+            }
+        }
     }
 }
 

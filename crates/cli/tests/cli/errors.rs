@@ -95,11 +95,7 @@ fn codes_and_statuses_belong_together() {
             2,
             "not-in-this-version",
         ),
-        (
-            &["isotp", "send", "isotpserver://h:1", "3E00", "-j"],
-            2,
-            "not-in-this-version",
-        ),
+        (&["isotp", "dump", "isotpserver://h:1", "-j"], 2, "usage"),
         (&["csp", "node", "-i", "virtual:x", "-j"], 2, "usage"),
         (
             &["csp", "ping", "2", "-i", "virtual:x", "-c", "1", "-t", "20", "-j"],
@@ -144,6 +140,10 @@ fn a_signal_that_leaves_no_result_is_the_exit_status() {
         let sending = place.start(&words);
         sending.signal(signal);
         let ran = sending.end().status(status);
-        assert_eq!(ran.stderr, "error: interrupted\n", "{signal}");
+        assert!(
+            ran.stderr.starts_with("error: interrupted"),
+            "{signal}: {}",
+            ran.stderr
+        );
     }
 }

@@ -125,7 +125,7 @@ fn examples_on_the_simulation_do_what_they_say() {
         let (_, examples) = help.split_once("Examples:\n").unwrap();
         // What names no link uses the simulation.
         let is_simulated = |line: &&str| {
-            !["can0", "bus:", " < ", " > "]
+            !["can0", "bus:", "isotpserver:", " < ", " > "]
                 .iter()
                 .any(|other| line.contains(other))
         };

@@ -23,12 +23,18 @@ fn json_has_what_was_sent_and_what_came_back() {
         .run(&["isotp", "send", "sim:", "22", "F190", "-j"])
         .status(0)
         .json();
-    assert_eq!((&lines[0]["type"], &lines[0]["len"]), (&"sent".into(), &3.into()));
+    let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["backend", "sending", "sent", "answer"]);
     assert_eq!(
-        (&lines[1]["type"], &lines[1]["len"]),
-        (&"answer".into(), &20.into())
+        (&lines[0]["backend"], &lines[1]["state"]),
+        (&"user".into(), &"queued".into())
     );
-    assert!(lines[1]["data"].as_str().unwrap().starts_with("62f190"));
+    assert_eq!(
+        (&lines[2]["state"], &lines[2]["len"]),
+        (&"done".into(), &3.into())
+    );
+    assert_eq!(lines[3]["len"], 20);
+    assert!(lines[3]["data"].as_str().unwrap().starts_with("62f190"));
 }
 
 #[test]
@@ -43,19 +49,6 @@ fn standard_input_is_one_message_and_its_answer_is_not_awaited() {
         .status(0);
     assert_eq!(ran.stdout, VIN);
     place.run_with_input(&["isotp", "send", "sim:"], b"").status(2);
-}
-
-#[test]
-fn flags_of_the_kernels_tools_that_are_not_built_say_so() {
-    for flags in [&["-P", "a"][..], &["-p", "CC:AA"], &["-C"], &["-t", "1"]] {
-        let words = [&["isotp", "send", "sim:", "3E00"], flags].concat();
-        let ran = Place::new().run(&words).status(2);
-        assert!(
-            ran.stderr.contains("is not in this version"),
-            "{flags:?}: {}",
-            ran.stderr
-        );
-    }
 }
 
 #[test]
@@ -111,6 +104,170 @@ fn a_message_goes_from_one_process_to_another() {
     assert!(sent > 0);
     let ran = finish(receiver).status(0);
     let received = ran.json();
-    assert_eq!((received.len(), &received[0]["data"]), (1, &message.into()));
+    assert_eq!((received.len(), &received[1]["data"]), (2, &message.into()));
     assert_eq!(ran.json_errors().last().unwrap()["messages"], 1);
+}
+
+#[test]
+fn each_state_of_a_long_message_is_a_line_and_so_is_its_end() {
+    // Nobody answers the first frame.
+    let words = [
+        "isotp",
+        "send",
+        "virtual:x",
+        "-D",
+        "300",
+        "--timer",
+        "N_Bs=50ms",
+        "--json",
+    ];
+    let ran = Place::new().run(&words).status(1);
+    let lines = ran.json();
+    let states: Vec<_> = lines[1..]
+        .iter()
+        .map(|line| line["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["queued", "started", "failed"]);
+    let failed = &lines[3];
+    assert_eq!(
+        (&failed["n_result"], &failed["side"]),
+        (&"N_TIMEOUT_Bs".into(), &"sender".into())
+    );
+    assert_eq!((&failed["sent"], &failed["len"]), (&6.into(), &300.into()));
+}
+
+#[test]
+fn a_transfer_that_is_given_up_tells_how_far_it_got() {
+    let words = ["isotp", "send", "virtual:x", "-D", "300", "--abort-after", "30ms"];
+    let ran = Place::new().run(&words).status(1);
+    assert!(
+        ran.stderr
+            .contains("aborted after 6 of 300 bytes: 30.000 ms are over"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_transfer_that_is_interrupted_ends_at_once_and_tells_how_far_it_got() {
+    let place = Place::new();
+    let words = "isotp send bus:car -D 300 --timer N_Bs=60s --json";
+    let running = place.start(&words.split(' ').collect::<Vec<_>>());
+    // Once it says so, the first frame is out or about to be.
+    running.signal("INT");
+    let ran = running.end().status(130);
+    assert!(ran.stderr.contains("aborted after"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_message_may_be_a_file() {
+    let place = Place::new();
+    place.write("vin.bin", [0x22, 0xF1, 0x90]);
+    for words in [
+        &["isotp", "send", "sim:", "@vin.bin", "--answer", "1s"][..],
+        &["isotp", "send", "-i", "vin.bin", "--answer", "1s"],
+    ] {
+        assert_eq!(place.run(words).status(0).stdout, VIN);
+    }
+    let missing = place.run(&["isotp", "send", "@no-such-file"]).status(3);
+    assert!(missing.stderr.contains("no-such-file"), "{}", missing.stderr);
+    place.run(&["isotp", "send", "3E00", "-D", "4"]).status(2);
+}
+
+#[test]
+fn who_does_the_work_is_told_and_the_kernel_is_not_replaced_silently() {
+    let ran = Place::new().run(&["isotp", "send", "-v", "22F190"]).status(0);
+    assert!(
+        ran.stderr
+            .contains("sim: backend user: the link is no CAN interface of Linux"),
+        "{}",
+        ran.stderr
+    );
+    let words = ["isotp", "send", "sim:", "22F190", "--backend", "kernel"];
+    let ran = Place::new().run(&words).status(3);
+    assert!(ran.stderr.contains("no kernel backend here"), "{}", ran.stderr);
+}
+
+#[test]
+fn padding_is_looked_at_when_asked() {
+    let send = |flags: &[&str], status| {
+        let words = [&["isotp", "send", "-q", "3E00", "--answer", "300ms"], flags].concat();
+        Place::new().run(&words).status(status)
+    };
+    // The simulated controller fills with CC.
+    assert_eq!(send(&["-p", ":CC", "-P", "a"], 0).stdout, "7E 00\n");
+    assert_eq!(send(&["-p", "00:AA", "-P", "l"], 0).stdout, "7E 00\n");
+    send(&["-p", "00:AA", "-P", "c"], 1);
+    send(&["-P", "l"], 1);
+    assert!(send(&["-P", "c"], 2).stderr.contains("-p :CC"));
+}
+
+#[test]
+fn a_long_message_to_all_waits_for_nobody() {
+    let place = Place::new();
+    let dump = place
+        .command(&["can", "dump", "-L", "bus:car", "-n", "6", "--deadline", "20s"])
+        .spawn()
+        .unwrap();
+    place.wait_for_bus("car");
+    let send = [
+        "isotp", "send", "bus:car", "-s", "7DF", "-C", "-D", "40", "-p", "none", "-t", "1000000",
+    ];
+    place.run(&send).status(0);
+    let ran = finish(dump).status(0);
+    let frames: Vec<_> = ran
+        .stdout
+        .lines()
+        .map(|line| line.split(' ').nth(2).unwrap())
+        .collect();
+    assert_eq!(frames.len(), 6);
+    assert_eq!(
+        (frames[0], frames[5]),
+        ("7DF#1028010203040506", "7DF#25232425262728")
+    );
+    place
+        .run(&[&send[..], &["--backend", "kernel"]].concat())
+        .status(2);
+}
+
+#[test]
+fn fixed_addresses_make_the_identifiers() {
+    let place = Place::new();
+    let dump = place
+        .command(&["can", "dump", "-L", "bus:car", "-n", "1", "--deadline", "20s"])
+        .spawn()
+        .unwrap();
+    place.wait_for_bus("car");
+    let words = "isotp send bus:car --addressing mixed29 --ta 10 --sa F1 --ae 55 3E00 --no-answer";
+    place.run(&words.split(' ').collect::<Vec<_>>()).status(0);
+    let ran = finish(dump).status(0);
+    assert!(
+        ran.stdout.contains(" 18CE10F1#55023E00CCCCCCCC"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// A server of the line protocol with one client and one answer.
+#[test]
+fn an_isotpserver_is_a_link_too() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = format!("isotpserver://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = [0; 8];
+        client.read_exact(&mut request).unwrap();
+        client.write_all(b"<62F19031>\n").unwrap();
+        request
+    });
+    let ran = Place::new()
+        .run(&["isotp", "send", &link, "22F190", "--json"])
+        .status(0);
+    assert_eq!(server.join().unwrap().to_ascii_uppercase(), b"<22F190>");
+    let lines = ran.json();
+    assert_eq!(lines[0]["backend"], "server");
+    assert_eq!(lines.last().unwrap()["data"], "62f19031");
 }

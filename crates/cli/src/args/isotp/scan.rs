@@ -6,7 +6,7 @@ use can_link::{ExtendedId, Id, StandardId};
 use clap::{ArgGroup, Args, ValueEnum};
 use isotp::survey::Confidence;
 
-use super::{Filler, LinkLayer};
+use super::endpoint::{self, Filling, LinkLayer};
 use crate::units;
 
 pub(super) const EXAMPLES: &str = "\
@@ -72,10 +72,10 @@ pub(crate) struct Scan {
     #[arg(short = 'x', long = "extended", value_name = "RANGE", value_parser = bytes)]
     pub(crate) extended: Option<Bytes>,
     /// Fill frames with this byte, or none; without -p they are filled with CC
-    #[arg(short = 'p', long = "padding", value_name = "TX|none", value_parser = super::padding)]
-    pub(crate) padding: Option<Filler>,
+    #[arg(short = 'p', long = "padding", value_name = "TX|none", value_parser = endpoint::padding)]
+    pub(crate) padding: Option<Filling>,
     /// CAN FD: MTU, frame length and flags, for example 72:64:1
-    #[arg(short = 'L', long = "link-layer", value_name = "MTU:DL:FLAGS", value_parser = super::link_layer)]
+    #[arg(short = 'L', long = "link-layer", value_name = "MTU:DL:FLAGS", value_parser = endpoint::link_layer)]
     pub(crate) link_layer: Option<LinkLayer>,
 }
 

@@ -15,8 +15,8 @@ use self::record::Line;
 use self::sweep::{Call, Found, Settings, Step, Sweep};
 use super::clock::Clock;
 use super::watch::Watch;
+use crate::args::isotp::endpoint::{Filling, LinkLayer, TxFilling};
 use crate::args::isotp::scan::{Ids, Probe, Scan};
-use crate::args::isotp::{Filler, LinkLayer};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
 use crate::links;
@@ -162,15 +162,20 @@ fn calls(Ids(ids): &Ids, args: &Scan) -> Vec<Call> {
 
 fn settings(args: &Scan) -> Result<Settings> {
     let filler = match args.padding {
-        None => Some(FILLER),
-        Some(Filler::Byte(byte)) => Some(byte),
-        Some(Filler::None) => None,
-        Some(Filler::Checked) => {
+        Some(Filling { rx: Some(_), .. }) => {
             return Err(Failure::new(
                 Code::Usage,
                 "-p: what is received is not checked here",
             ));
         }
+        Some(Filling {
+            tx: TxFilling::None, ..
+        }) => None,
+        Some(Filling {
+            tx: TxFilling::Byte(byte),
+            ..
+        }) => Some(byte),
+        _ => Some(FILLER),
     };
     if let (Probe::Request(request), Some(_)) = (&args.probe, &args.extended)
         && request.len() > 6

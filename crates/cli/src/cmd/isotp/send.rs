@@ -1,19 +1,28 @@
 //! `isotp send`: a message, and its answer.
 
+mod broadcast;
+mod payload;
+mod record;
+
 use core::time::Duration;
-use std::io::Read as _;
 use std::time::SystemTime;
 
-use isotp::Config;
-use serde::Serialize;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use isotp::{Config, NResult, SendState, StreamError};
 use tinwire_sim::ecu::negative_response;
 use tokio::time::Instant;
 
-use super::{Opening, Received, Side, later, open};
-use crate::args::isotp::{Rounds, Send};
+use self::payload::Payload;
+use self::record::State;
+use super::endpoint::{self, End, Opening};
+use super::record::Received;
+use crate::args::isotp::send::{Rounds, Send};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::multicall::Guise;
 use crate::output::timestamp;
+use crate::stop::{self, Ended};
 use crate::units;
 
 /// How long an answer may take where nobody says.
@@ -22,50 +31,49 @@ const ANSWER: Duration = Duration::from_secs(1);
 const NEGATIVE: u8 = 0x7F;
 /// "Response pending": the answer is still to come.
 const PENDING: u8 = 0x78;
-
-/// Told for each message.
-#[derive(Serialize)]
-struct Sent {
-    r#type: &'static str,
-    ts: String,
-    link: String,
-    len: usize,
-    duration_us: u64,
-}
+/// isotpsend's exit status where the message was not sent.
+const NOT_WRITTEN: u8 = 255;
 
 pub(super) async fn run(session: &mut Session, args: Send) -> Result {
-    if args.frame_time.is_some() {
-        return Err(later("-t", "a fixed time for each frame"));
-    }
-    if args.broadcast {
-        return Err(later("-C", "sending long messages without flow control"));
-    }
-    let (named, message) = understand(&args.words)?;
-    let from_arguments = message.is_some();
-    let message = match (args.dummy, message) {
-        (Some(_), Some(_)) => return Err(Failure::new(Code::Usage, "either a message or -D, not both")),
-        (Some(len), None) => made_up(len),
-        (None, Some(message)) => message,
-        (None, None) => read_stdin(session).await?,
+    let sent = send(session, args).await;
+    sent.map_err(|failure| in_guise(session, failure))
+}
+
+async fn send(session: &mut Session, args: Send) -> Result {
+    let end = if args.functional || args.broadcast {
+        End::Broadcaster
+    } else {
+        End::Tester
     };
+    let address = endpoint::address(&args.endpoint, end)?;
+    let config = Config::default()
+        .forced_gap(args.forced_gap)
+        .extra_gap(args.frame_time.unwrap_or_default())
+        .wait_limit(args.wait_limit);
+    let Payload {
+        link,
+        message,
+        is_typed,
+    } = payload::payload(session, &args).await?;
+    if args.broadcast {
+        return broadcast::run(session, &args, link, address, config, &message).await;
+    }
     let limit = match (args.no_answer, args.answer) {
         (true, _) => None,
         (false, Some(limit)) => Some(limit),
-        (false, None) => (from_arguments && !args.functional).then_some(ANSWER),
+        (false, None) => (is_typed && !args.functional).then_some(ANSWER),
     };
-    let mut opening = open(session, &args.endpoint, named, Side::Tester, Config::default()).await?;
-    let stop = session.stop.clone();
+    let mut opening = endpoint::open(session, &args.endpoint, link, address, config).await?;
     let mut round = 0;
     while args.rounds == Rounds::Endless || Rounds::Count(round) != args.rounds {
-        let one = one(session, &mut opening, &message, &args, limit);
-        match stop.cut(one).await {
-            // An endless loop has no other end.
-            Err(failure)
-                if matches!(failure.code(), Code::Interrupted(_)) && args.rounds == Rounds::Endless =>
-            {
-                return Ok(());
-            }
+        pause(session, args.gap).await?;
+        match transfer(session, &mut opening, &message, &args).await {
+            Err(failure) if is_usual_end(&failure, args.rounds) => return Ok(()),
             result => result?,
+        }
+        if let Some(limit) = limit {
+            let stop = session.stop.clone();
+            stop.cut(answer(session, &mut opening, limit)).await?;
         }
         session.output.flush()?;
         round += 1;
@@ -73,91 +81,172 @@ pub(super) async fn run(session: &mut Session, args: Send) -> Result {
     Ok(())
 }
 
-/// The link, if the first word is one, and the message: what is not all hex digits is a link.
-fn understand(words: &[String]) -> Result<(Option<&str>, Option<Vec<u8>>)> {
-    let (link, rest) = match words.split_first() {
-        Some((first, rest)) if units::hex_bytes(first).is_err() && !is_nearly_hex(first) => {
-            (Some(first.as_str()), rest)
-        }
-        _ => (None, words),
+/// An endless loop has no other end than being interrupted.
+fn is_usual_end(failure: &Failure, rounds: Rounds) -> bool {
+    matches!(failure.code(), Code::Interrupted(_)) && rounds == Rounds::Endless
+}
+
+async fn pause(session: &Session, gap: Option<Duration>) -> Result {
+    let Some(gap) = gap else {
+        return Ok(());
     };
-    if rest.is_empty() {
-        return Ok((link, None));
-    }
-    let bytes = units::hex_bytes(&rest.join(" ")).map_err(|error| {
-        Failure::new(Code::Usage, format!("message: {error}"))
-            .hint("write bytes in hex, as in 22F190 or '22 F1 90'")
-    })?;
-    Ok((link, Some(bytes)))
-}
-
-/// Hex with a digit too few is a message with a mistake, not a link.
-fn is_nearly_hex(word: &str) -> bool {
-    word.bytes().all(|letter| letter.is_ascii_hexdigit())
-}
-
-/// The pattern of isotpsend: 01 to FF, again and again.
-fn made_up(len: usize) -> Vec<u8> {
-    (1..=u8::MAX).cycle().take(len).collect()
-}
-
-/// Standard input is one message, as for isotpsend.
-async fn read_stdin(session: &Session) -> Result<Vec<u8>> {
-    let read = tokio::task::spawn_blocking(|| {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    });
-    let text = session
-        .stop
-        .cut(async { read.await.map_err(|error| Failure::caused(Code::File, error)) })
-        .await?
-        .map_err(|error| Failure::caused(Code::File, error).context("reading standard input"))?;
-    let message = units::hex_bytes(&text)
-        .map_err(|error| Failure::new(Code::Usage, format!("standard input: {error}")))?;
-    if message.is_empty() {
-        return Err(Failure::new(Code::Usage, "no message: standard input is empty")
-            .hint("write it in hex, as in: tinwire isotp send 22F190"));
-    }
-    Ok(message)
-}
-
-async fn one(
-    session: &mut Session,
-    opening: &mut Opening,
-    message: &[u8],
-    args: &Send,
-    limit: Option<Duration>,
-) -> Result {
-    if let Some(gap) = args.gap {
+    let sleep = async {
         tokio::time::sleep(gap).await;
-    }
-    let start = Instant::now();
-    let stream = &mut opening.stream;
-    let sent = if args.functional {
-        stream.send_functional(message.to_vec()).await
-    } else {
-        stream.send(message.to_vec()).await
+        Ok(())
     };
-    sent.map_err(|error| opening.trouble(error))?;
+    session.stop.cut(sleep).await
+}
+
+/// What ended a transfer from our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abort {
+    Stopped(Ended),
+    /// `--abort-after`
+    After(Duration),
+}
+
+/// Sends the message, and tells each state that it goes through.
+async fn transfer(session: &mut Session, opening: &mut Opening, message: &Bytes, args: &Send) -> Result {
+    let start = Instant::now();
+    let give_up = args.abort_after.and_then(|after| start.checked_add(after));
+    let len = u64::try_from(message.len()).unwrap_or(u64::MAX);
+    let mut bar = session.output.progress(len);
+    let mut aborted = None;
+    let link = opening.name.clone();
+    let mut sending = if args.functional {
+        opening.isotp.start_functional(message.clone())
+    } else {
+        opening.isotp.start(message.clone())
+    };
+    let result = loop {
+        let abort = tokio::select! {
+            biased;
+            state = sending.next() => match state {
+                Some(Ok(SendState::Done)) | None => break Ok(()),
+                Some(Err(error)) => break Err(error),
+                Some(Ok(state)) => {
+                    if let SendState::Progress { sent, .. } = state {
+                        bar.show(sent.into(), &record::progress(sent, len, start.elapsed()));
+                    }
+                    if let (true, Some(state)) = (session.output.is_json(), State::of(state, len)) {
+                        session.output.json(&state.at(&link))?;
+                        session.output.flush()?;
+                    }
+                    continue;
+                }
+            },
+            ended = session.stop.wait(), if aborted.is_none() => Abort::Stopped(ended),
+            () = stop::at(give_up), if aborted.is_none() => {
+                Abort::After(args.abort_after.unwrap_or_default())
+            }
+        };
+        aborted = Some(abort);
+        if !sending.abort() {
+            // The socket ends it; dropped, it is not waited for.
+            drop(sending);
+            return Err(cannot_abort(&link, abort));
+        }
+    };
+    drop(sending);
+    drop(bar);
+    let Err(error) = result else {
+        if session.output.is_json() {
+            let elapsed = start.elapsed();
+            session.output.json(&record::sent(&link, len, elapsed))?;
+        }
+        return Ok(());
+    };
     if session.output.is_json() {
-        session.output.json(&Sent {
-            r#type: "sent",
-            ts: timestamp(SystemTime::now()),
-            link: opening.name.clone(),
-            len: message.len(),
-            duration_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-        })?;
+        session.output.json(&record::failed(&link, len, &error))?;
+        session.output.flush()?;
     }
-    match limit {
-        Some(limit) => answer(session, opening, limit).await,
-        None => Ok(()),
+    if session.guise == Some(Guise::Isotpsend) {
+        return as_isotpsend(session, &error, args);
     }
+    Err(match aborted {
+        Some(abort) => abort_failure(&link, abort, &error),
+        None => opening.trouble(error),
+    })
+}
+
+/// How the tool ends: with `-b` with what the system says; else the message is the system's, and the tool
+/// knows nothing, which is told all the same.
+fn as_isotpsend(session: &Session, error: &StreamError, args: &Send) -> Result {
+    let is_refused = matches!(error, StreamError::NotSent(_) | StreamError::Link(_));
+    if args.block || is_refused || args.rounds != Rounds::Count(1) {
+        let said = format!("write: {}", errno_text(error));
+        return Err(Failure::imitated(NOT_WRITTEN, said));
+    }
+    session.output.notice(format_args!("isotpsend: {error}"));
+    Ok(())
+}
+
+/// What Linux says to it.
+fn errno_text(error: &StreamError) -> &'static str {
+    match (error, error.n_result()) {
+        (StreamError::NotSent(_), _) => "Invalid argument",
+        (_, Some(NResult::TimeoutA | NResult::TimeoutBs)) => "Communication error on send",
+        (_, Some(NResult::BufferOvflw)) => "Message too long",
+        (_, Some(NResult::InvalidFs)) => "Bad message",
+        (_, Some(NResult::TimeoutCr)) => "Connection timed out",
+        (_, Some(NResult::WrongSn)) => "Invalid or incomplete multibyte or wide character",
+        (StreamError::Link(_), _) => "No such device",
+        _ => "Input/output error",
+    }
+}
+
+/// What the tools say to a link that cannot be had.
+pub(super) fn in_guise(session: &Session, failure: Failure) -> Failure {
+    if !matches!(session.guise, Some(Guise::Isotpsend | Guise::Isotprecv)) {
+        return failure;
+    }
+    match failure.code() {
+        Code::CannotOpen => Failure::imitated(1, format!("bind: {}", failure.message())),
+        Code::Usage | Code::BadAddress => Failure::imitated(1, failure.message()),
+        // A signal ends them without a word.
+        code @ Code::Interrupted(_) => Failure::imitated(code.exit(), ""),
+        _ => failure,
+    }
+}
+
+fn abort_failure(link: &str, abort: Abort, error: &StreamError) -> Failure {
+    let far = match error.progress() {
+        Some(progress) => format!(" after {} of {} bytes", progress.done, progress.len),
+        None => String::new(),
+    };
+    match abort {
+        Abort::Stopped(Ended::Signal(signal)) => Failure::new(
+            Code::Interrupted(signal),
+            format!("interrupted: {link}: aborted{far}"),
+        ),
+        Abort::Stopped(Ended::Deadline) => Failure::new(
+            Code::Deadline,
+            format!("{link}: aborted{far}: the deadline passed"),
+        ),
+        Abort::After(time) => {
+            let time = units::shown(time);
+            Failure::new(Code::Deadline, format!("{link}: aborted{far}: {time} are over"))
+        }
+    }
+}
+
+/// What the kernel or a server has begun it ends.
+fn cannot_abort(link: &str, abort: Abort) -> Failure {
+    let code = match abort {
+        Abort::Stopped(Ended::Signal(signal)) => Code::Interrupted(signal),
+        Abort::Stopped(Ended::Deadline) | Abort::After(_) => Code::Deadline,
+    };
+    Failure::new(
+        code,
+        format!("{link}: not waited for; what has begun cannot be aborted and goes on"),
+    )
+    .hint("--backend user can abort")
 }
 
 /// Shows the answer; "response pending" is shown and waited on.
 async fn answer(session: &mut Session, opening: &mut Opening, limit: Duration) -> Result {
     loop {
-        let received = tokio::time::timeout(limit, opening.stream.recv()).await;
+        let received = tokio::time::timeout(limit, opening.isotp.recv()).await;
         let name = &opening.name;
         let message = match received {
             Ok(Some(Ok(message))) => message,
@@ -177,6 +266,7 @@ async fn answer(session: &mut Session, opening: &mut Opening, limit: Duration) -
             r#type: "answer",
             ts: timestamp(SystemTime::now()),
             link: name.clone(),
+            functional: false,
             len: message.len(),
             data: units::hex(&message),
             negative: negative.map(negative_response),
@@ -195,41 +285,48 @@ async fn answer(session: &mut Session, opening: &mut Opening, limit: Duration) -
 
 #[cfg(test)]
 mod tests {
+    use isotp::{Timeout, TransferError, TransferId};
+
     use super::*;
+    use crate::stop::Signal;
 
-    fn words(words: &[&str]) -> Vec<String> {
-        words.iter().map(|&word| word.to_owned()).collect()
+    fn failed(error: TransferError) -> StreamError {
+        StreamError::SendFailed {
+            id: TransferId::default(),
+            error,
+            sent: Some(13),
+            len: 40,
+            cause: None,
+        }
     }
 
     #[test]
-    fn the_first_word_is_a_link_unless_it_is_hex() {
-        let message = Some(vec![0x22, 0xF1, 0x90]);
-        assert_eq!(understand(&words(&["22F190"])).unwrap(), (None, message.clone()));
+    fn an_aborted_transfer_tells_how_far_it_got() {
+        let error = failed(TransferError::Aborted);
+        let failure = abort_failure("can0", Abort::After(Duration::from_secs(2)), &error);
         assert_eq!(
-            understand(&words(&["22", "F1 90"])).unwrap(),
-            (None, message.clone())
+            failure.text(),
+            "error: can0: aborted after 13 of 40 bytes: 2.000 s are over"
         );
-        assert_eq!(
-            understand(&words(&["can0", "22F190"])).unwrap(),
-            (Some("can0"), message)
-        );
-        assert_eq!(understand(&words(&["bus:car"])).unwrap(), (Some("bus:car"), None));
-        assert_eq!(understand(&[]).unwrap(), (None, None));
+        assert_eq!(failure.code().exit(), 1);
+        let stopped = Abort::Stopped(Ended::Signal(Signal::Interrupt));
+        assert_eq!(abort_failure("can0", stopped, &error).code().exit(), 130);
     }
 
     #[test]
-    fn a_message_with_a_digit_too_few_is_not_taken_for_a_link() {
-        let failure = understand(&words(&["22F19"])).unwrap_err();
-        assert!(
-            failure.text().contains("22F19: 5 hex digits"),
-            "{}",
-            failure.text()
-        );
-    }
-
-    #[test]
-    fn made_up_bytes_are_those_of_isotpsend() {
-        let bytes = made_up(300);
-        assert_eq!((bytes[0], bytes[254], bytes[255]), (1, 255, 1));
+    fn isotpsend_says_what_linux_says() {
+        for (error, text) in [
+            (
+                TransferError::Timeout(Timeout::NBs),
+                "Communication error on send",
+            ),
+            (
+                TransferError::Timeout(Timeout::NAs),
+                "Communication error on send",
+            ),
+            (TransferError::Overflow, "Message too long"),
+        ] {
+            assert_eq!(errno_text(&failed(error)), text);
+        }
     }
 }

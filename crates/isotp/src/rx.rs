@@ -1,8 +1,12 @@
 //! The receiving machine: puts one message together and answers its sender (ISO-TP spec ch. 8).
 
+mod state;
+
 use core::fmt;
 
 use can_link::CanFrame;
+pub(crate) use state::Pdu;
+use state::{FrameData, Kind, Paused, Reception, State};
 use tinwire_time::{Instant, TimerTable};
 
 use crate::address::{Target, TxAddress};
@@ -11,99 +15,6 @@ use crate::config::{Config, Role};
 use crate::error::{IgnoreReason, Timeout, TransferError};
 use crate::event::{Event, Report};
 use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber, as_u8};
-
-/// Data bytes of the largest single and first frame: CAN FD, normal addressing.
-const MAX_FRAME_DATA: usize = 62;
-
-/// The data of one frame.
-#[derive(Clone, Copy)]
-struct FrameData {
-    bytes: [u8; MAX_FRAME_DATA],
-    len: u8,
-}
-
-impl FrameData {
-    fn new(data: &[u8]) -> Self {
-        let mut bytes = [0; MAX_FRAME_DATA];
-        bytes.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
-        let len = u8::try_from(data.len().min(MAX_FRAME_DATA)).unwrap_or(0);
-        Self { bytes, len }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
-    }
-}
-
-/// Where a reception stands.
-///
-/// ```text
-///           first frame (too long: OVFLW, stays)            first frame
-///   Idle ─────────────────────────────► Receiving       ┌───────────────┐
-///    ▲ │                                 │  ▲ ▲ │       │               ▼
-///    │ │ single frame      last frame    │  │ └─┘ next  │             Paused ──┐ every N_Br: WAIT
-///    │ ▼                                 ▼  │    frame  │              │ │ ▲───┘
-///   Holding ◄────────────────────────────┘  └──────────────────────────┘ │
-///    │   ▲                                    message taken: CTS         │
-///    │   └───────────────────────────────────────────────────────────────┘ WFTmax reached: OVFLW
-///    └─► Idle: message taken
-/// ```
-/// N_Ar runs while a flow control is not confirmed, N_Cr in `Receiving` from that confirmation or the last
-/// frame. A wrong sequence number, either timer, another first or single frame, or the user end a reception.
-#[derive(Clone, Copy)]
-enum State {
-    /// Nothing is being received and nothing is held.
-    Idle,
-    /// A whole message waits in the buffer for the user.
-    Holding,
-    /// A message is arriving.
-    Receiving(Reception),
-    /// A whole message waits in the buffer, and its successor's sender is made to wait.
-    Paused(Paused),
-}
-
-#[derive(Clone, Copy)]
-struct Reception {
-    len: u32,
-    /// CAN_DL of the first frame; no consecutive frame is longer.
-    rx_dl: u8,
-    expected: SequenceNumber,
-    /// Frames until the next flow control; `None`: no further one, or it was not sent yet.
-    left: Option<u8>,
-    /// When the last consecutive frame came.
-    latest: Option<Instant>,
-}
-
-#[derive(Clone, Copy)]
-struct Paused {
-    len: u32,
-    rx_dl: u8,
-    waits: u8,
-    first: FrameData,
-}
-
-#[derive(Clone, Copy)]
-#[expect(clippy::enum_variant_names, reason = "the names of ISO 15765-2")]
-enum Kind {
-    NAr,
-    NBr,
-    NCr,
-}
-
-impl From<Kind> for usize {
-    fn from(kind: Kind) -> Self {
-        kind as Self
-    }
-}
-
-/// A decoded frame for this machine.
-pub(crate) struct Pdu<'a> {
-    pub(crate) pci: Pci,
-    pub(crate) data: &'a [u8],
-    /// The whole data of the frame.
-    pub(crate) frame: &'a [u8],
-    pub(crate) target: Target,
-}
 
 pub(crate) struct Rx<R> {
     state: State,

@@ -1,10 +1,13 @@
 //! The sending machine: one message at a time (ISO-TP spec ch. 7).
 
+mod transfer;
+
 use core::fmt;
 use core::time::Duration;
 
 use can_link::CanFrame;
 use tinwire_time::{Instant, TimerTable};
+use transfer::{Kind, Phase, Transfer};
 
 use crate::address::{Target, TxAddress};
 use crate::config::{Config, FlowParameters, Micros, Role};
@@ -20,121 +23,6 @@ const MAX_UNCONFIRMED: u8 = 32;
 const PROGRESS_FRAMES: u8 = 64;
 /// Within a block, the time from which on the next confirmed frame is a progress event.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Where a transfer stands.
-///
-/// ```text
-///            send                    poll: first frame
-///   (idle) ────────► Start ──────────────────────────────► WaitFlow ◄───────────┐
-///     ▲                │ poll: single frame                 │  ▲ │              │
-///     │                │                               CTS  │  └─┘ WAIT         │ poll: block full
-///     │                ▼                                    ▼                   │
-///     └─────────── Finishing ◄──────────────────────────  Sending ──────────────┘
-///       confirmed            poll: last consecutive frame   │ ▲ poll: consecutive frame,
-///                                                           └─┘ then the gap
-/// ```
-/// N_As runs while a frame is not confirmed, N_Bs in `WaitFlow` from the last confirmation or WAIT. Either
-/// one expiring, OVFLW, a reserved status, too many WAITs, a link error or the user end the transfer from any
-/// state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The single or first frame waits to be polled.
-    Start,
-    /// The first frame or a block is out; a flow control must come.
-    WaitFlow {
-        /// WAITs received in a row.
-        waits: u8,
-    },
-    /// Consecutive frames go out.
-    Sending {
-        /// How many of them until the next flow control; `None`: all.
-        left: Option<u8>,
-        /// From one's confirmation to the next one's request.
-        gap: Micros,
-    },
-    /// All frames are out and not all are confirmed.
-    Finishing,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    NAs,
-    NBs,
-    Gap,
-    Rate,
-}
-
-impl From<Kind> for usize {
-    fn from(kind: Kind) -> Self {
-        kind as Self
-    }
-}
-
-struct Transfer<T> {
-    id: TransferId,
-    payload: T,
-    len: u32,
-    target: Target,
-    phase: Phase,
-    /// Bytes handed out.
-    offset: usize,
-    /// Whether the single or first frame is out and not confirmed.
-    head_unconfirmed: bool,
-    /// Consecutive frames out and not confirmed; the last ones before `next`.
-    unconfirmed: u8,
-    /// The next consecutive frame's number.
-    next: SequenceNumber,
-    /// The flow control that came first.
-    first_control: Option<FlowControl>,
-    /// Data bytes of a consecutive frame that is not the last one.
-    frame_len: u8,
-    /// Consecutive frames confirmed since progress was reported, and when that was.
-    unreported: u8,
-    reported: Instant,
-}
-
-impl<T: AsRef<[u8]>> Transfer<T> {
-    fn rest(&self) -> &[u8] {
-        self.payload.as_ref().get(self.offset..).unwrap_or_default()
-    }
-
-    fn all_confirmed(&self) -> bool {
-        !self.head_unconfirmed && self.unconfirmed == 0
-    }
-
-    /// Bytes whose frames were confirmed.
-    fn confirmed(&self) -> u32 {
-        let waiting = usize::from(self.unconfirmed) * usize::from(self.frame_len);
-        sent(self.offset.saturating_sub(waiting))
-    }
-
-    /// Tells how much is confirmed, and counts from there.
-    fn report_progress(&mut self, now: Instant, report: &mut Report) {
-        self.unreported = 0;
-        self.reported = now;
-        report.event(Event::Progress {
-            id: self.id,
-            sent: self.confirmed(),
-            len: self.len,
-        });
-    }
-
-    /// Takes `pci` for the echo of the oldest unconfirmed frame, if it can be that.
-    fn confirm(&mut self, pci: Pci) -> bool {
-        match pci {
-            Pci::ConsecutiveFrame { sequence } if self.unconfirmed > 0 && !self.head_unconfirmed => {
-                let oldest = self.next.after(16 - self.unconfirmed % 16);
-                if sequence != oldest {
-                    return false;
-                }
-                self.unconfirmed -= 1;
-                true
-            }
-            Pci::SingleFrame { .. } | Pci::FirstFrame { .. } => core::mem::take(&mut self.head_unconfirmed),
-            _ => false,
-        }
-    }
-}
 
 pub(crate) struct Tx<T> {
     transfer: Option<Transfer<T>>,

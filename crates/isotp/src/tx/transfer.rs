@@ -1,0 +1,124 @@
+//! One message on its way out.
+
+use tinwire_time::Instant;
+
+use super::sent;
+use crate::address::Target;
+use crate::config::Micros;
+use crate::event::{Event, Report, TransferId};
+use crate::pci::{FlowControl, Pci, SequenceNumber};
+
+/// Where a transfer stands.
+///
+/// ```text
+///            send                    poll: first frame
+///   (idle) ────────► Start ──────────────────────────────► WaitFlow ◄───────────┐
+///     ▲                │ poll: single frame                 │  ▲ │              │
+///     │                │                               CTS  │  └─┘ WAIT         │ poll: block full
+///     │                ▼                                    ▼                   │
+///     └─────────── Finishing ◄──────────────────────────  Sending ──────────────┘
+///       confirmed            poll: last consecutive frame   │ ▲ poll: consecutive frame,
+///                                                           └─┘ then the gap
+/// ```
+/// N_As runs while a frame is not confirmed, N_Bs in `WaitFlow` from the last confirmation or WAIT. Either
+/// one expiring, OVFLW, a reserved status, too many WAITs, a link error or the user end the transfer from any
+/// state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The single or first frame waits to be polled.
+    Start,
+    /// The first frame or a block is out; a flow control must come.
+    WaitFlow {
+        /// WAITs received in a row.
+        waits: u8,
+    },
+    /// Consecutive frames go out.
+    Sending {
+        /// How many of them until the next flow control; `None`: all.
+        left: Option<u8>,
+        /// From one's confirmation to the next one's request.
+        gap: Micros,
+    },
+    /// All frames are out and not all are confirmed.
+    Finishing,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    NAs,
+    NBs,
+    Gap,
+    Rate,
+}
+
+impl From<Kind> for usize {
+    fn from(kind: Kind) -> Self {
+        kind as Self
+    }
+}
+
+pub(super) struct Transfer<T> {
+    pub(super) id: TransferId,
+    pub(super) payload: T,
+    pub(super) len: u32,
+    pub(super) target: Target,
+    pub(super) phase: Phase,
+    /// Bytes handed out.
+    pub(super) offset: usize,
+    /// Whether the single or first frame is out and not confirmed.
+    pub(super) head_unconfirmed: bool,
+    /// Consecutive frames out and not confirmed; the last ones before `next`.
+    pub(super) unconfirmed: u8,
+    /// The next consecutive frame's number.
+    pub(super) next: SequenceNumber,
+    /// The flow control that came first.
+    pub(super) first_control: Option<FlowControl>,
+    /// Data bytes of a consecutive frame that is not the last one.
+    pub(super) frame_len: u8,
+    /// Consecutive frames confirmed since progress was reported, and when that was.
+    pub(super) unreported: u8,
+    pub(super) reported: Instant,
+}
+
+impl<T: AsRef<[u8]>> Transfer<T> {
+    pub(super) fn rest(&self) -> &[u8] {
+        self.payload.as_ref().get(self.offset..).unwrap_or_default()
+    }
+
+    pub(super) fn all_confirmed(&self) -> bool {
+        !self.head_unconfirmed && self.unconfirmed == 0
+    }
+
+    /// Bytes whose frames were confirmed.
+    pub(super) fn confirmed(&self) -> u32 {
+        let waiting = usize::from(self.unconfirmed) * usize::from(self.frame_len);
+        sent(self.offset.saturating_sub(waiting))
+    }
+
+    /// Tells how much is confirmed, and counts from there.
+    pub(super) fn report_progress(&mut self, now: Instant, report: &mut Report) {
+        self.unreported = 0;
+        self.reported = now;
+        report.event(Event::Progress {
+            id: self.id,
+            sent: self.confirmed(),
+            len: self.len,
+        });
+    }
+
+    /// Takes `pci` for the echo of the oldest unconfirmed frame, if it can be that.
+    pub(super) fn confirm(&mut self, pci: Pci) -> bool {
+        match pci {
+            Pci::ConsecutiveFrame { sequence } if self.unconfirmed > 0 && !self.head_unconfirmed => {
+                let oldest = self.next.after(16 - self.unconfirmed % 16);
+                if sequence != oldest {
+                    return false;
+                }
+                self.unconfirmed -= 1;
+                true
+            }
+            Pci::SingleFrame { .. } | Pci::FirstFrame { .. } => core::mem::take(&mut self.head_unconfirmed),
+            _ => false,
+        }
+    }
+}

@@ -14,9 +14,11 @@ use futures::{FutureExt, SinkExt, StreamExt, TryStreamExt};
 
 use super::*;
 use crate::address::Address;
-use crate::config::Config;
+use crate::channel::BytesChannel;
+use crate::config::{Config, Duplex};
 use crate::error::{NResult, Timeout};
-use crate::stmin::BlockSize;
+use crate::rate::RateLimit;
+use crate::stmin::{BlockSize, StMin};
 
 fn pair(receiver: Config) -> (IsoTpStream<VirtualPort>, IsoTpStream<VirtualPort>) {
     let id = |raw| StandardId::new(raw).unwrap();
@@ -187,4 +189,44 @@ async fn an_abort_from_another_task_wakes_the_one_that_waits() {
     assert!(is_aborted(
         &told.expect("it is woken at once").unwrap().unwrap_err()
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_takes_its_time_and_wakes_the_sender() {
+    let (mut a, mut b) = pair(Config::default());
+    let limit = RateLimit::new(8_000, Duration::from_millis(100)).unwrap();
+    a.channel = BytesChannel::new(*a.channel.address(), Config::default().rate_limit(Some(limit)));
+    let start = tokio::time::Instant::now();
+    let (sent, received) = tokio::join!(a.send(payload(300)), b.recv());
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), payload(300));
+    // 43 frames, 12 in each window of 100 ms.
+    let took = start.elapsed().as_millis();
+    assert!((300..=340).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_half_duplex_a_message_goes_out_when_the_one_that_comes_in_is_complete() {
+    let half = Config::default().duplex(Duplex::Half);
+    let slow = half.st_min(StMin::from_millis(50).unwrap());
+    let (mut a, mut b) = pair(slow);
+    a.channel = BytesChannel::new(*a.channel.address(), half);
+    let asking = async {
+        a.send(payload(20)).await.unwrap();
+        a.recv().await.unwrap().unwrap()
+    };
+    let answering = async {
+        assert!(b.recv().now_or_never().is_none());
+        while b.receiving().is_none() {
+            tokio::task::yield_now().await;
+            assert!(b.recv().now_or_never().is_none());
+        }
+        // Its first frame waits until the second of two consecutive frames has come, 50 ms later.
+        b.send(payload(30)).await.unwrap();
+        b.recv().await.unwrap().unwrap()
+    };
+    let start = tokio::time::Instant::now();
+    let (answer, question) = tokio::join!(asking, answering);
+    assert_eq!((question, answer), (payload(20), payload(30)));
+    assert_eq!(start.elapsed(), Duration::from_millis(50));
 }

@@ -10,6 +10,7 @@ mod flow;
 mod fstrm;
 mod isotp;
 mod rtt;
+pub(crate) mod seldom;
 mod stamps;
 mod version;
 

@@ -29,6 +29,7 @@ const NAMES: [(&str, &[&str]); 8] = [
 pub(crate) enum Guise {
     Isotpsend,
     Isotprecv,
+    Isotpserver,
     Isotpdump,
     Isotpsniffer,
 }

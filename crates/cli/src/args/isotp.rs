@@ -5,6 +5,7 @@ pub(crate) mod endpoint;
 pub(crate) mod recv;
 pub(crate) mod scan;
 pub(crate) mod send;
+pub(crate) mod serve;
 
 use clap::Subcommand;
 
@@ -20,6 +21,9 @@ pub(crate) enum IsotpVerb {
     /// Show the frames or messages of others
     #[command(after_help = dump::EXAMPLES)]
     Dump(dump::Dump),
+    /// Let clients of the isotpserver protocol send and receive
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::Serve),
     /// Find out who talks to whom
     #[command(after_help = scan::EXAMPLES)]
     Scan(scan::Scan),

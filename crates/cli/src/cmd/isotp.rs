@@ -7,6 +7,7 @@ mod record;
 mod recv;
 mod scan;
 mod send;
+mod serve;
 mod watch;
 
 use super::Session;
@@ -18,6 +19,7 @@ pub(super) async fn run(session: &mut Session, verb: IsotpVerb) -> Result {
         IsotpVerb::Send(args) => send::run(session, args).await,
         IsotpVerb::Recv(args) => recv::run(session, args).await,
         IsotpVerb::Dump(args) => dump::run(session, args).await,
+        IsotpVerb::Serve(args) => serve::run(session, args).await,
         IsotpVerb::Scan(args) => scan::run(session, args).await,
     }
 }

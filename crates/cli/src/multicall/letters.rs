@@ -18,7 +18,7 @@ pub(super) struct Tool {
     missing: u8,
 }
 
-pub(super) const TOOLS: [Tool; 4] = [
+pub(super) const TOOLS: [Tool; 5] = [
     Tool {
         name: "isotpsend",
         guise: Guise::Isotpsend,
@@ -32,6 +32,14 @@ pub(super) const TOOLS: [Tool; 4] = [
         guise: Guise::Isotprecv,
         verb: "recv",
         letters: "s:d:x:p:P:b:m:w:f:lFL:",
+        wrong: 0,
+        missing: 1,
+    },
+    Tool {
+        name: "isotpserver",
+        guise: Guise::Isotpserver,
+        verb: "serve",
+        letters: "l:s:d:x:p:P:b:m:w:t:L:v",
         wrong: 0,
         missing: 1,
     },
@@ -82,7 +90,9 @@ impl Tool {
             }
         }
         let reads_nobody = found.has('S') || found.has('C');
-        let is_complete = found.has('s') && (found.has('d') || reads_nobody) && found.rest.len() == 1;
+        let has_port = found.has('l') || self.guise != Guise::Isotpserver;
+        let is_complete =
+            found.has('s') && (found.has('d') || reads_nobody) && has_port && found.rest.len() == 1;
         if is_complete {
             Ok(found)
         } else {

@@ -18,3 +18,4 @@ mod general;
 mod isotp;
 mod place;
 mod scan;
+mod serve;

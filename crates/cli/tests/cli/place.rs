@@ -154,6 +154,13 @@ impl Running {
         self.child.id()
     }
 
+    /// Waits for its next line.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
     /// Kills it the hard way, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -426,6 +426,12 @@ impl<L: Listener, E, F, O> Server<L, E, F, O> {
         self.clients.len()
     }
 
+    /// Whether a message is on its way to the bus.
+    #[must_use]
+    pub const fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
     /// The listener.
     #[must_use]
     pub const fn listener(&self) -> &L {

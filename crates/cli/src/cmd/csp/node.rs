@@ -1,7 +1,5 @@
 //! `csp node`: a node that answers pings until it is interrupted.
 
-use core::time::Duration;
-
 use csp_core::rt::Notice;
 use csp_core::{DropReason, Event};
 use serde::Serialize;
@@ -11,6 +9,7 @@ use tokio::time::Instant;
 use super::{attach, understand};
 use crate::args::csp::Node;
 use crate::cmd::Session;
+use crate::cmd::seldom::Seldom;
 use crate::failure::{Code, Failure, Result};
 
 /// Printed once the node answers, so that scripts know when.
@@ -60,7 +59,8 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
         format!("node {address}/{netmask} is on {link}")
     })?;
     session.output.flush()?;
-    let mut drops = Drops::default();
+    // Anybody on the bus can make a node drop packets. All of them count in the closing line.
+    let mut drops = Seldom::default();
     let ended = loop {
         let notice = tokio::select! {
             _ = session.stop.wait() => break Ok(()),
@@ -110,34 +110,6 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
     ended
 }
 
-/// Anybody on the bus can make a node drop packets, so not each one is told: one in a second, with how many
-/// were not. All of them count in the closing line.
-#[derive(Debug, Default)]
-struct Drops {
-    next: Option<Instant>,
-    untold: u64,
-}
-
-impl Drops {
-    const GAP: Duration = Duration::from_secs(1);
-
-    /// How many were not told before, if this one may be.
-    fn take(&mut self, now: Instant, count: u64) -> Option<u64> {
-        let untold = self.untold + count.saturating_sub(1);
-        if self.next.is_some_and(|next| now < next) {
-            self.untold = untold + 1;
-            return None;
-        }
-        (self.next, self.untold) = (Some(now + Self::GAP), 0);
-        Some(untold)
-    }
-
-    /// Notices came faster than they were read.
-    const fn miss(&mut self, count: u64) {
-        self.untold += count;
-    }
-}
-
 fn tell_drop(session: &Session, link: &str, reason: DropReason, untold: u64) {
     let more = match untold {
         0 => String::new(),
@@ -151,23 +123,4 @@ fn tell_drop(session: &Session, link: &str, reason: DropReason, untold: u64) {
 fn ended(link: &str, error: Option<&std::io::Error>) -> Failure {
     let why = error.map_or_else(|| "it ended".to_owned(), ToString::to_string);
     Failure::new(Code::Lost, format!("{link}: {why}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_drops_is_told_once_a_second_with_what_was_not_told() {
-        let mut drops = Drops::default();
-        let start = Instant::now();
-        assert_eq!(drops.take(start, 1), Some(0));
-        for _ in 0..500 {
-            assert_eq!(drops.take(start + Duration::from_millis(999), 2), None);
-        }
-        drops.miss(10);
-        assert_eq!(drops.take(start + Drops::GAP, 1), Some(1010));
-        assert_eq!(drops.take(start + Drops::GAP, 1), None);
-        assert_eq!(drops.take(start + 2 * Drops::GAP, 3), Some(3));
-    }
 }

@@ -66,11 +66,7 @@ pub(super) async fn open(
     let link = link(session, endpoint, named)?;
     let name = links::name(&link);
     let mut world = None;
-    let backend = match endpoint.backend {
-        endpoint::Backend::Auto => Backend::Auto,
-        endpoint::Backend::Kernel => Backend::Kernel,
-        endpoint::Backend::User => Backend::User,
-    };
+    let backend = backend(endpoint);
     let opening = async {
         if let (LinkAddress::IsotpServer(_), Backend::Auto) = (&link, backend) {
             let client = Client::connect(&link.to_string()).await;
@@ -99,8 +95,17 @@ pub(super) async fn open(
     })
 }
 
+/// Who is asked to do the work.
+pub(super) const fn backend(endpoint: &Endpoint) -> Backend {
+    match endpoint.backend {
+        endpoint::Backend::Auto => Backend::Auto,
+        endpoint::Backend::Kernel => Backend::Kernel,
+        endpoint::Backend::User => Backend::User,
+    }
+}
+
 /// Who does the work, and why: in JSON always, for people when they ask.
-fn tell_choice(session: &mut Session, link: &str, choice: &Choice, verbose: u8) -> Result {
+pub(super) fn tell_choice(session: &mut Session, link: &str, choice: &Choice, verbose: u8) -> Result {
     #[derive(Serialize)]
     struct Line<'a> {
         r#type: &'static str,

@@ -12,6 +12,8 @@ pub mod address;
 mod alarm;
 #[cfg(feature = "tokio")]
 pub mod backend;
+#[cfg(feature = "tokio")]
+pub mod blocking;
 mod buffer;
 mod channel;
 #[cfg(feature = "tokio")]

@@ -43,9 +43,10 @@ use can_link::{CanFrame, Event as LinkEvent, LinkError};
 pub use driver::Driver;
 pub use endpoint::Endpoint;
 use filters::Confirmation;
+pub(crate) use group::Next;
 pub use group::{Answers, Group};
 pub use outbox::MAX_QUEUED;
-pub use seat::MAX_ANSWERS;
+pub use seat::{Answer, MAX_ANSWERS};
 pub use sending::Sending;
 use shared::{MAX_RAW, Raw, Shared, State, User, again};
 use thiserror::Error;
@@ -53,10 +54,12 @@ use tokio::sync::oneshot;
 use waiters::{On, Ticket};
 
 use crate::address::{Address, TxAddress};
+use crate::backend::OpenError;
 use crate::channel::BytesChannel;
 use crate::config::Config;
 use crate::data_link::DataLink;
 use crate::endpoints::{InsertError, send_only};
+use crate::open::{ToLinkAddress, open_link};
 use crate::responders::Responders;
 use crate::stream::StreamError;
 
@@ -133,6 +136,21 @@ pub struct Network {
 }
 
 impl Network {
+    /// Opens the link that is named, and shares it.
+    ///
+    /// # Errors
+    /// When the link cannot be opened.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped nothing is opened.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn open(link: &(impl ToLinkAddress + ?Sized)) -> Result<Self, OpenError> {
+        let link = link.to_link_address()?;
+        Ok(Self::new(open_link(&link).await?))
+    }
+
     /// Shares `link`, and has a task of the current tokio runtime serve it.
     ///
     /// # Panics

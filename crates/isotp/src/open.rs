@@ -100,7 +100,7 @@ where
         return Ok(IsoTp::from_server(Client::connect(&link.to_string()).await?));
     }
     open_with(&link, address, config, backend, async |link: &LinkAddress| {
-        Ok(can_link::open(&with_echo(link.clone())).await?)
+        open_link(link).await
     })
     .await
 }
@@ -149,6 +149,11 @@ where
             limits,
         },
     })
+}
+
+/// Opens a link for this library's backend.
+pub(crate) async fn open_link(link: &LinkAddress) -> Result<Link, OpenError> {
+    Ok(can_link::open(&with_echo(link.clone())).await?)
 }
 
 /// Own frames come back where the link can do that: a message is through when its last frame was on the wire.

@@ -91,7 +91,7 @@ impl Group {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub async fn recv(&mut self) -> Option<(Responder, Result<Bytes, StreamError>)> {
+    pub async fn recv(&mut self) -> Option<Answer> {
         poll_fn(|cx| self.poll_answer(cx)).await
     }
 
@@ -205,7 +205,7 @@ impl State {
 }
 
 impl Stream for Group {
-    type Item = (Responder, Result<Bytes, StreamError>);
+    type Item = Answer;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_answer(cx)
@@ -241,7 +241,7 @@ impl Answers<'_> {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub async fn recv(&mut self) -> Option<(Responder, Result<Bytes, StreamError>)> {
+    pub async fn recv(&mut self) -> Option<Answer> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -271,7 +271,7 @@ impl Answers<'_> {
 }
 
 impl Stream for Answers<'_> {
-    type Item = (Responder, Result<Bytes, StreamError>);
+    type Item = Answer;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_recv(cx)

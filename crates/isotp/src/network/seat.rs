@@ -21,8 +21,8 @@ pub const MAX_ANSWERS: usize = 64;
 
 /// What an endpoint has for its reader.
 pub(super) type Item = Result<(Target, Bytes), StreamError>;
-/// What a group has for its reader.
-pub(super) type Answer = (Responder, Result<Bytes, StreamError>);
+/// An answer to a group: who sent it, and the message or how it failed.
+pub type Answer = (Responder, Result<Bytes, StreamError>);
 
 /// What the network keeps for one endpoint.
 #[derive(Debug, Default)]

@@ -62,6 +62,17 @@ impl Sending {
         }
     }
 
+    /// The next state; `None` behind the last one.
+    ///
+    /// # Errors
+    /// When the message cannot be sent, or failed on the way; that is told once.
+    ///
+    /// # Cancel safety
+    /// No end is missed when the future is dropped, and no state but for a later one.
+    pub async fn next_state(&mut self) -> Option<Result<SendState, StreamError>> {
+        poll_fn(|cx| self.poll_state(cx)).await
+    }
+
     /// Waits until every frame is confirmed.
     ///
     /// # Errors
@@ -70,13 +81,13 @@ impl Sending {
     /// # Cancel safety
     /// When the future is dropped, the message goes on.
     pub async fn done(mut self) -> Result<(), StreamError> {
-        while let Some(state) = poll_fn(|cx| self.poll_state(cx)).await {
+        while let Some(state) = self.next_state().await {
             state?;
         }
         self.fate.map_or(Ok(()), Fate::again)
     }
 
-    pub(super) fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<Result<SendState, StreamError>>> {
+    fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<Result<SendState, StreamError>>> {
         if self.fate.is_some() {
             return Poll::Ready(None);
         }
@@ -86,6 +97,11 @@ impl Sending {
             self.fate = Some(Fate::LinkLost);
             return Poll::Ready(Some(Err(LinkError::Closed.into())));
         };
+        // Of one that was refused at once the error is all there is.
+        if self.told.is_none() && (letter.id.is_some() || letter.outcome.is_none()) {
+            self.told = Some(SendState::Queued);
+            return Poll::Ready(Some(Ok(SendState::Queued)));
+        }
         match letter.outcome.take() {
             Some(Err(error)) => {
                 self.fate = Some(Fate::of(&error));

@@ -44,7 +44,6 @@ impl<L: CanLink> IsoTpStream<L> {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
         for _ in 0..MAX_ROUNDS {
-            self.now = self.origin.at(clock()).max(self.now);
             // Frames come before timers: one that waited in a queue is not late.
             let received = self.receive(&mut cx);
             self.channel.handle_timeout(self.now);
@@ -58,12 +57,23 @@ impl<L: CanLink> IsoTpStream<L> {
         cx.waker().wake_by_ref();
     }
 
+    /// Looks at the clock.
+    ///
+    /// Always behind what the link did: a frame that counts as sent before it was would let the next one
+    /// follow too soon.
+    fn tick(&mut self) {
+        self.now = self.origin.at(clock()).max(self.now);
+    }
+
     /// Takes a batch of events from the link; false when there is none.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         if self.ended {
+            self.tick();
             return false;
         }
-        match self.link.poll_recv(cx, &mut self.incoming, BATCH) {
+        let polled = self.link.poll_recv(cx, &mut self.incoming, BATCH);
+        self.tick();
+        match polled {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => self.end(None),
             Poll::Ready(Ok(_)) => {}
@@ -107,6 +117,10 @@ impl<L: CanLink> IsoTpStream<L> {
         match self.link.poll_send(cx, &self.outgoing) {
             Poll::Pending => return false,
             Poll::Ready(Ok(taken)) => {
+                // In a full batch there is no gap to keep.
+                if taken < BATCH {
+                    self.tick();
+                }
                 for frame in self.outgoing.drain(..taken.min(self.outgoing.len())) {
                     if self.confirmation == Confirmation::Taken {
                         self.channel.handle_transmitted(self.now, &frame);
@@ -210,14 +224,13 @@ impl<L: CanLink> IsoTpStream<L> {
 
     /// Sets the alarm to the next timeout; true when that has come already.
     fn alarm_rings(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = self
-            .channel
-            .poll_timeout()
-            .and_then(|due| self.origin.deadline(due));
-        let Some(due) = due else {
+        let Some(due) = self.channel.poll_timeout() else {
             return false;
         };
-        let [now, due] = [clock(), due].map(tokio::time::Instant::from_std);
+        let [Some(now), Some(due)] = [self.now, due].map(|moment| self.origin.deadline(moment)) else {
+            return false;
+        };
+        let [now, due] = [now, due].map(tokio::time::Instant::from_std);
         self.alarm.poll(cx, now, due).is_ready()
     }
 }

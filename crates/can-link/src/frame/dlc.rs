@@ -17,7 +17,18 @@ impl Dlc {
     /// The code of the smallest frame that holds `len` bytes (CAN FD table), or `None` above 64.
     #[must_use]
     pub fn covering(len: usize) -> Option<Self> {
-        (0..=15).map(Self).find(|dlc| dlc.fd_len() >= len)
+        let code = match len {
+            0..=8 => u8::try_from(len).ok()?,
+            9..=12 => 9,
+            13..=16 => 10,
+            17..=20 => 11,
+            21..=24 => 12,
+            25..=32 => 13,
+            33..=48 => 14,
+            49..=64 => 15,
+            _ => return None,
+        };
+        Some(Self(code))
     }
 
     /// The code whose CAN FD length is exactly `len`, or `None` when there is none (9, 13, ...).
@@ -71,6 +82,10 @@ mod tests {
         assert_eq!(fd_padded_len(48), Some(48));
         assert_eq!(fd_padded_len(49), Some(64));
         assert_eq!(fd_padded_len(65), None);
+        for len in 0..=64 {
+            let shortest = (0..=15).filter_map(Dlc::new).find(|dlc| dlc.fd_len() >= len);
+            assert_eq!(Dlc::covering(len), shortest, "{len}");
+        }
         assert_eq!(Dlc::exact(9), None);
         assert_eq!(Dlc::exact(12).map(Dlc::raw), Some(9));
     }

@@ -48,6 +48,7 @@ fn compiled(page: &str, source: &str, least: usize) {
             panic!("not three columns: {row}");
         };
         // Every other piece between backticks is code; a command line is not Rust.
+        let ours = ours.replace(r"\|", "|");
         let code = ours.split('`').skip(1).step_by(2);
         for code in code.filter(|code| !code.starts_with(['-', '$']) && !code.starts_with("tinwire ")) {
             look(code);

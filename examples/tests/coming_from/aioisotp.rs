@@ -9,8 +9,8 @@ use can_link::{CanFrame, ExtendedId, StandardId};
 use isotp::isotpserver::{Client, ClientConfig};
 use isotp::network::{Endpoint, JoinError};
 use isotp::{
-    Address, Backend, BlockSize, Config, DataLink, Network, Padding, Responders, StMin, StreamError,
-    TxAddress,
+    Address, Backend, BlockSize, Config, DataLink, Network, OpenError, Padding, Responders, StMin,
+    StreamError, TxAddress, blocking,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -143,4 +143,39 @@ const fn describe(error: &StreamError) -> &'static str {
         StreamError::Malformed { .. } => "malformed",
         _ => "another",
     }
+}
+
+#[test]
+fn without_asyncio() -> Outcome {
+    let id = |raw| StandardId::new(raw).unwrap(); // 11 bits
+    let (link, config) = (VirtualBus::named("vcan0-sync").join(), Config::default());
+    let network = blocking::Network::open_with(async || Ok::<_, OpenError>(link))?;
+    let server = network.endpoint(Address::normal(id(0x123), id(0x456))?, config)?;
+
+    let network = blocking::Network::open("virtual:vcan0-sync")?;
+    let connection = network.endpoint(Address::normal(id(0x456), id(0x123))?, config)?;
+    let payload = &b"1"[..];
+    connection.send(payload)?;
+    connection.start(payload).done()?;
+    connection.send(&b"123456789"[..])?;
+    for expected in [b"1", b"1", &b"123456789"[..]] {
+        assert_eq!(server.recv(None)?.unwrap(), expected);
+    }
+    assert!(connection.available() == 0);
+    Ok(())
+}
+
+/// Never ends where nobody sends.
+fn receiving_without_asyncio() -> Outcome {
+    let id = |raw| StandardId::new(raw).unwrap(); // 11 bits
+    blocking::Network::open("socketcan:vcan0")?;
+    let network = blocking::Network::open("virtual:vcan0")?;
+    let connection = network.endpoint(Address::normal(id(0x456), id(0x123))?, Config::default())?;
+    match connection.recv(Duration::from_secs(1))? {
+        Some(message) => println!("{}", message.escape_ascii()),
+        None => println!("nothing within a second"),
+    }
+    connection.recv(Duration::from_secs(1))?;
+    connection.recv(None)?;
+    Ok(())
 }

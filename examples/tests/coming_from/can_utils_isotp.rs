@@ -4,12 +4,14 @@ use core::error::Error;
 use core::time::Duration;
 
 use bytes::Bytes;
-use can_link::StandardId;
 use can_link::frame::FdFlags;
+use can_link::{StandardId, VirtualBus};
+use isotp::isotpserver::{Client, Failures, Reading, Server, ServerConfig};
 use isotp::{
-    Address, Backend, BlockSize, Config, DataLink, FlowParameters, Follower, FrameLength, Padding,
-    PaddingCheck, PciCodec, Role, StMin, TxDl,
+    Address, Backend, BlockSize, Config, DataLink, Duplex, FlowParameters, Follower, FrameLength,
+    IsoTpStream, Padding, PaddingCheck, PciCodec, Role, StMin, TxDl,
 };
+use tokio::net::TcpListener;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -36,7 +38,33 @@ async fn script() -> Outcome {
     let message = Bytes::new();
     endpoint.send_functional(message).await?;
     endpoint.recv().await;
+    Client::connect("192.0.2.7:2303").await?;
     let _: Option<(PciCodec, Follower<bytes::BytesMut>)> = None;
+    Ok(())
+}
+
+#[tokio::test]
+async fn server() -> Outcome {
+    let (bus, address) = (VirtualBus::new(), Address::normal_fixed(0x33, 0xF1)?);
+    let open = || {
+        let stream = IsoTpStream::new(bus.join(), address, Config::default());
+        core::future::ready(stream.map_err(Into::into))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    Server::new(listener, open, ServerConfig::default());
+    for same in [
+        ServerConfig::default().max_len(6000),
+        ServerConfig::default().max_clients(64),
+        ServerConfig::default().max_queued(256 * 1024),
+    ] {
+        assert_eq!(same, ServerConfig::default());
+    }
+    for other in [
+        ServerConfig::default().failures(Failures::HangUp),
+        ServerConfig::default().reading(Reading::Tolerant),
+    ] {
+        assert_ne!(other, ServerConfig::default());
+    }
     Ok(())
 }
 
@@ -68,6 +96,7 @@ fn options() -> Outcome {
         config.st_min(StMin::from_bits(0x0A).unwrap()),
         config.max_rx_len(1_000_000),
         config.role(Role::Listener),
+        config.duplex(Duplex::Half),
     ] {
         assert_ne!(config, Config::default());
     }

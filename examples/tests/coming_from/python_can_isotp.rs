@@ -12,7 +12,7 @@ use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use isotp::{
     Address, AddressError, BlockSize, BytesChannel, Config, DataLink, Duplex, FrameLength, IgnoreReason,
     IsoTpStream, Network, Padding, PaddingCheck, RateLimit, Role, RxAddress, SendError, StMin, StreamError,
-    Target, Timeout, TransferError, TxAddress, TxDl,
+    Target, Timeout, TransferError, TxAddress, TxDl, blocking,
 };
 use tinwire_sim::ecu::{Ecu, serve};
 use tinwire_time::Instant;
@@ -54,7 +54,38 @@ async fn script() -> Outcome {
     Ok(())
 }
 
-/// What only a kernel has.
+#[test]
+fn script_without_a_runtime() -> Outcome {
+    let network = blocking::Network::open("virtual:coming-from-python-blocking")?;
+    let address = Address::normal(StandardId::new(0x7E8).unwrap(), StandardId::new(0x7E0).unwrap())?;
+    let echo = network.endpoint(address, Config::default())?;
+    let echo = std::thread::spawn(move || {
+        let message = echo.recv(None).unwrap().unwrap();
+        echo.send(message).unwrap();
+    });
+    let (address, config) = (address.reversed(), Config::default());
+    let network = blocking::Network::open("virtual:coming-from-python-blocking")?;
+    let stack = network.endpoint(address, config)?;
+    if let Err(failure) = stack.send(&b"\x22\xF1\x90"[..]) {
+        println!("not sent: {failure}");
+    }
+    match stack.recv(Duration::from_secs(2)) {
+        Ok(Some(answer)) => println!("{answer:02x?}"),
+        Ok(None) => println!("no answer"),
+        Err(error) => println!("problem: {error}"),
+    }
+    assert_eq!(stack.stats().messages_sent, 1);
+    echo.join().unwrap();
+    Ok(())
+}
+
+/// Needs an interface.
+fn opened_without_a_runtime() -> Outcome {
+    let network = blocking::Network::open("socketcan:vcan0")?;
+    Ok(())
+}
+
+/// Needs an interface.
 async fn opened() -> Outcome {
     let link = can_link::open(&"socketcan:vcan0".parse()?).await?; // or virtual:NAME, bus:NAME, sim:
     Ok(())

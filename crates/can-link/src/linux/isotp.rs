@@ -156,14 +156,30 @@ impl IsoTpSocket {
     }
 
     fn route(&mut self, errno: i32) {
-        let side = side(errno, self.transfer);
+        // Where a malformed answer would have ended it, a transfer that goes on has nothing to do with it.
+        let goes_on = |halves: &Halves| is_idle(halves.write.as_fd()).is_ok_and(|idle| !idle);
+        let side = match side(errno, self.transfer) {
+            Side::Both if errno == libc::EBADMSG && self.halves.as_ref().is_some_and(goes_on) => {
+                Side::Receive
+            }
+            side => side,
+        };
         if side != Side::Send {
             self.receive_error = Some(errno);
         }
-        if side != Side::Receive {
-            self.send_error = Some(errno);
-            self.transfer = Transfer::Idle;
-        }
+        self.transfer = match (side, self.transfer) {
+            (Side::Receive, transfer) => transfer,
+            // One message fails once.
+            (Side::Send, Transfer::Abandoned) => Transfer::Idle,
+            (Side::Both, Transfer::Plain | Transfer::Answered) => {
+                self.send_error = Some(errno);
+                Transfer::Abandoned
+            }
+            _ => {
+                self.send_error = Some(errno);
+                Transfer::Idle
+            }
+        };
     }
 
     /// The next message.
@@ -317,7 +333,7 @@ impl IsoTpSocket {
             if let Some(errno) = self.send_error.take() {
                 return Poll::Ready(Err(error(errno)));
             }
-            if self.transfer == Transfer::Idle {
+            if matches!(self.transfer, Transfer::Idle | Transfer::Abandoned) {
                 return Poll::Ready(Ok(()));
             }
             let write = &mut halves_of(&mut self.halves)?.write;

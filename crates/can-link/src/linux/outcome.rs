@@ -90,6 +90,8 @@ pub(super) enum Transfer {
     Plain,
     /// Under way, and the receiver answers.
     Answered,
+    /// It has been reported as failed, but the kernel may still be at it: its end is no news.
+    Abandoned,
 }
 
 /// The direction of an error. `EBADMSG` is a wrongly padded frame or a malformed answer; while one is awaited

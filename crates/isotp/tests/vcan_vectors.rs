@@ -20,7 +20,10 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::Instant;
 
+use isotp::Backend;
 use testkit::vectors::{self, Tally, Value};
+
+use story::tools::Player;
 
 /// Virtual interfaces. A socket that was closed with a transfer under way lives on for a while, so that the
 /// next story needs another one.
@@ -150,17 +153,24 @@ async fn tell_all(name: &str, file: &Value) {
     assert!(failures.is_empty(), "{name} on {here}:\n{}", failures.join("\n"));
 }
 
-async fn tell_group(group: &str) {
+/// The files of one group.
+fn files(group: &str) -> Vec<(String, Value)> {
     let root = vectors::root(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors"));
     let files = vectors::files(root.join("isotp"));
-    let mut files: Vec<_> = files
+    let files: Vec<_> = files
         .into_iter()
         .filter(|(_, file)| file["group"] == group)
         .collect();
     assert!(!files.is_empty(), "no {group} in {}", root.display());
-    for (name, file) in &mut files {
+    for (name, file) in &files {
         assert_eq!(file["schema"], "isotp-vectors/1", "{name}: unknown schema");
-        tell_all(name, file).await;
+    }
+    files
+}
+
+async fn tell_group(group: &str) {
+    for (name, file) in files(group) {
+        tell_all(&name, &file).await;
     }
 }
 
@@ -174,4 +184,49 @@ async fn sessions_go_as_they_went_with_recorded_kernels() {
 #[ignore = "needs vcan: cargo xtask vcan"]
 async fn sockets_behave_as_recorded_kernels_did() {
     tell_group("kernel-socket").await;
+}
+
+/// Everyone who can play with everyone else, except the tools among themselves.
+const PLAYERS: [(Player, Player); 8] = [
+    (Player::Ours(Backend::User), Player::Ours(Backend::User)),
+    (Player::Ours(Backend::User), Player::Ours(Backend::Kernel)),
+    (Player::Ours(Backend::Kernel), Player::Ours(Backend::User)),
+    (Player::Ours(Backend::Kernel), Player::Ours(Backend::Kernel)),
+    (Player::Ours(Backend::User), Player::Tool),
+    (Player::Ours(Backend::Kernel), Player::Tool),
+    (Player::Tool, Player::Ours(Backend::User)),
+    (Player::Tool, Player::Ours(Backend::Kernel)),
+];
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn what_the_tools_did_our_backends_do_with_and_without_them() {
+    let mut interfaces = Interfaces::default();
+    let _stamps = kernel::link();
+    for (name, file) in files("canutils") {
+        let entries = vectors::entries(&file);
+        let mut tally = Tally::new(&name, entries.len());
+        let (mut failures, mut plays) = (Vec::new(), 0);
+        for entry in entries {
+            for (sender, receiver) in PLAYERS {
+                let free = interfaces.free();
+                let interface = interfaces.made[free].0.clone();
+                let played = story::tools::play(&interface, entry, sender, receiver).await;
+                // A sender whose message failed, or that nobody answered, may live on.
+                interfaces.made[free].1 = Instant::now() + Duration::from_millis(1500);
+                match played {
+                    Ok(true) => plays += 1,
+                    Ok(false) => tally.remark(format!("{sender:?} to {receiver:?}: no such message")),
+                    Err(what) => failures.push(format!("{} {sender:?} to {receiver:?}: {what}", entry["id"])),
+                }
+            }
+            tally.checked();
+        }
+        say(&format!(
+            "{name} on {}: {} entries in {plays} plays",
+            version(),
+            entries.len()
+        ));
+        assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
+    }
 }

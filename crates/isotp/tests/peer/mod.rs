@@ -8,6 +8,7 @@ pub(crate) mod bus;
 pub(crate) mod isotpserver;
 pub(crate) mod linux;
 pub(crate) mod pdu;
+pub(crate) mod recorded;
 pub(crate) mod session;
 mod setup;
 mod standard;

@@ -4,8 +4,10 @@
 //! speak of raw system calls; what our face has no words for is a remark and not a pass.
 
 mod actor;
-mod bytes;
+mod command;
+mod notation;
 mod options;
+pub(crate) mod tools;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -18,7 +20,7 @@ use isotp::KernelIsoTp;
 use testkit::vectors::Value;
 
 use actor::{Actor, Given};
-pub(crate) use bytes::{frame, payload, text};
+pub(crate) use notation::{frame, payload, text};
 
 use crate::kernel::slowness;
 

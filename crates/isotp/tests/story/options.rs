@@ -211,8 +211,8 @@ pub(super) fn from_bytes(step: &Value) -> Option<IsoTpOptions> {
     }
 }
 
-/// The least time between consecutive frames: what the flow control asks for, or what is forced, and the pause
-/// before each frame.
+/// The least time between consecutive frames: what the flow control asks for, or what is forced, and the
+/// pause before each frame.
 pub(super) fn least_gap(trace: &[Value], sock: &Value) -> Option<Duration> {
     let pause = Duration::from_nanos(number(&sock["frame_txtime"]).unwrap_or(50_000).into());
     if let Some(forced) = number(&sock["tx_stmin"]) {

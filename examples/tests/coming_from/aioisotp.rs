@@ -179,3 +179,14 @@ fn receiving_without_asyncio() -> Outcome {
     connection.recv(None)?;
     Ok(())
 }
+
+#[expect(unused_imports, reason = "what the page says to import is there")]
+mod imports {
+    use can_link::{CanFrame, ExtendedId, StandardId};
+    use core::time::Duration;
+    use isotp::isotpserver::{Client, ClientConfig};
+    use isotp::{
+        Address, Backend, BlockSize, Config, Network, Padding, Responders, StMin, StreamError, TxAddress,
+        blocking,
+    };
+}

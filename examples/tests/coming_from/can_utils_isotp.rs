@@ -110,3 +110,9 @@ fn options() -> Outcome {
     assert_eq!(config.padding(Padding::filled(0xCC)), config);
     Ok(())
 }
+
+#[expect(unused_imports, reason = "what the page says to import is there")]
+mod imports {
+    use can_link::StandardId;
+    use isotp::{Address, Backend, BlockSize, Config, Padding, StMin};
+}

@@ -87,7 +87,7 @@ fn opened_without_a_runtime() -> Outcome {
 
 /// Needs an interface.
 async fn opened() -> Outcome {
-    let link = can_link::open(&"socketcan:vcan0".parse()?).await?; // or virtual:NAME, bus:NAME, sim:
+    let link = can_link::open(&"socketcan:vcan0".parse()?).await?; // or virtual:NAME, bus:NAME
     Ok(())
 }
 
@@ -419,4 +419,12 @@ mod kernel {
         let options = options.frame_txtime(Duration::from_micros(50));
         assert_eq!(format!("{options:?}"), plain, "the same default");
     }
+}
+
+#[expect(unused_imports, reason = "what the page says to import is there")]
+mod imports {
+    use can_link::{CanFrame, ExtendedId, Id, StandardId};
+    use core::time::Duration;
+    use isotp::{Address, BlockSize, Config, IsoTpStream, Network, Padding, StMin, StreamError, blocking};
+    use tokio::time::timeout;
 }

@@ -9,7 +9,7 @@ use can_link::LinkError;
 
 use super::runner::Runner;
 use super::wait::{Step, block_for, block_on, poll_until};
-use crate::endpoints::GroupStats;
+use crate::endpoints::{GroupEvent, GroupStats};
 use crate::event::Stats;
 use crate::network::{self, Answer, Next};
 use crate::responders::Responder;
@@ -74,6 +74,12 @@ impl Group {
     #[must_use]
     pub fn stats(&self) -> GroupStats {
         self.group.stats()
+    }
+
+    /// The oldest event that was not looked at: who joined, and who found no room.
+    #[must_use]
+    pub fn next_event(&self) -> Option<GroupEvent> {
+        self.group.next_event()
     }
 
     /// How many answers were given up because the next request came first.

@@ -15,6 +15,7 @@ use super::filters::{Confirmation, filters};
 use super::shared::{Shared, State, again};
 use crate::address::TxAddress;
 use crate::alarm::Alarm;
+use crate::channel::BytesChannel;
 use crate::endpoints::EndpointId;
 use crate::pci::Pci;
 
@@ -124,12 +125,13 @@ impl<L: CanLink> Driver<L> {
     /// Hands a batch of frames to the link; false when there is none, or the link takes none.
     fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
         {
-            let mut state = self.shared.lock();
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.lock();
             // Frames come before timers: one that waited in a queue is not late.
             let now = state.tick();
             state.endpoints.handle_timeout(now);
             state.collect();
-            withdraw(&mut state, &mut self.outgoing, &mut self.owners);
+            self.withdraw(&mut state);
             let room = if self.outgoing.is_empty() { self.room } else { 0 };
             while self.outgoing.len() < room
                 && let Some((owner, frame)) = next_frame(&mut state, &mut self.raw_turn)
@@ -170,6 +172,26 @@ impl<L: CanLink> Driver<L> {
             }
         }
         true
+    }
+
+    /// Takes frames back whose message failed, or whose endpoint is gone, before the link has them.
+    fn withdraw(&mut self, state: &mut State) {
+        let withdrawn = core::mem::take(&mut state.withdrawn);
+        if withdrawn.is_empty() {
+            return;
+        }
+        let follows = |id: EndpointId, frame: &CanFrame| {
+            // What failed is what it sends; what it receives goes on.
+            let answers = |channel: &BytesChannel| is_flow_control(frame, channel.address().tx());
+            !withdrawn.contains(&id) || state.endpoints.get(id).is_some_and(answers)
+        };
+        let all = self.owners.drain(..).zip(self.outgoing.drain(..));
+        let kept = all.filter(|(owner, frame)| match owner {
+            Owner::Endpoint(id) => follows(*id, frame),
+            Owner::Raw(_) => true,
+        });
+        (self.owners, self.outgoing) = kept.unzip();
+        self.echoes.retain(follows);
     }
 
     /// Waits for the link to let go of what it took, while somebody waits for that. New frames wait
@@ -221,7 +243,6 @@ impl<L: CanLink> Future for Driver<L> {
                 }
                 state.stirred = false;
             }
-            this.set_filters();
             let received = match this.receive(cx) {
                 Ok(received) => received,
                 Err(error) => {
@@ -229,6 +250,8 @@ impl<L: CanLink> Future for Driver<L> {
                     return Poll::Ready(());
                 }
             };
+            // Before anything is sent: who has just joined a group waits for echoes, too.
+            this.set_filters();
             let sent = this.transmit(cx);
             if !received && !sent && !this.alarm_rings(cx) && this.may_sleep(cx) {
                 return Poll::Pending;
@@ -251,25 +274,6 @@ impl<L> fmt::Debug for Driver<L> {
             .field("outgoing", &self.outgoing.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Takes frames back whose message failed, or whose endpoint is gone, before the link has them.
-fn withdraw(state: &mut State, frames: &mut Vec<CanFrame>, owners: &mut Vec<Owner>) {
-    let withdrawn = core::mem::take(&mut state.withdrawn);
-    if withdrawn.is_empty() {
-        return;
-    }
-    let follows = |owner: &Owner, frame: &CanFrame| match owner {
-        Owner::Endpoint(id) if withdrawn.contains(id) => {
-            let channel = state.endpoints.get(*id);
-            // What failed is what it sends; what it receives goes on.
-            channel.is_some_and(|channel| is_flow_control(frame, channel.address().tx()))
-        }
-        _ => true,
-    };
-    let all = owners.drain(..).zip(frames.drain(..));
-    let (kept, left): (Vec<_>, Vec<_>) = all.filter(|(owner, frame)| follows(owner, frame)).unzip();
-    (*owners, *frames) = (kept, left);
 }
 
 fn is_flow_control(frame: &CanFrame, tx: &TxAddress) -> bool {

@@ -21,6 +21,11 @@ impl Echoes {
         self.0.push_back((owner, frame));
     }
 
+    /// Gives up the echoes of frames that are of no interest any more.
+    pub(super) fn retain(&mut self, is_awaited: impl Fn(EndpointId, &CanFrame) -> bool) {
+        self.0.retain(|(owner, frame)| is_awaited(*owner, frame));
+    }
+
     /// Whose frame it is that came back. Usually the oldest; controllers with several transmit buffers may
     /// send in another order.
     pub(super) fn take(&mut self, frame: &CanFrame) -> Option<EndpointId> {

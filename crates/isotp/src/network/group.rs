@@ -17,7 +17,7 @@ use super::shared::{State, User};
 use super::waiters::{OWN, On};
 use super::{Network, Sending};
 use crate::address::Target;
-use crate::endpoints::{EndpointId, GroupId, GroupStats};
+use crate::endpoints::{EndpointId, GroupEvent, GroupId, GroupStats};
 use crate::event::Stats;
 use crate::responders::Responder;
 use crate::stream::StreamError;
@@ -114,6 +114,22 @@ impl Group {
         let state = self.user.lock();
         let group = state.endpoints.group(self.id);
         group.map_or_else(GroupStats::default, |group| *group.stats())
+    }
+
+    /// The oldest event that was not looked at: who joined, and who found no room. At most
+    /// [`MAX_EVENTS`](crate::stream::MAX_EVENTS) are kept.
+    #[must_use]
+    pub fn next_event(&self) -> Option<GroupEvent> {
+        self.user.lock().group(self.id)?.events.pop_front()
+    }
+
+    /// How many events newer ones pushed out of a full queue.
+    #[must_use]
+    pub fn events_lost(&self) -> u64 {
+        self.user
+            .lock()
+            .group(self.id)
+            .map_or(0, |group| group.events_lost)
     }
 
     /// How many answers were given up because the next request came first.

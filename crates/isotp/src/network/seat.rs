@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 use super::shared::State;
 use super::waiters::Waiters;
 use crate::address::Target;
-use crate::endpoints::{EndpointId, GroupId};
+use crate::endpoints::{EndpointId, GroupEvent, GroupId};
 use crate::error::TransferError;
 use crate::event::{Event, SendState};
 use crate::responders::Responder;
@@ -62,6 +62,8 @@ pub(super) struct GroupSeat {
     /// When the last request was sent, or a responder was last heard.
     pub(super) latest: Instant,
     pub(super) readers: Waiters,
+    pub(super) events: VecDeque<GroupEvent>,
+    pub(super) events_lost: u64,
     /// Answers that came too late for the request before and were given up for the next one.
     pub(super) discarded: u64,
 }
@@ -131,6 +133,16 @@ impl State {
 
     /// Moves events and messages from the machine to where the users find them.
     pub(super) fn collect(&mut self) {
+        while let Some((id, event)) = self.endpoints.poll_group_event() {
+            // A new member has an identifier of its own to send with.
+            self.filters_changed = true;
+            let Some(seat) = self.group(id) else { continue };
+            if seat.events.len() >= MAX_EVENTS {
+                seat.events.pop_front();
+                seat.events_lost += 1;
+            }
+            seat.events.push_back(event);
+        }
         while let Some((id, event)) = self.endpoints.poll_event() {
             match self.endpoints.member(id) {
                 Some((group, _)) => self.note_member(group, id, &event),

@@ -133,6 +133,8 @@ impl State {
             inbox: VecDeque::new(),
             latest: self.now,
             readers: Waiters::default(),
+            events: VecDeque::new(),
+            events_lost: 0,
             discarded: 0,
         };
         put(&mut self.groups, id.place(), seat);

@@ -3,6 +3,7 @@
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::*;
+use crate::endpoints::GroupEvent;
 use crate::error::{NResult, SendError};
 use crate::responders::Responder;
 use crate::stmin::{BlockSize, StMin};
@@ -230,4 +231,38 @@ async fn one_shot_requests_need_neither_group_nor_endpoint() {
     }
     let refused = testers.send_functional(everybody, payload(8), config).await;
     assert!(matches!(refused, Err(StreamError::NotSent(_))), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_of_a_group_hear_their_echoes_from_the_first_frame_on() {
+    use can_link::link::Echo;
+    use can_link::virtual_bus::PortConfig;
+
+    let bus = VirtualBus::new();
+    let network = Network::new(bus.join_with(PortConfig::default().echo(Echo::On)));
+    let mut group = group(&network).await;
+    let mut silent = bus.join();
+    send_raw(&mut silent, std_id(0x7EA), &[0x10, 20, 1, 2, 3, 4, 5, 6]).await;
+    // Had the flow control not come back, this would be N_TIMEOUT_A.
+    let (_, answer) = group.recv().await.unwrap();
+    assert_eq!(answer.unwrap_err().n_result(), Some(NResult::TimeoutCr));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_in_a_group_is_told() {
+    let (testers, _others, bus) = networks();
+    let everybody = TxAddress::normal(std_id(0x7DF));
+    let rule = Responders::legislated().limit(1);
+    let group = testers.group(everybody, rule, Config::default()).await.unwrap();
+    let mut port = bus.join();
+    for raw in [0x7E8, 0x7E9] {
+        send_raw(&mut port, std_id(raw), &[1, 0x50]).await;
+    }
+    settle().await;
+    assert!(matches!(group.next_event(), Some(GroupEvent::Joined { .. })));
+    let Some(GroupEvent::TooMany { responder, limit: 1 }) = group.next_event() else {
+        panic!("nothing told");
+    };
+    assert_eq!((responder.id(), group.next_event()), (id(0x7E9), None));
+    assert_eq!((group.stats().refused, group.events_lost()), (1, 0));
 }

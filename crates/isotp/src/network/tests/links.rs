@@ -319,3 +319,33 @@ fn handles_may_be_shared_between_threads() {
     sent(&network.endpoint(pair(0), Config::default()));
     sent(&network.closed());
 }
+
+/// 29-bit identifiers of their own for the `n`th tester and its ECU.
+fn far(n: u32) -> Address {
+    let id = |raw| can_link::ExtendedId::new(raw).unwrap();
+    Address::normal(id(0x0100_0000 + n), id(0x0200_0000 + n)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_endpoints_share_a_link() {
+    let (testers, ecus, _bus) = networks();
+    let (mut clients, mut servers) = (Vec::new(), Vec::new());
+    for n in 0..10_000 {
+        clients.push(endpoint(&testers, far(n)).await);
+        if n % 997 == 0 {
+            servers.push(endpoint(&ecus, far(n).reversed()).await);
+        }
+    }
+    // A few of them talk, all at once, while the others are there.
+    let talking = clients.iter().step_by(997).zip(&servers);
+    let talks = talking.map(async |(client, server)| {
+        let (sent, received) = tokio::join!(client.send(payload(300)), server.recv());
+        sent.unwrap();
+        assert_eq!(received.unwrap().unwrap(), payload(300));
+    });
+    futures::future::join_all(talks).await;
+    assert_eq!(testers.stats().endpoints, 10_000);
+    assert_eq!(testers.stats().frames_unclaimed, 0);
+    drop(clients);
+    assert_eq!(testers.stats().endpoints, 0);
+}

@@ -92,7 +92,7 @@ pub(crate) enum Verb {
     /// CAN traffic: dump, send, gen
     #[command(subcommand)]
     Can(can::CanVerb),
-    /// ISO 15765-2 transfers: send, recv, dump, serve, scan
+    /// ISO 15765-2 transfers: send, recv, dump, serve, scan, perf
     #[command(subcommand)]
     Isotp(isotp::IsotpVerb),
     /// CubeSat Space Protocol: ping, node

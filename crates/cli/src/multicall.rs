@@ -32,6 +32,7 @@ pub(crate) enum Guise {
     Isotpserver,
     Isotpdump,
     Isotpsniffer,
+    Isotpperf,
 }
 
 /// The words as ours, and the tool whose they were.

@@ -337,6 +337,55 @@ fn our_lines_and_isotpdumps_are_the_same_bytes() {
     compare_isotpdumps(&["-t", "A"]);
 }
 
+/// Both watch the same messages; what they draw and print is the same bytes.
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn under_isotpperfs_name_we_print_what_isotpperf_prints() {
+    let (vcan, place) = (Vcan::new(), Place::new());
+    let pair = ["-s", "7E0", "-d", "7E8", &vcan.0];
+    let mut theirs = peer(&[&["isotpperf"], &pair[..]].concat());
+    let mut ours = place.tool("isotpperf", &pair).spawn().unwrap();
+    wait_for_ident("raw", 4);
+    for (len, receiver) in [
+        ("100", &["-m", "14"][..]),
+        ("300", &["-b", "4", "-m", "5"]),
+        ("62", &["-L", "72:64:0", "-m", "F5"]),
+        ("500", &["-L", "72:64:0", "-m", "A"]),
+        ("5", &[]),
+    ] {
+        let receiving = peer(&[&["isotprecv", "-s", "7E8", "-d", "7E0", &vcan.0], receiver].concat());
+        wait_for_ident("isotp", 1);
+        let link_layer: &[&str] = if receiver.contains(&"-L") {
+            &["-L", "72:64:1"]
+        } else {
+            &[]
+        };
+        output(peer(
+            &[
+                &["isotpsend", "-b", "-D", len, "-s", "7E0", "-d", "7E8", &vcan.0],
+                link_layer,
+            ]
+            .concat(),
+        ));
+        output(receiving);
+        wait_for_ident("isotp", 0);
+    }
+    let lines = |pipe: &mut Option<std::process::ChildStdout>| {
+        let pipe = BufReader::new(pipe.take().unwrap());
+        let lines: Vec<_> = pipe.lines().take(5).map(Result::unwrap).collect();
+        lines
+    };
+    let (theirs_said, ours_said) = (lines(&mut theirs.stdout), lines(&mut ours.stdout));
+    // isotpperf asks the kernel for time stamps only with its first frame, which is late.
+    let untimed = |line: &str| line.split_once(" byte in ").map(|(before, _)| before.to_owned());
+    assert_eq!(untimed(&ours_said[0]), untimed(&theirs_said[0]));
+    assert_eq!(ours_said[1..], theirs_said[1..]);
+    ours.kill().unwrap();
+    ours.wait().unwrap();
+    drop(vcan);
+    theirs.wait().unwrap();
+}
+
 /// Waits until so many sockets of a kind listen for single identifiers.
 fn wait_for_ident(ident: &str, count: usize) {
     wait_until("/proc/net/can/rcvlist_sff", |list| {

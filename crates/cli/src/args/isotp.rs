@@ -2,6 +2,7 @@
 
 pub(crate) mod dump;
 pub(crate) mod endpoint;
+pub(crate) mod perf;
 pub(crate) mod recv;
 pub(crate) mod scan;
 pub(crate) mod send;
@@ -27,4 +28,7 @@ pub(crate) enum IsotpVerb {
     /// Find out who talks to whom
     #[command(after_help = scan::EXAMPLES)]
     Scan(scan::Scan),
+    /// Measure throughput, and gaps against the separation time
+    #[command(after_help = perf::EXAMPLES)]
+    Perf(perf::Perf),
 }

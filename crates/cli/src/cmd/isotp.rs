@@ -3,6 +3,7 @@
 mod clock;
 mod dump;
 mod endpoint;
+mod perf;
 mod record;
 mod recv;
 mod scan;
@@ -21,5 +22,6 @@ pub(super) async fn run(session: &mut Session, verb: IsotpVerb) -> Result {
         IsotpVerb::Dump(args) => dump::run(session, args).await,
         IsotpVerb::Serve(args) => serve::run(session, args).await,
         IsotpVerb::Scan(args) => scan::run(session, args).await,
+        IsotpVerb::Perf(args) => perf::run(session, args).await,
     }
 }

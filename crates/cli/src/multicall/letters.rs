@@ -18,7 +18,7 @@ pub(super) struct Tool {
     missing: u8,
 }
 
-pub(super) const TOOLS: [Tool; 5] = [
+pub(super) const TOOLS: [Tool; 6] = [
     Tool {
         name: "isotpsend",
         guise: Guise::Isotpsend,
@@ -58,6 +58,14 @@ pub(super) const TOOLS: [Tool; 5] = [
         letters: "s:d:x:X:h:ct:f:Li",
         wrong: 0,
         missing: 1,
+    },
+    Tool {
+        name: "isotpperf",
+        guise: Guise::Isotpperf,
+        verb: "perf",
+        letters: "s:d:x:X:",
+        wrong: 0,
+        missing: 0,
     },
 ];
 

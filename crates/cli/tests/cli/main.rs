@@ -16,6 +16,7 @@ mod flow;
 mod fstrm;
 mod general;
 mod isotp;
+mod perf;
 mod place;
 mod scan;
 mod serve;

@@ -9,7 +9,7 @@ use isotp::StMin;
 use crate::units;
 
 /// One end of a conversation.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
     /// The link; also taken as the first word
     #[arg(long, value_name = "LINK")]

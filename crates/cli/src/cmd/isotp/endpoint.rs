@@ -53,7 +53,7 @@ pub(super) fn link(session: &Session, endpoint: &Endpoint, named: Option<&str>) 
     links::named_or_configured(session, endpoint.link.as_deref().or(named))
 }
 
-/// Opens the link, or the kernel's own socket; `config` is what the verb asks for beside the endpoint's
+/// Opens the link, or the kernel's own socket. `config` is what the verb asks for beside the endpoint's
 /// flags.
 pub(super) async fn open(
     session: &mut Session,
@@ -62,13 +62,24 @@ pub(super) async fn open(
     address: Address,
     config: Config,
 ) -> Result<Opening> {
-    let config = configure(session.guise, endpoint, config)?;
     let link = link(session, endpoint, named)?;
-    let name = links::name(&link);
+    open_on(session, endpoint, &link, address, config).await
+}
+
+/// As [`open`], on a link that was looked up before.
+pub(super) async fn open_on(
+    session: &mut Session,
+    endpoint: &Endpoint,
+    link: &LinkAddress,
+    address: Address,
+    config: Config,
+) -> Result<Opening> {
+    let config = configure(session.guise, endpoint, config)?;
+    let name = links::name(link);
     let mut world = None;
     let backend = backend(endpoint);
     let opening = async {
-        if let (LinkAddress::IsotpServer(_), Backend::Auto) = (&link, backend) {
+        if let (LinkAddress::IsotpServer(_), Backend::Auto) = (link, backend) {
             let client = Client::connect(&link.to_string()).await;
             return Ok(client.map_err(|error| links::trouble(error, &name))?.into());
         }
@@ -80,7 +91,7 @@ pub(super) async fn open(
             world = held;
             Ok(link)
         };
-        isotp::open_with(&link, address, config, backend, open_link).await
+        isotp::open_with(link, address, config, backend, open_link).await
     };
     let isotp: IsoTp<AnyLink> = session.stop.cut(opening).await?;
     tell_choice(session, &name, isotp.choice(), endpoint.verbose)?;
@@ -263,6 +274,17 @@ pub(super) fn address(endpoint: &Endpoint, end: End) -> Result<Address> {
                 needed(endpoint, mode, Part::Ae)?,
             ))
         }
+    }
+}
+
+/// The address of the other end. The fixed modes have the nodes' addresses exchanged.
+pub(super) fn reversed(endpoint: &Endpoint, address: Address) -> Result<Address> {
+    let byte = |byte: Option<u8>| byte.unwrap_or_default();
+    let (target, source) = (byte(endpoint.target_address), byte(endpoint.source_address));
+    match endpoint.addressing {
+        Some(Addressing::NormalFixed) => checked(Address::normal_fixed(source, target)),
+        Some(Addressing::Mixed29) => checked(Address::mixed_fixed(source, target, byte(endpoint.extension))),
+        _ => Ok(address.reversed()),
     }
 }
 

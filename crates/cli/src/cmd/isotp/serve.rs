@@ -175,7 +175,9 @@ async fn open(
     config: Config,
 ) -> Result<(Source, Option<World>)> {
     let isotp = ask(link, address, config, endpoint::backend(&args.endpoint)).await?;
-    endpoint::tell_choice(session, &links::name(link), isotp.choice(), args.endpoint.verbose)?;
+    if session.guise.is_none() {
+        endpoint::tell_choice(session, &links::name(link), isotp.choice(), args.endpoint.verbose)?;
+    }
     if isotp.choice().worker() == Worker::Kernel {
         return Ok((Source::Kernel, None));
     }

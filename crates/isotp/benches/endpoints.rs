@@ -37,32 +37,47 @@ fn many(count: u32) -> (Endpoints, Vec<EndpointId>) {
     (endpoints, ids)
 }
 
-/// A single frame for each of the endpoints in turn, as they are addressed in no order that helps a cache.
-fn frames(count: u32) -> Vec<CanFrame> {
+/// Single frames for `talking` of `count` endpoints, in an order that helps no cache.
+fn frames(count: u32, talking: u32) -> Vec<CanFrame> {
     (0..FRAMES)
         .map(|n| {
-            let to = n.wrapping_mul(7_919) % count;
+            let to = n.wrapping_mul(7_919) % talking * (count / talking);
             CanFrame::data(id(0x0200_0000 + to), &[2, 0x3E, 0, 0xCC, 0xCC, 0xCC, 0xCC, 0xCC]).unwrap()
         })
         .collect()
 }
 
 /// From the frame to the message, with all the polling around it.
-#[divan::bench(args = COUNTS)]
-fn a_single_frame_message(bencher: Bencher<'_, '_>, count: u32) {
-    let (mut endpoints, _) = many(count);
-    let frames = frames(count);
-    bencher.counter(ItemsCount::new(FRAMES)).bench_local(|| {
-        for frame in &frames {
-            endpoints.handle_frame(NOW, frame);
-            endpoints.handle_timeout(NOW);
-            while let Some((id, _)) = endpoints.poll_event() {
-                divan::black_box(endpoints.get_mut(id).unwrap().take_received(NOW));
-            }
-            divan::black_box(endpoints.poll_transmit(NOW));
-            divan::black_box(endpoints.poll_timeout());
+fn receive(endpoints: &mut Endpoints, frames: &[CanFrame]) {
+    for frame in frames {
+        endpoints.handle_frame(NOW, frame);
+        endpoints.handle_timeout(NOW);
+        while let Some((id, _)) = endpoints.poll_event() {
+            divan::black_box(endpoints.get_mut(id).unwrap().take_received(NOW));
         }
-    });
+        divan::black_box(endpoints.poll_transmit(NOW));
+        divan::black_box(endpoints.poll_timeout());
+    }
+}
+
+/// A few endpoints receive, and all others are there: what their number costs.
+#[divan::bench(args = COUNTS)]
+fn messages_for_a_few(bencher: Bencher<'_, '_>, count: u32) {
+    let (mut endpoints, _) = many(count);
+    let frames = frames(count, count.min(50));
+    bencher
+        .counter(ItemsCount::new(FRAMES))
+        .bench_local(|| receive(&mut endpoints, &frames));
+}
+
+/// All of them receive in turn: as before, and what it costs that so many channels fit no cache.
+#[divan::bench(args = COUNTS)]
+fn messages_for_all(bencher: Bencher<'_, '_>, count: u32) {
+    let (mut endpoints, _) = many(count);
+    let frames = frames(count, count);
+    bencher
+        .counter(ItemsCount::new(FRAMES))
+        .bench_local(|| receive(&mut endpoints, &frames));
 }
 
 /// A frame that nobody receives.

@@ -124,8 +124,6 @@ pub struct Endpoints {
     index: Index,
     groups: Slab<Group>,
     alarms: Alarms,
-    /// Endpoints by place in the table, for the alarms.
-    places: Vec<EndpointId>,
     /// Who may have a frame to send, each once, in the order of their turns.
     turns: VecDeque<EndpointId>,
     /// Who may have an event, each once.
@@ -160,7 +158,6 @@ impl Endpoints {
             index: Index::new(),
             groups: Slab::new(),
             alarms: Alarms::new(),
-            places: Vec::new(),
             turns: VecDeque::new(),
             news: VecDeque::new(),
             group_events: VecDeque::new(),
@@ -341,7 +338,7 @@ impl Endpoints {
         let mut ringing = core::mem::take(&mut self.takers);
         while let Some(place) = self.alarms.due(now) {
             self.alarms.set(place, None);
-            ringing.extend(self.places.get(place));
+            ringing.extend(self.slots.at(place).map(EndpointId));
         }
         for id in ringing.drain(..) {
             self.with(id, |channel| channel.handle_timeout(now));
@@ -388,12 +385,7 @@ impl Endpoints {
             has_turn: false,
             has_news: false,
         });
-        let id = EndpointId(self.slots.insert(slot).ok_or(full)?);
-        match self.places.get_mut(id.0.place()) {
-            Some(place) => *place = id,
-            None => self.places.push(id),
-        }
-        Ok(id)
+        self.slots.insert(slot).map(EndpointId).ok_or(full)
     }
 
     fn discard(&mut self, id: EndpointId) {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use tinwire_time::Instant;
 
 /// Stands for "not in the heap".
-const NOWHERE: usize = usize::MAX;
+const NOWHERE: u32 = u32::MAX;
 
 /// At most one deadline for each place of a table, the earliest at hand.
 ///
@@ -16,7 +16,7 @@ const NOWHERE: usize = usize::MAX;
 pub(super) struct Alarms {
     heap: Vec<(Instant, usize)>,
     /// Where in the heap each place's deadline is.
-    at: Vec<usize>,
+    at: Vec<u32>,
 }
 
 impl Alarms {
@@ -42,7 +42,7 @@ impl Alarms {
 
     /// Sets, moves or clears the deadline of `place`.
     pub(super) fn set(&mut self, place: usize, deadline: Option<Instant>) {
-        let at = self.at.get(place).copied().unwrap_or(NOWHERE);
+        let at = self.find(place);
         match (deadline, self.heap.get_mut(at)) {
             (None, None) => {}
             (Some(due), Some(entry)) if entry.0 == due => {}
@@ -71,6 +71,18 @@ impl Alarms {
         }
     }
 
+    /// Where in the heap the deadline of `place` is, or past its end.
+    fn find(&self, place: usize) -> usize {
+        let at = self.at.get(place).copied().unwrap_or(NOWHERE);
+        usize::try_from(at).unwrap_or(usize::MAX)
+    }
+
+    /// How much memory it takes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.heap.capacity() * size_of::<(Instant, usize)>() + self.at.capacity() * size_of::<u32>()
+    }
+
     fn forget(&mut self, place: usize) {
         if let Some(slot) = self.at.get_mut(place) {
             *slot = NOWHERE;
@@ -82,7 +94,7 @@ impl Alarms {
         if let Some((_, place)) = self.heap.get(at)
             && let Some(slot) = self.at.get_mut(*place)
         {
-            *slot = at;
+            *slot = u32::try_from(at).unwrap_or(NOWHERE);
         }
     }
 

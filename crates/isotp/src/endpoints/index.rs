@@ -1,5 +1,7 @@
 //! From a frame to the endpoints that receive it.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use can_link::id::{self, EFF_FLAG};
@@ -28,13 +30,26 @@ impl Taker {
 /// Who receives frames with one identifier, sorted.
 ///
 /// Of physical ones there is at most one for each frame, so at most 256; functional ones are any number.
-#[derive(Debug, Default)]
-pub(super) struct Line(Vec<Taker>);
+/// Nearly always it is one, which then needs no memory of its own.
+#[derive(Debug)]
+enum Line {
+    One(Taker),
+    #[expect(clippy::box_collection, reason = "a table of lines is to be small")]
+    Many(Box<Vec<Taker>>),
+}
 
 impl Line {
+    const fn all(&self) -> &[Taker] {
+        match self {
+            Self::One(taker) => core::slice::from_ref(taker),
+            Self::Many(takers) => takers.as_slice(),
+        }
+    }
+
     fn expecting(&self, key: (bool, Option<u8>)) -> &[Taker] {
-        let first = self.0.partition_point(|taker| taker.key() < key);
-        let rest = self.0.get(first..).unwrap_or_default();
+        let all = self.all();
+        let first = all.partition_point(|taker| taker.key() < key);
+        let rest = all.get(first..).unwrap_or_default();
         let len = rest.partition_point(|taker| taker.key() == key);
         rest.get(..len).unwrap_or_default()
     }
@@ -50,24 +65,38 @@ impl Line {
     /// Who would take one of the physical frames that a new endpoint expecting `byte` takes.
     fn rival(&self, byte: Option<u8>) -> Option<EndpointId> {
         match byte {
-            None => self
-                .0
-                .first()
-                .filter(|taker| !taker.functional)
-                .map(|taker| taker.endpoint),
+            None => {
+                let first = self.all().first().filter(|taker| !taker.functional);
+                first.map(|taker| taker.endpoint)
+            }
             Some(_) => self.of(Target::Physical, byte).next(),
         }
     }
 
     fn insert(&mut self, taker: Taker) {
-        let place = self.0.partition_point(|other| *other < taker);
-        self.0.insert(place, taker);
+        match self {
+            Self::One(other) => *self = Self::Many(Box::new(vec![*other])),
+            Self::Many(_) => {}
+        }
+        if let Self::Many(takers) = self {
+            let place = takers.partition_point(|other| *other < taker);
+            takers.insert(place, taker);
+        }
     }
 
-    fn remove(&mut self, taker: &Taker) {
-        if let Ok(place) = self.0.binary_search(taker) {
-            self.0.remove(place);
+    /// Takes one out; false when that was the last.
+    fn remove(&mut self, taker: &Taker) -> bool {
+        let Self::Many(takers) = self else {
+            return false;
+        };
+        if let Ok(place) = takers.binary_search(taker) {
+            takers.remove(place);
         }
+        match takers.as_slice() {
+            [last] => *self = Self::One(*last),
+            rest => return !rest.is_empty(),
+        }
+        true
     }
 }
 
@@ -129,8 +158,9 @@ impl Index {
         }
         for (id, taker) in takers(rx, endpoint) {
             let key = key(id::to_word(id), mask);
-            if let Some(line) = self.lines.get_or_insert_with(key, Line::default) {
-                line.insert(taker);
+            match self.lines.get_mut(key) {
+                Some(line) => line.insert(taker),
+                None => self.lines.insert(key, Line::One(taker)),
             }
         }
     }
@@ -139,11 +169,9 @@ impl Index {
         let mask = rx.id_mask();
         for (id, taker) in takers(rx, endpoint) {
             let key = key(id::to_word(id), mask);
-            if let Some(line) = self.lines.get_mut(key) {
-                line.remove(&taker);
-                if line.0.is_empty() {
-                    self.lines.remove(key);
-                }
+            let line = self.lines.get_mut(key);
+            if line.is_some_and(|line| !line.remove(&taker)) {
+                self.lines.remove(key);
             }
         }
         if let Some((_, users)) = self.masks.iter_mut().find(|(used, _)| *used == mask) {
@@ -152,11 +180,14 @@ impl Index {
         self.masks.retain(|(_, users)| *users > 0);
     }
 
-    /// How much memory one identifier with one taker takes at most.
+    /// How much memory it takes.
     #[cfg(test)]
-    pub(super) const fn line_len() -> usize {
-        // A small vector begins with four places.
-        Table::<Line>::entry_len() + 4 * size_of::<Taker>()
+    pub(super) fn memory(&self) -> usize {
+        let many = |line: &Line| match line {
+            Line::One(_) => 0,
+            Line::Many(takers) => size_of::<Vec<Taker>>() + takers.capacity() * size_of::<Taker>(),
+        };
+        self.lines.memory() + self.lines.values().map(many).sum::<usize>()
     }
 }
 

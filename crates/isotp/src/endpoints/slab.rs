@@ -35,9 +35,11 @@ pub(crate) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// How much memory an entry takes.
+    /// How much memory the table takes.
     #[cfg(test)]
-    pub(crate) const ENTRY_LEN: usize = size_of::<Entry<T>>();
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<T>>() + self.free.capacity() * size_of::<u32>()
+    }
 
     pub(crate) const fn new() -> Self {
         Self {
@@ -70,6 +72,14 @@ impl<T> Slab<T> {
             generation: entry.generation,
             ..key
         })
+    }
+
+    /// The name of the entry that has a place now, if one has.
+    pub(crate) fn at(&self, place: usize) -> Option<Key> {
+        let entry = self.entries.get(place)?;
+        let index = u32::try_from(place).ok()?;
+        let generation = entry.generation;
+        entry.value.as_ref().map(|_| Key { index, generation })
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {

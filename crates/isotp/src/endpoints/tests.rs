@@ -183,11 +183,25 @@ fn long_transfers_take_turns_frame_by_frame() {
 }
 
 #[test]
-fn an_idle_endpoint_takes_little_beside_its_channel() {
-    // Its channel, its place among all and in the alarms, and two identifiers. Tables double when they grow.
-    let place = Slab::<Box<Slot>>::ENTRY_LEN + size_of::<EndpointId>() + size_of::<usize>();
-    let around = size_of::<Slot>() - size_of::<BytesChannel>() + 2 * place + 2 * Index::line_len();
-    assert!(around < 384, "{around} bytes beside the channel");
+fn an_idle_endpoint_takes_less_than_a_kibibyte() {
+    const COUNT: u32 = 10_000;
+
+    let everybody = ExtendedId::new(0x18DB_33F1).unwrap();
+    let mut endpoints = Endpoints::new();
+    for n in 0..COUNT {
+        let id = |base| ExtendedId::new(base + n).unwrap();
+        let address = Address::normal(id(0x0100_0000), id(0x0200_0000)).unwrap();
+        insert(&mut endpoints, address.accepting_functional(everybody));
+    }
+    // As many as there are, and what tables have to spare.
+    let slots = endpoints.len() * size_of::<Slot>() + endpoints.slots.memory();
+    let around = endpoints.index.memory() + endpoints.alarms.memory();
+    let each = (slots + around) / endpoints.len();
+    assert!(
+        each < 1024,
+        "{each} bytes, {} of them the channel",
+        size_of::<BytesChannel>()
+    );
 }
 
 /// A tester that asks everybody, on 11 bits.

@@ -35,6 +35,8 @@ use crate::stream::StreamError;
 /// - It ignores malformed frames silently, and reports neither how far a failed message got, nor why a
 ///   sequence number was wrong, nor messages that it refused or that another one interrupted. [`Stats`] has
 ///   what can be counted here: messages.
+/// - Some kernels end a message in silence when it is answered with a reserved flow status: it counts as
+///   sent.
 /// - A message that the kernel has taken cannot be stopped. Dropping this never waits for it.
 /// - One socket is one pair of identifiers. In the fixed addressing modes all frames have to have the
 ///   priority of the address.

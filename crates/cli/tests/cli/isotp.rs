@@ -271,3 +271,28 @@ fn an_isotpserver_is_a_link_too() {
     assert_eq!(lines[0]["backend"], "server");
     assert_eq!(lines.last().unwrap()["data"], "62f19031");
 }
+
+#[test]
+fn a_request_to_all_shows_who_answers() {
+    let ran = Place::new()
+        .run(&["isotp", "send", "-q", "-S", "22F190", "--answer", "300ms"])
+        .status(0);
+    assert_eq!(ran.stdout, format!("7E8  {VIN}"), "{}", ran.stderr);
+    let words = [
+        "isotp", "send", "-S", "-s", "7DF", "sim:", "3E00", "--answer", "300ms", "--json",
+    ];
+    let lines = Place::new().run(&words).status(0).json();
+    let answer = lines.last().unwrap();
+    assert_eq!((&answer["id"], &answer["data"]), (&"7E8".into(), &"7e00".into()));
+    let ran = Place::new()
+        .run(&["isotp", "send", "virtual:x", "-S", "3E00", "--answer", "30ms"])
+        .status(1);
+    assert!(ran.stderr.contains("nobody answered"), "{}", ran.stderr);
+    let words = ["isotp", "send", "virtual:x", "-S", "-s", "00000123", "3E00"];
+    let ran = Place::new().run(&words).status(2);
+    assert!(ran.stderr.contains("on which identifiers"), "{}", ran.stderr);
+    // Whoever wants no answer needs no rule.
+    Place::new()
+        .run(&[&words[..], &["--no-answer"]].concat())
+        .status(0);
+}

@@ -98,7 +98,7 @@ fn traffic_of_other_kinds_is_no_pair() {
 
 #[test]
 fn who_answers_is_found_by_asking() {
-    let words = "isotp scan --active 7D0-7EF sim: --gap 1ms --listen 20ms --json";
+    let words = "isotp scan --active 7DF-7E1,7E8 sim: --gap 200ms --wait 500ms --listen 20ms --json";
     let ran = Place::new().run(&words.split(' ').collect::<Vec<_>>()).status(0);
     let lines = ran.json();
     let pair = |line: usize| {

@@ -22,6 +22,7 @@ Examples:
   tinwire isotp send can0 -s 7E0 -d 7E8 '22 F1 90'
   tinwire isotp send can0 -s 18DA10F1 -d 18DAF110 3E00 --answer 2s
   tinwire isotp send can0 --addressing normal-fixed --ta 10 --sa F1 3E00
+  tinwire isotp send can0 -S -s 7DF 0100
   tinwire isotp send can0 -s 7E0 -d 7E8 @firmware.bin --json
   tinwire isotp send bus:car -s 7E0 -d 7E8 -D 4095 --backend user -v
   tinwire isotp send isotpserver://lab:7000 22F190";
@@ -40,7 +41,7 @@ pub(crate) struct Send {
     /// Send this many made-up bytes: 01 to FF, again and again
     #[arg(short = 'D', long = "dummy", value_name = "BYTES")]
     pub(crate) dummy: Option<u32>,
-    /// To all nodes; a single frame
+    /// To all nodes, a single frame; all answers are shown, with whose they are
     #[arg(short = 'S', long = "functional", conflicts_with = "broadcast")]
     pub(crate) functional: bool,
     /// To all nodes in many frames, without waiting for flow control; not in the standard

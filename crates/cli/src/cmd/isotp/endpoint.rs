@@ -10,7 +10,7 @@ use isotp::{
 };
 use serde::Serialize;
 use tinwire_sim::World;
-use tinwire_sim::ecu::{REQUEST_ID, RESPONSE_ID};
+use tinwire_sim::ecu::{FUNCTIONAL_ID, REQUEST_ID, RESPONSE_ID};
 
 use crate::args::isotp::endpoint::{self, Addressing, Checked, Endpoint, LinkLayer, Timer, TxFilling};
 use crate::cmd::Session;
@@ -360,7 +360,8 @@ fn ids(endpoint: &Endpoint, end: End) -> Result<(Id, Id)> {
     let (request, response): (Id, Id) = (standard(REQUEST_ID), standard(RESPONSE_ID));
     match (endpoint.source, endpoint.destination, end) {
         (Some(tx), Some(rx), _) => Ok((tx, rx)),
-        (None, None, End::Tester | End::Broadcaster) => Ok((request, response)),
+        (None, None, End::Tester) => Ok((request, response)),
+        (None, None, End::Broadcaster) => Ok((standard(FUNCTIONAL_ID), response)),
         (None, None, End::Controller) => Ok((response, request)),
         // Nobody is listened to.
         (Some(tx), None, End::Broadcaster) => Ok((tx, nobody(tx))),

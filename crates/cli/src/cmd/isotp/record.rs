@@ -8,6 +8,9 @@ pub(super) struct Received {
     pub(super) r#type: &'static str,
     pub(super) ts: String,
     pub(super) link: String,
+    /// Whose it is, where several may answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
     /// Whether it was for all.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub(super) functional: bool,

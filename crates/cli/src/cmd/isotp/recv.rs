@@ -142,6 +142,7 @@ fn show(session: &mut Session, link: &str, target: Target, message: &Bytes) -> R
         r#type: "message",
         ts: timestamp(SystemTime::now()),
         link: link.to_owned(),
+        id: None,
         functional: target == Target::Functional,
         len: message.len(),
         data: units::hex(message),

@@ -1,6 +1,7 @@
 //! `isotp send`: a message, and its answer.
 
 mod broadcast;
+mod functional;
 mod payload;
 mod record;
 
@@ -61,8 +62,11 @@ async fn send(session: &mut Session, args: Send) -> Result {
     let limit = match (args.no_answer, args.answer) {
         (true, _) => None,
         (false, Some(limit)) => Some(limit),
-        (false, None) => (is_typed && !args.functional).then_some(ANSWER),
+        (false, None) => is_typed.then_some(ANSWER),
     };
+    if let (true, Some(window)) = (args.functional, limit) {
+        return functional::run(session, &args, link, address, config, &message, window).await;
+    }
     let mut opening = endpoint::open(session, &args.endpoint, link, address, config).await?;
     let mut round = 0;
     while args.rounds == Rounds::Endless || Rounds::Count(round) != args.rounds {
@@ -266,6 +270,7 @@ async fn answer(session: &mut Session, opening: &mut Opening, limit: Duration) -
             r#type: "answer",
             ts: timestamp(SystemTime::now()),
             link: name.clone(),
+            id: None,
             functional: false,
             len: message.len(),
             data: units::hex(&message),

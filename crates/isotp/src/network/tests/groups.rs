@@ -266,3 +266,35 @@ async fn who_finds_no_room_in_a_group_is_told() {
     assert_eq!((responder.id(), group.next_event()), (id(0x7E9), None));
     assert_eq!((group.stats().refused, group.events_lost()), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nodes_of_29_bits_answer_by_exchanging_the_ends() {
+    let (testers, others, _bus) = networks();
+    let fd = Config::default().data_link(DataLink::fd());
+    let everybody = can_link::ExtendedId::new(0x18DB_33F1).unwrap();
+    for node in [0x10, 0x18, 0xEE] {
+        let address = Address::normal_fixed(0xF1, node).unwrap();
+        let address = address.accepting_functional(everybody);
+        let ecu = others.endpoint(address, fd).await.unwrap();
+        tokio::spawn(async move {
+            let request = ecu.recv().await.unwrap().unwrap();
+            ecu.send(payload(request.len() + usize::from(node)))
+                .await
+                .unwrap();
+            ecu.recv().await
+        });
+    }
+    let sender = TxAddress::normal_fixed(0x33, 0xF1);
+    let mut group = testers
+        .group(sender, Responders::normal_fixed(0xF1), fd)
+        .await
+        .unwrap();
+    // What a single FD frame holds.
+    let mut answers = collect(group.request(payload(62), WINDOW).await.unwrap()).await;
+    answers.sort_by_key(|(id, _)| *id);
+    let expected = [0x10, 0x18, 0xEE].map(|node| {
+        let id = can_link::ExtendedId::new(0x18DA_F100 + node).unwrap();
+        (id.into(), Ok(62 + usize::try_from(node).unwrap()))
+    });
+    assert_eq!(answers, expected);
+}

@@ -18,6 +18,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use place::Place;
+use testkit::compat::Direction::Both;
+use testkit::compat::{Outcome, Report};
 
 /// A virtual interface of one test, deleted at its end.
 struct Vcan(String);
@@ -335,6 +337,8 @@ fn our_lines_and_isotpdumps_are_the_same_bytes() {
     compare_isotpdumps(&["-t", "a"]);
     compare_isotpdumps(&["-t", "d"]);
     compare_isotpdumps(&["-t", "A"]);
+    let remark = "214 good and bad frames in seven styles: the same bytes, but for a misspelt service";
+    Report::can_utils("isotpdump").row(Both, "tinwire isotp dump beside it", Outcome::Works, remark);
 }
 
 /// Both watch the same messages; what they draw and print is the same bytes.

@@ -21,6 +21,8 @@ use isotp::isotpserver::{
     Client, ClientConfig, Failures, OpenFailure, Reading, Reconnect, Server, ServerConfig, ServerEvent,
 };
 use isotp::{Address, Config, IsoTpStream, KernelIsoTp, StreamError, Target};
+use testkit::compat::Direction::{Both, FromPeer};
+use testkit::compat::{Outcome, Report};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -178,6 +180,11 @@ async fn raw_client(place: &str, events: &mut mpsc::UnboundedReceiver<ServerEven
     BufReader::new(stream)
 }
 
+/// A line for `docs/COMPATIBILITY.md` about the original server.
+fn row(feature: &str, remark: &str) {
+    Report::can_utils("isotpserver").row(Both, feature, Outcome::Works, remark);
+}
+
 async fn isotpsend(address: &Address, message: &Bytes) {
     let mut child = tool("isotpsend", &address.reversed(), &["-b"]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -231,6 +238,10 @@ async fn our_client_passes_every_length_by_way_of_the_original() {
         let received = soon("a line", client.recv()).await.unwrap();
         assert_eq!(received.unwrap(), payload(len), "{len} bytes");
     }
+    row(
+        "our client",
+        "1, 7, 8, 62, 4095 and 6000 bytes by way of the original",
+    );
 }
 
 #[tokio::test]
@@ -254,6 +265,9 @@ async fn the_originals_hang_up_is_told_and_the_client_connects_again() {
     });
     assert_eq!(received.unwrap().unwrap(), payload(20));
     assert_eq!((client.stats().hang_ups, client.stats().reconnects), (1, 1));
+    let remark =
+        "it hangs up without a word when nobody answers a first frame; our client tells, and connects again";
+    Report::can_utils("isotpserver").row(FromPeer, "our client: hang-up", Outcome::PeerDiffers, remark);
 }
 
 #[tokio::test]
@@ -261,6 +275,8 @@ async fn the_originals_hang_up_is_told_and_the_client_connects_again() {
 async fn can_utils_talk_to_clients_of_our_server() {
     let address = address(0x502);
     passes_both_ways(address, user_space(address)).await;
+    let remark = "1, 7, 8, 62 and 4095 bytes with clients of our server";
+    Report::can_utils("isotpsend and isotprecv").row(Both, "isotpserver: ours", Outcome::Works, remark);
 }
 
 #[tokio::test]
@@ -394,6 +410,7 @@ async fn our_tolerant_server_takes_what_the_original_takes() {
         assert_eq!(got, expected, "{}", text.escape_debug());
         taken += got.len();
     }
-    println!("{taken} messages in 400 texts");
     assert!(taken > 150, "{taken}");
+    let remark = format!("400 random texts: the same {taken} messages from both");
+    row("our server, tolerant, beside the original", &remark);
 }

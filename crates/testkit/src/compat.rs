@@ -1,5 +1,7 @@
 //! What was measured with somebody else's program, as lines that `cargo xtask compat` makes tables of.
 
+use std::process::Command;
+
 use serde_json::json;
 
 /// Who sent and who received.
@@ -56,6 +58,24 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report on some of can-utils, on a virtual interface. They do not tell their version; their
+    /// package's is the next best.
+    #[must_use]
+    pub fn can_utils(tools: &str) -> Self {
+        let mut query = Command::new("dpkg-query");
+        query.args(["--show", "--showformat=${Version}", "can-utils"]);
+        let told = query.output().ok().filter(|output| output.status.success());
+        let version = told.map_or_else(
+            || String::from("of unknown version"),
+            |output| format!("Debian {}", String::from_utf8_lossy(&output.stdout)),
+        );
+        Self {
+            peer: format!("can-utils, {tools}"),
+            version,
+            over: vcan(),
+        }
+    }
+
     /// One measured fact.
     pub fn row(&self, direction: Direction, feature: &str, outcome: Outcome, remark: &str) {
         let row = json!({

@@ -68,11 +68,19 @@ impl Script {
         script
     }
 
-    /// The version of a package, as the script told it.
-    #[must_use]
-    pub fn version(&self, package: &str) -> &str {
+    fn version(&self, package: &str) -> &str {
         let version = self.versions.get(package).and_then(Value::as_str);
         version.unwrap_or_else(|| panic!("{package}: no version told"))
+    }
+
+    /// `1.0 on b 2.0, c 3.0`: the version of a package, of those that it stands on, and of Python.
+    #[must_use]
+    pub fn versions(&self, package: &str, below: &[&str]) -> String {
+        let below = below.iter().chain(&["Python"]);
+        let below: Vec<_> = below
+            .map(|name| format!("{name} {}", self.version(name)))
+            .collect();
+        format!("{} on {}", self.version(package), below.join(", "))
     }
 
     /// Gives an order.

@@ -1,6 +1,6 @@
 //! can-utils: `isotpsend` and `isotprecv`, which are thin around the kernel's socket.
 
-use std::process::{Command as StdCommand, Stdio};
+use std::process::Stdio;
 
 use can_link::Id;
 use isotp::{Address, Target};
@@ -20,11 +20,7 @@ pub(crate) struct CanUtils {
 
 impl CanUtils {
     pub(crate) fn on(bus: Bus) -> Bench<Self> {
-        let report = Report {
-            peer: String::from("can-utils, isotpsend and isotprecv"),
-            version: version(),
-            over: bus.over(),
-        };
+        let report = Report::can_utils("isotpsend and isotprecv");
         let peer = Self {
             interface: bus.place(),
             options: Vec::new(),
@@ -49,17 +45,6 @@ impl CanUtils {
         command.kill_on_drop(true);
         command
     }
-}
-
-/// The tools do not tell their version; the package's is the next best.
-fn version() -> String {
-    let mut query = StdCommand::new("dpkg-query");
-    query.args(["--show", "--showformat=Debian ${Version}", "can-utils"]);
-    let told = query.output().ok().filter(|output| output.status.success());
-    told.map_or_else(
-        || String::from("of unknown version"),
-        |output| String::from_utf8(output.stdout).unwrap(),
-    )
 }
 
 /// The options for the other end of `address`.

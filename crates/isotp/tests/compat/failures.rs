@@ -60,6 +60,7 @@ impl<P: Peer> Bench<P> {
 
     /// A receiver that is not there.
     pub(crate) async fn silence(&mut self, setup: &Setup) {
+        let setup = &setup.impatient();
         self.peer.open(setup).await;
         self.peer.send(&payload(20)).await;
         self.told("failure: no flow control", self.peer.no_flow_control(), setup)
@@ -81,7 +82,7 @@ impl<P: Peer> Bench<P> {
     pub(crate) async fn broken_off(&mut self, setup: &Setup) {
         let slow = Setup {
             st_min: 0x32,
-            ..setup.clone()
+            ..setup.impatient()
         };
         self.peer.open(&slow).await;
         let watch = Watch::start(&self.bus, setup.mode.ours, Sender::Us).await;

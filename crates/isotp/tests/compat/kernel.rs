@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use isotp::{BlockSize, KernelIsoTp, Padding, StMin, StreamError};
+use isotp::{BlockSize, Config, KernelIsoTp, Padding, StMin, StreamError};
 use testkit::compat::Report;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::{Bench, Bus, Peer, Setup, Told, soon};
+
+/// What every kernel receives.
+const LIMIT: usize = 8200;
 
 #[derive(Debug)]
 pub(crate) struct Kernel {
@@ -54,7 +57,7 @@ impl Kernel {
     pub(crate) fn on(bus: Bus) -> Bench<Self> {
         let report = Report {
             peer: String::from("Linux CAN_ISOTP socket"),
-            version: String::from("as the kernel"),
+            version: String::from("of each kernel"),
             over: bus.over(),
         };
         let peer = Self {
@@ -83,8 +86,11 @@ impl Peer for Kernel {
     }
 
     async fn open(&mut self, setup: &Setup) {
-        let config = setup
-            .config()
+        // Its timeouts cannot be set, nor can more than its own limit.
+        let max_len = u32::try_from(setup.max_len.min(LIMIT)).unwrap();
+        let config = Config::default()
+            .max_rx_len(max_len)
+            .data_link(setup.data_link())
             .padding(setup.padding.map_or_else(Padding::none, Padding::filled))
             .block_size(BlockSize::from_bits(setup.block_size))
             .st_min(StMin::from_bits(setup.st_min).unwrap());

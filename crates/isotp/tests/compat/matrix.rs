@@ -99,8 +99,13 @@ impl<P: Peer> Bench<P> {
                     "{feature}: {:?} are too short for gaps of {gaps:?}",
                     transfer.duration()
                 );
-                let remark =
-                    format!("{FRAMES} consecutive frames in {blocks} blocks, in no less than {gaps:?}");
+                let frames = format!("{FRAMES} consecutive frames");
+                let remark = match (blocks, gaps) {
+                    (1, Duration::ZERO) => frames,
+                    (1, gaps) => format!("{frames} in no less than {gaps:?}"),
+                    (blocks, Duration::ZERO) => format!("{frames} in {blocks} blocks"),
+                    (blocks, gaps) => format!("{frames} in {blocks} blocks, in no less than {gaps:?}"),
+                };
                 self.works(direction, &feature, &remark);
                 drop(ours);
                 self.peer.close().await;

@@ -13,6 +13,7 @@ mod python;
 mod watch;
 
 use core::fmt::Write;
+use core::time::Duration;
 
 use bytes::Bytes;
 use can_link::Link;
@@ -43,6 +44,8 @@ pub(crate) struct Setup {
     /// How many WAITs in a row it obeys, if it has a limit to set.
     pub(crate) waits: u8,
     pub(crate) listens: bool,
+    /// N_Bs and N_Cr of both sides, if they can be set: long, because the machine may be busy.
+    pub(crate) patience: Duration,
     /// Which of the ways that the peer can be used in.
     pub(crate) kind: &'static str,
 }
@@ -58,6 +61,7 @@ impl Setup {
             max_len: 4095,
             waits: 0,
             listens: false,
+            patience: Duration::from_secs(20),
             kind: "",
         }
     }
@@ -65,13 +69,25 @@ impl Setup {
     /// Our own configuration that goes with it.
     pub(crate) fn config(&self) -> Config {
         let max_len = u32::try_from(self.max_len).unwrap();
-        let config = Config::default().max_rx_len(max_len);
+        let config = Config::default().max_rx_len(max_len).data_link(self.data_link());
+        config.n_bs(self.patience).n_cr(self.patience)
+    }
+
+    fn data_link(&self) -> DataLink {
         match DataLink::fd() {
-            DataLink::Fd { flags, .. } if self.tx_dl > 8 => {
-                let tx_dl = TxDl::new(self.tx_dl).unwrap();
-                config.data_link(DataLink::Fd { tx_dl, flags })
-            }
-            _ => config,
+            DataLink::Fd { flags, .. } if self.tx_dl > 8 => DataLink::Fd {
+                tx_dl: TxDl::new(self.tx_dl).unwrap(),
+                flags,
+            },
+            _ => DataLink::Classic,
+        }
+    }
+
+    /// With the standard's timeouts, where they are to be seen.
+    fn impatient(&self) -> Self {
+        Self {
+            patience: isotp::config::DEFAULT_TIMEOUT,
+            ..self.clone()
         }
     }
 }

@@ -49,18 +49,14 @@ impl CanIsoTp {
     /// Its own stack.
     pub(crate) async fn on(bus: Bus) -> Bench<Self> {
         let script = Script::start(Python::Main, &script("canisotp.py"), &[&bus.place()]).await;
-        let version = format!(
-            "{} on python-can {}",
-            script.version("can-isotp"),
-            script.version("python-can")
-        );
+        let version = script.versions("can-isotp", &["python-can"]);
         Self::bench(script, bus, "python-can-isotp", version)
     }
 
     /// The kernel's, by its `isotp.socket`.
     pub(crate) async fn socket_on(bus: Bus) -> Bench<Self> {
         let script = Script::start(Python::Main, &script("canisotp.py"), &[&bus.place()]).await;
-        let version = script.version("can-isotp").to_owned();
+        let version = script.versions("can-isotp", &[]);
         let mut bench = Self::bench(script, bus, "python-can-isotp, isotp.socket", version);
         bench.peer.is_socket = true;
         bench
@@ -112,6 +108,7 @@ impl Peer for CanIsoTp {
             "" => "stack",
             kind => kind,
         };
+        let milliseconds = u64::try_from(setup.patience.as_millis()).unwrap();
         let params = json!({
             "stmin": setup.st_min,
             "blocksize": setup.block_size,
@@ -122,6 +119,8 @@ impl Peer for CanIsoTp {
             "wftmax": setup.waits,
             "tx_padding": setup.padding,
             "listen_mode": setup.listens,
+            "rx_flowcontrol_timeout": milliseconds,
+            "rx_consecutive_frame_timeout": milliseconds,
         });
         let told = json!({"kind": kind, "address": setup.mode.theirs, "params": params});
         self.script.order("open", &told.to_string()).await;
@@ -156,11 +155,7 @@ impl Aioisotp {
         let script = Script::start(Python::Aioisotp, &script("aio.py"), &[&bus.place()]).await;
         let report = Report {
             peer: String::from("aioisotp"),
-            version: format!(
-                "{} on python-can {}",
-                script.version("aioisotp"),
-                script.version("python-can")
-            ),
+            version: script.versions("aioisotp", &["python-can"]),
             over: bus.over(),
         };
         Bench {

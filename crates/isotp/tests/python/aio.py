@@ -1,7 +1,6 @@
 """aioisotp as its users use it: a network on a python-can bus, a connection with its transport and protocol."""
 
 import asyncio
-import importlib.metadata
 import json
 import logging
 import sys
@@ -10,7 +9,7 @@ import threading
 import aioisotp
 
 from buses import open_bus
-from console import orders, tell
+from console import orders, ready, tell
 
 
 class Link(asyncio.Protocol):
@@ -130,8 +129,7 @@ def main(place):
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(tell_exception)
     asyncio.set_event_loop(loop)
-    names = ["aioisotp", "python-can"]
-    tell("ready", json.dumps({name: importlib.metadata.version(name) for name in names}))
+    ready("aioisotp", "python-can")
     threading.Thread(target=serve, args=(place, loop), daemon=True).start()
     loop.run_forever()
 

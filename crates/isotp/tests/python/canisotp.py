@@ -1,7 +1,6 @@
 """python-can-isotp as its users use it: over python-can, with and without threads, and over the kernel."""
 
 import errno
-import importlib.metadata
 import json
 import select
 import socket
@@ -13,7 +12,7 @@ import can
 import isotp
 
 from buses import open_bus
-from console import orders, tell
+from console import orders, ready, tell
 
 
 class Stack:
@@ -178,8 +177,7 @@ def send(endpoint, message, target):
 
 def main(place):
     endpoint = None
-    names = ["can-isotp", "python-can"]
-    tell("ready", json.dumps({name: importlib.metadata.version(name) for name in names}))
+    ready("can-isotp", "python-can")
     for word, rest in orders():
         if word == "open":
             endpoint = KINDS[json.loads(rest)["kind"]](place, json.loads(rest))

@@ -1,7 +1,6 @@
 """udsoncan as its users use it: a client on a connection, here to the simulated controller."""
 
 import contextlib
-import importlib.metadata
 import json
 import sys
 import zlib
@@ -13,7 +12,7 @@ from udsoncan.connections import IsoTPSocketConnection, PythonIsoTpConnection
 from udsoncan.exceptions import NegativeResponseException
 
 from buses import open_bus
-from console import orders, tell
+from console import orders, ready, tell
 
 ADDRESS = isotp.Address(isotp.AddressingMode.Normal_11bits, txid=0x7E0, rxid=0x7E8)
 ERASE = 0xFF00
@@ -101,8 +100,7 @@ def connection(place, kind):
 
 
 def main(place, kind):
-    names = ["udsoncan", "can-isotp", "python-can"]
-    tell("ready", json.dumps({name: importlib.metadata.version(name) for name in names}))
+    ready("udsoncan", "can-isotp", "python-can")
     text = udsoncan.AsciiCodec
     config = {
         **udsoncan.configs.default_client_config,

@@ -20,13 +20,9 @@ pub(crate) async fn asks(link: Link, place: &str, over: String, kind: &str, stac
     let served = tokio::spawn(serve(ecu, link));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/uds.py");
     let mut script = Script::start(Python::Main, &script, &[place, kind]).await;
-    let below: Vec<_> = stack
-        .iter()
-        .map(|package| format!("{package} {}", script.version(package)))
-        .collect();
     let report = Report {
         peer: format!("udsoncan, {}", connection(kind)),
-        version: format!("{} on {}", script.version("udsoncan"), below.join(", ")),
+        version: script.versions("udsoncan", stack),
         over,
     };
     for (step, feature, expected) in steps() {

@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod compat;
 mod cross;
 mod demo;
 mod doc;
@@ -51,6 +52,7 @@ fn dispatch(arguments: &[String]) -> Result {
         ("bench", _) => bench::run(rest),
         ("ci", []) => ci::run(),
         ("checks", []) => ci::checks(),
+        ("compat", []) => compat::run(),
         ("cross", []) => cross::run(),
         ("demo", _) => demo::run(rest),
         ("doc", []) => doc::run(),

@@ -31,7 +31,7 @@ use crate::vcan::job::Step;
 use crate::vcan::place::Place;
 use crate::workspace::Workspace;
 
-pub(crate) use crate::vcan::options::Options;
+pub(crate) use crate::vcan::options::{Options, Series};
 
 /// Test files with this prefix are kernel tests.
 pub(crate) const PREFIX: &str = "vcan_";
@@ -151,7 +151,10 @@ pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
         let why = missing(executable, workspace, &place).unwrap_or_default();
         println!("SKIPPED: {}: {why}", executable.title());
     }
-    let (counted, mut result) = run_all(workspace, options, &place, &runnable)?;
+    let steps = runnable
+        .iter()
+        .map(|executable| step(workspace, executable, filter));
+    let (counted, mut result) = run_all(options, &place, steps.collect(), &mut |_| {})?;
     totals += counted;
     if totals.ran() == 0 && result.is_ok() {
         result = Err(Failure::usage("no kernel test to run"));
@@ -164,28 +167,49 @@ pub(crate) fn tests(workspace: &Workspace, options: &Options) -> Result<Run> {
     Ok(Run::Through(totals, result))
 }
 
-fn run_all(
+/// Runs these kernel tests, each all or those that a filter chooses, with one more variable in their
+/// environment, for what they print. Whatever is red is a failure.
+pub(crate) fn overhear(
     workspace: &Workspace,
     options: &Options,
+    tests: &[(Executable, Option<&str>)],
+    variable: (&str, &str),
+    listener: &mut (dyn FnMut(&[u8]) + Send),
+) -> Result {
+    let place = Place::choose(workspace, options)?;
+    let with_variable = |(executable, filter): &(Executable, Option<&str>)| {
+        let mut step = step(workspace, executable, *filter);
+        let (name, value) = variable;
+        step.environment.push((name.to_owned(), value.to_owned()));
+        step
+    };
+    let steps = tests.iter().map(with_variable).collect();
+    let (_, result) = run_all(options, &place, steps, listener)?;
+    result
+}
+
+fn step(workspace: &Workspace, executable: &Executable, filter: Option<&str>) -> Step {
+    let mut step = Step::test(executable, filter);
+    step.environment.extend(setup::pythons(workspace));
+    step
+}
+
+fn run_all(
+    options: &Options,
     place: &Place,
-    executables: &[Executable],
+    steps: Vec<Step>,
+    listener: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Result<(Totals, Result)> {
-    if executables.is_empty() {
+    if steps.is_empty() {
         return Ok((Totals::default(), Ok(())));
     }
-    let mut steps: Vec<_> = executables
-        .iter()
-        .map(|executable| Step::test(executable, options.filter.as_deref()))
-        .collect();
-    for step in &mut steps {
-        step.environment.extend(setup::pythons(workspace));
-    }
     let mut tally = Tally::default();
-    let mut listener = |bytes: &[u8]| {
+    let mut all_ears = |bytes: &[u8]| {
         process::show(bytes);
         tally.push(bytes);
+        listener(bytes);
     };
-    let outcome = place.run(options, steps, &mut listener)?;
+    let outcome = place.run(options, steps, &mut all_ears)?;
     if tally.is_within_line() {
         println!();
     }

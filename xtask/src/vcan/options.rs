@@ -55,7 +55,7 @@ pub(crate) enum Series {
 }
 
 impl Series {
-    const ALL: [Self; 3] = [Self::V6_1, Self::V6_12, Self::V7_2];
+    pub(crate) const ALL: [Self; 3] = [Self::V6_1, Self::V6_12, Self::V7_2];
 
     pub(crate) fn version(self) -> &'static str {
         match self {
@@ -95,6 +95,17 @@ impl Options {
         Self {
             controllers: Controllers::Wanted,
             timeout: 2 * DEFAULT_TIMEOUT,
+            ..Self::default()
+        }
+    }
+
+    /// The emulated machine with this kernel, without controllers.
+    pub(crate) fn machine(series: Series) -> Self {
+        Self {
+            vm: true,
+            controllers: Controllers::Absent,
+            kernel: Source::Debian(series),
+            timeout: 3 * DEFAULT_TIMEOUT,
             ..Self::default()
         }
     }

@@ -341,6 +341,53 @@ fn our_lines_and_isotpdumps_are_the_same_bytes() {
     Report::can_utils("isotpdump").row(Both, "tinwire isotp dump beside it", Outcome::Works, remark);
 }
 
+/// Both listen to the same conversation; their lines are the same bytes.
+#[test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+fn under_isotpsniffers_name_we_print_what_isotpsniffer_prints() {
+    for flags in [
+        &[][..],
+        &["-f", "1", "-c"],
+        &["-h", "4"],
+        &["-x", "11", "-X", "22", "-f", "2"],
+    ] {
+        let (vcan, place) = (Vcan::new(), Place::new());
+        let pair = [&["-s", "7E0", "-d", "7E8", &vcan.0], flags].concat();
+        // It ends when there is something to read, or nothing any more.
+        let mut theirs = peer(&[&["isotpsniffer"], &pair[..]].concat());
+        let _stdin = theirs.stdin.take().unwrap();
+        let mut ours = place.tool("isotpsniffer", &pair).spawn().unwrap();
+        wait_for_ident("isotp", 2);
+        wait_for_ident("raw", 2);
+        let ends: [&[&str]; 2] = match flags.contains(&"-x") {
+            true => [&["-x", "11:22"], &["-x", "22:11"]],
+            false => [&[], &[]],
+        };
+        for (len, [ours, theirs], [sender, receiver]) in [
+            ("5", ["7E0", "7E8"], ends),
+            ("100", ["7E0", "7E8"], ends),
+            ("60", ["7E8", "7E0"], [ends[1], ends[0]]),
+        ] {
+            let receiving = peer(&[&["isotprecv", "-s", theirs, "-d", ours, &vcan.0], receiver].concat());
+            wait_for_ident("isotp", 3);
+            let words = ["isotpsend", "-b", "-D", len, "-s", ours, "-d", theirs, &vcan.0];
+            output(peer(&[&words[..], sender].concat()));
+            output(receiving);
+            wait_for_ident("isotp", 2);
+        }
+        let lines = |pipe: &mut Option<std::process::ChildStdout>| {
+            let pipe = BufReader::new(pipe.take().unwrap());
+            let lines: Vec<_> = pipe.lines().take(3).map(Result::unwrap).collect();
+            lines
+        };
+        assert_eq!(lines(&mut ours.stdout), lines(&mut theirs.stdout), "{flags:?}");
+        ours.kill().unwrap();
+        ours.wait().unwrap();
+        drop(vcan);
+        theirs.wait().unwrap();
+    }
+}
+
 /// Both watch the same messages; what they draw and print is the same bytes.
 #[test]
 #[ignore = "needs vcan: cargo xtask vcan"]

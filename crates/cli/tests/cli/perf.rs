@@ -67,7 +67,8 @@ fn throughput_is_compared_with_what_the_bit_rate_allows() {
 
 #[test]
 fn both_ends_and_who_watches_share_a_bus() {
-    let words = "isotp perf virtual:bench --role both -n 3 -D 300 -b 4 -m F5 --json --timer N_Bs=30s --timer N_Cr=30s";
+    let words = "isotp perf virtual:bench --role both -n 3 -D 300 -b 4 -m F5 --json \
+                 --timer N_Bs=30s --timer N_Cr=30s";
     let ran = Place::new().run(&words.split(' ').collect::<Vec<_>>());
     let lines = ran.json();
     let report = lines.last().unwrap();

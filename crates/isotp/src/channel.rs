@@ -244,22 +244,22 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     /// link has taken the frame.
     pub fn handle_transmitted(&mut self, now: Instant, frame: &CanFrame) {
         self.check_time(now);
-        match self.own_pci(frame) {
-            Some(Pci::FlowControl(_)) => self.rx.handle_transmitted(now, &self.config),
-            Some(pci) => self
+        match self.own_pdu(frame) {
+            Some((Pci::FlowControl(_), _)) => self.rx.handle_transmitted(now, &self.config),
+            Some(pdu) => self
                 .tx
-                .handle_transmitted(now, pci, &self.config, &mut self.report),
+                .handle_transmitted(now, pdu, &self.config, &mut self.report),
             None => {}
         }
     }
 
     /// The link will not send `frame`, which came from [`poll_transmit`](Self::poll_transmit): its message
-    /// fails.
+    /// fails, unless that has ended before.
     pub fn handle_not_transmitted(&mut self, now: Instant, frame: &CanFrame) {
         self.check_time(now);
-        match self.own_pci(frame) {
-            Some(Pci::FlowControl(_)) => self.rx.handle_not_transmitted(&mut self.report),
-            Some(_) => self.tx.fail(TransferError::Link, &mut self.report),
+        match self.own_pdu(frame) {
+            Some((Pci::FlowControl(_), _)) => self.rx.handle_not_transmitted(&mut self.report),
+            Some(pdu) => self.tx.handle_not_transmitted(pdu, &mut self.report),
             None => {}
         }
     }
@@ -267,7 +267,7 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
     /// The link is gone: ends both transfers as failed.
     pub fn handle_link_lost(&mut self) {
         self.tx.fail(TransferError::Link, &mut self.report);
-        self.rx.fail(TransferError::Link, &mut self.report);
+        self.rx.handle_link_lost(&mut self.report);
     }
 
     /// Sends a message to one node.
@@ -382,11 +382,10 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         }
     }
 
-    /// The PCI of a frame that this channel has sent.
-    fn own_pci(&self, frame: &CanFrame) -> Option<Pci> {
+    /// What a frame is that this channel has sent.
+    fn own_pdu<'a>(&self, frame: &'a CanFrame) -> Option<(Pci, &'a [u8])> {
         let (_, data) = self.address.tx().matches(frame)?;
-        let (pci, _) = self.decode(frame, data, self.address.tx().prefix()).ok()?;
-        Some(pci)
+        self.decode(frame, data, self.address.tx().prefix()).ok()
     }
 
     fn check_time(&mut self, now: Instant) {

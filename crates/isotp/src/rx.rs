@@ -320,9 +320,21 @@ impl<R: Buffer> Rx<R> {
         }
     }
 
-    /// The link will not send a flow control.
+    /// The link will not send a flow control: the oldest one that is not confirmed.
     pub(crate) fn handle_not_transmitted(&mut self, report: &mut Report) {
-        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        let Some(rest) = self.unconfirmed.checked_sub(1) else {
+            return;
+        };
+        self.unconfirmed = rest;
+        // With another one behind it, the sender does not wait for this one, or it was for an older message.
+        if rest == 0 {
+            self.fail(TransferError::Link, report);
+        }
+    }
+
+    /// The link is gone, and with it the flow controls that it had taken.
+    pub(crate) fn handle_link_lost(&mut self, report: &mut Report) {
+        self.unconfirmed = 0;
         self.fail(TransferError::Link, report);
     }
 

@@ -158,14 +158,14 @@ impl<T: AsRef<[u8]>> Tx<T> {
     pub(crate) fn handle_transmitted(
         &mut self,
         now: Instant,
-        pci: Pci,
+        (pci, data): (Pci, &[u8]),
         config: &Config,
         report: &mut Report,
     ) {
         let Some(transfer) = self.transfer.as_mut() else {
             return;
         };
-        if !transfer.confirm(pci) {
+        if !transfer.confirm(pci, data) {
             return;
         }
         if transfer.all_confirmed() {
@@ -197,6 +197,14 @@ impl<T: AsRef<[u8]>> Tx<T> {
                 report.event(Event::Sent { id });
             }
             _ => {}
+        }
+    }
+
+    /// The link will not send a frame of this machine, perhaps of a message that has ended.
+    pub(crate) fn handle_not_transmitted(&mut self, (pci, data): (Pci, &[u8]), report: &mut Report) {
+        let transfer = self.transfer.as_ref();
+        if transfer.is_some_and(|transfer| transfer.awaits(pci, data)) {
+            self.fail(TransferError::Link, report);
         }
     }
 

@@ -116,6 +116,82 @@ fn a_late_echo_of_the_last_block_does_not_confirm_the_next_one() {
 }
 
 #[test]
+fn an_echo_of_an_aborted_message_does_not_confirm_the_next_one() {
+    for (old, new) in [(3, 5), (3, 30), (30, 5), (30, 31), (30, 30)] {
+        let mut channel = channel(Config::default());
+        channel.send(at(0), Bytes::from(vec![1; old])).unwrap();
+        let late = channel.poll_transmit(at(0)).unwrap();
+        channel.abort_send();
+        channel.send(at(1), Bytes::from(vec![2; new])).unwrap();
+        let frame = channel.poll_transmit(at(1)).unwrap();
+        events(&mut channel);
+        channel.handle_transmitted(at(2), &late);
+        assert_eq!(events(&mut channel), [], "{old} then {new}");
+        channel.handle_transmitted(at(3), &frame);
+        assert_eq!(events(&mut channel).len(), 1, "{old} then {new}");
+    }
+}
+
+#[test]
+fn a_refused_frame_of_an_aborted_message_does_not_end_the_next_one() {
+    let mut channel = channel(Config::default());
+    channel.send(at(0), Bytes::from_static(&[1; 30])).unwrap();
+    let late = channel.poll_transmit(at(0)).unwrap();
+    channel.abort_send();
+    channel.send(at(1), Bytes::from_static(&[2; 30])).unwrap();
+    channel.handle_not_transmitted(at(1), &late);
+    let first = channel.poll_transmit(at(1)).unwrap();
+    channel.handle_not_transmitted(at(2), &late);
+    assert!(!channel.can_send());
+    channel.handle_not_transmitted(at(2), &first);
+    assert!(channel.can_send());
+}
+
+#[test]
+fn a_refused_consecutive_frame_ends_its_message() {
+    let mut channel = channel(Config::default());
+    channel.send(at(0), Bytes::from(vec![0; 200])).unwrap();
+    let first = channel.poll_transmit(at(0)).unwrap();
+    channel.handle_transmitted(at(0), &first);
+    channel.handle_frame(at(0), &peer(&[0x30, 0, 0]));
+    let batch: Vec<_> = core::iter::from_fn(|| channel.poll_transmit(at(0))).collect();
+    assert!(batch.len() > 16);
+    channel.handle_not_transmitted(at(0), &batch[2]);
+    assert!(channel.can_send());
+}
+
+#[test]
+fn a_lost_link_leaves_no_flow_control_to_wait_for() {
+    let mut receiver = channel(Config::default().n_br(Duration::from_millis(300)));
+    receiver.handle_frame(at(0), &peer(&[0x10, 20, 0, 1, 2, 3, 4, 5]));
+    receiver.poll_transmit(at(0)).unwrap();
+    receiver.handle_link_lost();
+    // The link is back, and the receiver's user is slow.
+    receiver.handle_frame(at(10), &peer(&[0x01, 0xAA]));
+    receiver.handle_frame(at(10), &peer(&[0x10, 20, 0, 1, 2, 3, 4, 5]));
+    for round in 1..=2 {
+        let now = at(10 + round * 300);
+        assert_eq!(receiver.poll_timeout(), Some(now));
+        receiver.handle_timeout(now);
+        let wait = receiver.poll_transmit(now).unwrap();
+        receiver.handle_transmitted(now, &wait);
+    }
+}
+
+#[test]
+fn a_refused_flow_control_of_an_older_message_does_not_end_the_next_one() {
+    let mut receiver = channel(Config::default());
+    receiver.handle_frame(at(0), &peer(&[0x10, 20, 0, 1, 2, 3, 4, 5]));
+    let old = receiver.poll_transmit(at(0)).unwrap();
+    receiver.handle_frame(at(1), &peer(&[0x10, 30, 0, 1, 2, 3, 4, 5]));
+    let new = receiver.poll_transmit(at(1)).unwrap();
+    receiver.handle_not_transmitted(at(2), &old);
+    assert_eq!(receiver.receiving(), Some((6, 30)));
+    receiver.handle_not_transmitted(at(2), &new);
+    assert_eq!(receiver.receiving(), None);
+}
+
+#[test]
 fn a_frame_that_overtakes_the_echo_of_a_flow_control_confirms_it() {
     let mut receiver = channel(Config::default());
     receiver.handle_frame(at(0), &peer(&[0x10, 20, 0, 1, 2, 3, 4, 5]));

@@ -106,8 +106,29 @@ impl<T: AsRef<[u8]>> Transfer<T> {
         });
     }
 
-    /// Takes `pci` for the echo of the oldest unconfirmed frame, if it can be that.
-    pub(super) fn confirm(&mut self, pci: Pci) -> bool {
+    /// Whether the message begins with such a frame. One of a message before it, which was aborted, most
+    /// likely differs.
+    fn begins_with(&self, pci: Pci, data: &[u8]) -> bool {
+        let is_as_long = match pci {
+            Pci::SingleFrame { len } => u32::from(len) == self.len,
+            Pci::FirstFrame { len } => len == self.len,
+            Pci::ConsecutiveFrame { .. } | Pci::FlowControl(_) => false,
+        };
+        is_as_long && self.payload.as_ref().starts_with(data)
+    }
+
+    /// Whether this can be a frame that is out and not confirmed.
+    pub(super) fn awaits(&self, pci: Pci, data: &[u8]) -> bool {
+        match pci {
+            Pci::ConsecutiveFrame { sequence } => {
+                (1..=self.unconfirmed).any(|back| sequence.after(back % 16) == self.next)
+            }
+            _ => self.head_unconfirmed && self.begins_with(pci, data),
+        }
+    }
+
+    /// Takes a frame for the echo of the oldest unconfirmed one, if it can be that.
+    pub(super) fn confirm(&mut self, pci: Pci, data: &[u8]) -> bool {
         match pci {
             Pci::ConsecutiveFrame { sequence } if self.unconfirmed > 0 && !self.head_unconfirmed => {
                 let oldest = self.next.after(16 - self.unconfirmed % 16);
@@ -117,7 +138,9 @@ impl<T: AsRef<[u8]>> Transfer<T> {
                 self.unconfirmed -= 1;
                 true
             }
-            Pci::SingleFrame { .. } | Pci::FirstFrame { .. } => core::mem::take(&mut self.head_unconfirmed),
+            Pci::SingleFrame { .. } | Pci::FirstFrame { .. } if self.begins_with(pci, data) => {
+                core::mem::take(&mut self.head_unconfirmed)
+            }
             _ => false,
         }
     }

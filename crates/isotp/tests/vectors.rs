@@ -12,6 +12,10 @@ mod command;
 mod pair;
 mod peer;
 
+use core::mem::ManuallyDrop;
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
 #[cfg(feature = "tokio")]
 use peer::isotpserver::{file as lines, session as line_session};
 use testkit::vectors::{self, Tally, Value};
@@ -28,6 +32,71 @@ fn the_machine_agrees_with_every_vector_or_says_why_not() {
         if name.contains("isotpserver") {
             line_session(&format!("can-link/{name}"), &file);
         }
+    }
+}
+
+type Check = fn(&Value, &mut Tally);
+
+/// The first entry that can be told wrong in this way is not agreed with any more.
+fn is_noticed(group: &str, check: Check, falsify: impl Fn(&mut Value) -> Option<()>) {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/isotp");
+    let file = &vectors::files(root)[&format!("{group}.json")];
+    let falsified = |entry: &Value| {
+        let mut entry = entry.clone();
+        falsify(&mut entry).map(|()| entry)
+    };
+    let entry = vectors::entries(file).iter().find_map(falsified).unwrap();
+    // Not dropped, so not printed among the real ones.
+    let mut tally = ManuallyDrop::new(Tally::new(group, 0));
+    let outcome = catch_unwind(AssertUnwindSafe(|| check(&entry, &mut tally)));
+    assert!(outcome.is_err(), "agrees with what is wrong: {entry}");
+}
+
+/// Changes the last hexadecimal digit.
+fn change(digits: &mut Value) -> Option<()> {
+    let text = digits.as_str().filter(|text| text.len() > 4)?;
+    let (rest, last) = text.split_at(text.len() - 1);
+    let other = if last == "0" { "1" } else { "0" };
+    *digits = Value::from(format!("{rest}{other}"));
+    Some(())
+}
+
+/// The position of the first step of this kind, of an entry about which the file says this.
+fn step(entry: &Value, iso: Option<&str>, op: &str) -> Option<usize> {
+    let says = entry.get("iso").and_then(Value::as_str) == iso;
+    let steps = entry["trace"].as_array().filter(|_| says)?;
+    steps.iter().position(|step| step["op"] == op)
+}
+
+#[test]
+fn a_file_that_is_wrong_is_not_agreed_with() {
+    is_noticed("pdu", peer::pdu::check, |entry| {
+        change(&mut entry["expect"]["data"])
+    });
+    is_noticed("address", peer::address::check, |entry| {
+        let frame = entry.get_mut("is_for_me")?.get_mut(0)?;
+        frame[1] = Value::from(frame[1] == false);
+        Some(())
+    });
+    is_noticed("bus", peer::bus::check, |entry| {
+        let step = step(entry, None, "bus")?;
+        change(&mut entry["trace"][step]["frame"])
+    });
+    for iso in [None, Some("accept")] {
+        for (op, what) in [("out", "frame"), ("recv", "payload")] {
+            is_noticed("session", peer::session::check, |entry| {
+                let step = step(entry, iso, op)?;
+                change(&mut entry["trace"][step][what])
+            });
+        }
+    }
+    let failures = [None, Some("N_TIMEOUT_Bs"), Some("abort with N_WRONG_SN")];
+    for iso in failures {
+        is_noticed("session", peer::session::check, |entry| {
+            let step = step(entry, iso, "error")?;
+            entry["trace"].as_array_mut()?.remove(step);
+            Some(())
+        });
     }
 }
 

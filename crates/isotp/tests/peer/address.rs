@@ -80,14 +80,23 @@ fn half(params: &Value, tx: bool, rx: bool) -> Option<Halves> {
         }
         unknown => panic!("unknown addressing mode {unknown}"),
     };
-    let (Some(physical), Some(functional)) = (params.get("physical_id"), params.get("functional_id")) else {
-        return Some(halves);
+    let names = ["physical_id", "functional_id"];
+    let defaults = match mode {
+        "NormalFixed_29bits" => [0x18DA_0000, 0x18DB_0000],
+        "Mixed_29bits" => [0x18CE_0000, 0x18CD_0000],
+        _ => return Some(halves),
     };
-    let base = |value: &Value| {
-        let raw = u32::try_from(value.as_u64()?).ok()?;
+    if names.iter().all(|name| params[*name].is_null()) {
+        return Some(halves);
+    }
+    let base = |name: &str, default| {
+        let raw = match &params[name] {
+            Value::Null => default,
+            given => u32::try_from(given.as_u64()?).ok()?,
+        };
         ExtendedId::new(raw & 0x1FFF_0000)
     };
-    let (physical, functional) = (base(physical)?, base(functional)?);
+    let (physical, functional) = (base(names[0], defaults[0])?, base(names[1], defaults[1])?);
     Some(Halves {
         tx: halves.tx.map(|tx| tx.with_bases(physical, functional)),
         rx: halves.rx.map(|rx| rx.with_bases(physical, functional)),

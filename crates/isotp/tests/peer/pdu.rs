@@ -54,9 +54,19 @@ pub(crate) fn check(entry: &Value, tally: &mut Tally) {
         }
     };
     assert_eq!(expect["type"], kind, "{entry}");
+    let can_dl = data.len() + prefix.len();
+    for (name, len) in [("can_dl", can_dl), ("rx_dl", can_dl.max(8))] {
+        assert!(
+            expect.get(name).is_none_or(|told| *told == len),
+            "{entry}: {name}"
+        );
+    }
     assert_eq!(rest, hex(expect["data"].as_str().unwrap()), "{entry}");
+    let head = pci.encode(can_dl);
+    assert!(data.starts_with(head.as_ref()), "{entry}");
+    let escaped = matches!((kind, head.as_ref().len()), ("SF", 2) | ("FF", 6));
     assert!(
-        data.starts_with(pci.encode(data.len() + prefix.len()).as_ref()),
+        expect.get("escape").is_none_or(|told| *told == escaped),
         "{entry}"
     );
 }

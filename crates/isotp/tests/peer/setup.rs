@@ -96,7 +96,7 @@ impl Setup {
                 "tx_padding" => fill = Some(byte()),
                 "blocksize" => setup.block_size = byte(),
                 "stmin" => setup.st_min = byte(),
-                "max_frame_size" => setup.max_rx_len = u32::try_from(number()).unwrap(),
+                "max_frame_size" => setup.max_rx_len = u32::try_from(number()).unwrap_or(u32::MAX),
                 "rx_flowcontrol_timeout" => setup.n_bs = number() * 1000,
                 "rx_consecutive_frame_timeout" => setup.n_cr = number() * 1000,
                 "override_receiver_stmin" => {

@@ -10,6 +10,9 @@ use crate::links::{self, AnyLink, End, Opened};
 
 /// Events taken at once.
 const BATCH: usize = 64;
+/// What is asked of the kernel as receive buffer, where the link does not say: a burst of several thousand
+/// frames.
+const RECEIVE_BUFFER: usize = 8 << 20;
 
 pub(super) struct Watch {
     opened: Opened,
@@ -21,9 +24,12 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) async fn open(
         session: &Session,
-        address: LinkAddress,
+        mut address: LinkAddress,
         filters: Option<&FilterSet>,
     ) -> Result<Self> {
+        if let LinkAddress::SocketCan(socket) = &mut address {
+            socket.receive_buffer.get_or_insert(RECEIVE_BUFFER);
+        }
         Ok(Self {
             opened: links::open_filtered(&session.door, address, filters).await?,
             incoming: EventBuf::with_capacity(BATCH),

@@ -154,7 +154,9 @@ impl Report {
         if self.messages == 0 {
             return Some("no message was seen".into());
         }
-        let (shorter, broken) = (self.gaps.shorter(), self.broken);
+        // With frames lost on the way to us, what seems to break off may have been whole.
+        let broken = if self.dropped == 0 { self.broken } else { 0 };
+        let shorter = self.gaps.shorter();
         match (shorter, broken, self.failed_to_send) {
             (0, 0, 0) => None,
             (0, ..) => Some(format!("{} failed", units::counted(broken.max(1), "message"))),
@@ -205,6 +207,11 @@ impl Report {
             lines.push(format!(
                 "            faster than {rate} can be: is --bitrate right?"
             ));
+        }
+        if self.dropped > 0 {
+            lines.push(
+                "            frames were lost on the way to the meter: not all could be measured".into(),
+            );
         }
         for (asked, kept) in self.gaps.iter() {
             lines.extend(gap_text(asked.gap(), kept));
@@ -353,5 +360,45 @@ impl GapRecord {
                 })
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let id = |text| units::can_id(text).unwrap();
+        Report::new(
+            Pair {
+                source: (id("7E0"), None),
+                destination: (id("7E8"), None),
+            },
+            None,
+        )
+    }
+
+    #[test]
+    fn what_the_meter_missed_is_not_held_against_the_messages() {
+        let mut report = report();
+        assert_eq!(report.complaint().unwrap(), "no message was seen");
+        report.messages = 3;
+        assert_eq!(report.complaint(), None);
+        report.broke_off();
+        assert_eq!(report.complaint().unwrap(), "1 message failed");
+        report.dropped = 20;
+        assert_eq!(report.complaint(), None);
+        assert!(report.text().join("\n").contains("lost on the way to the meter"));
+    }
+
+    #[test]
+    fn rates_and_shares_have_no_value_without_a_time() {
+        assert_eq!(rate(100, Duration::ZERO), None);
+        assert_eq!(rate(100, Duration::from_millis(10)), Some(10_000));
+        assert_eq!(
+            share(Duration::from_millis(1), Duration::from_millis(3)),
+            Some(0.333)
+        );
+        assert_eq!(percent(1, 3), "33.3 %");
     }
 }

@@ -32,7 +32,6 @@ mod linux {
     use std::time::{Instant, SystemTime};
 
     use bytes::Bytes;
-    use can_link::link::Echo;
     use can_link::linux::{RawOptions, RawSocket};
     use can_link::{
         CanFrame, CanRx as _, CanRxExt as _, CanTxExt as _, Event, EventBuf, Filter, FilterSet, StandardId,
@@ -61,37 +60,25 @@ mod linux {
         let messages = arguments.next().map_or(Ok(30), |count| count.parse())?;
         for (name, link) in [("classic", DataLink::Classic), ("FD-64", DataLink::fd())] {
             println!("{name}: {messages} messages of {LEN} bytes on {interface}, STmin 0");
-            for echo in [Echo::Off, Echo::On] {
-                let place = Place {
-                    interface: interface.clone(),
-                    link,
-                    echo,
-                };
-                let (mut bare, mut ours, mut kernel) = (Vec::new(), Vec::new(), Vec::new());
-                for _ in 0..ROUNDS {
-                    bare.push(place.bare(messages).await?);
-                    ours.push(place.ours(messages).await?);
-                    if echo == Echo::Off {
-                        kernel.push(place.kernel(messages).await?);
-                    }
-                }
-                let confirmed = match echo {
-                    Echo::Off => "taken by the kernel",
-                    Echo::On => "confirmed by echo",
-                };
-                println!("  bare loop, {confirmed:<20} {:>8.3} MB/s", middle(bare.clone()));
-                let (rate, of_loop) = (middle(ours.clone()), ratio(&ours, &bare));
-                println!("  IsoTpStream, {confirmed:<18} {rate:>8.3} MB/s   x{of_loop:.2} of the loop");
-                if echo == Echo::Off {
-                    let (rate, of_it) = (middle(kernel.clone()), ratio(&ours, &kernel));
-                    println!("  kernel, frame_txtime 0 {rate:>21.3} MB/s   ours x{of_it:.2} of it");
-                }
+            let place = Place {
+                interface: interface.clone(),
+                link,
+            };
+            let (mut bare, mut ours, mut kernel) = (Vec::new(), Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                bare.push(place.bare(messages).await?);
+                ours.push(place.ours(messages).await?);
+                kernel.push(place.kernel(messages).await?);
             }
+            let (of_loop, of_kernel) = (ratio(&ours, &bare), ratio(&ours, &kernel));
+            let [bare, ours, kernel] = [bare, ours, kernel].map(middle);
+            println!("  a bare loop             {bare:>8.3} MB/s");
+            println!("  IsoTpStream             {ours:>8.3} MB/s   x{of_loop:.2} of the loop");
+            println!("  kernel, frame_txtime 0  {kernel:>8.3} MB/s   ours x{of_kernel:.2} of it");
         }
         let place = Place {
             interface,
             link: DataLink::Classic,
-            echo: Echo::Off,
         };
         for (micros, frames) in [(0, 2000), (100, 1000), (500, 1000), (1_000, 500), (10_000, 100)] {
             println!("{}", place.gaps(Duration::from_micros(micros), frames).await?);
@@ -122,7 +109,6 @@ mod linux {
     struct Place {
         interface: String,
         link: DataLink,
-        echo: Echo,
     }
 
     impl Place {
@@ -136,7 +122,7 @@ mod linux {
         }
 
         fn socket(&self) -> Result<RawSocket> {
-            let options = RawOptions::new().own_messages(self.echo).receive_buffer(1 << 20);
+            let options = RawOptions::new().receive_buffer(1 << 20);
             Ok(options.open(&self.interface)?)
         }
 
@@ -171,17 +157,15 @@ mod linux {
             let (frames, answer) = self.frames()?;
             let (mut a, mut b) = (self.socket()?, self.socket()?);
             let (to_a, to_b) = (answer.id(), frames.first().ok_or("a frame")?.id());
-            // Who wants the echoes has to take them from its socket too.
-            let own = |id| (self.echo == Echo::On).then(|| Filter::id(id));
-            a.set_filters(&FilterSet::any([Filter::id(to_a)].into_iter().chain(own(to_b))))?;
-            b.set_filters(&FilterSet::any([Filter::id(to_b)].into_iter().chain(own(to_a))))?;
+            a.set_filters(&FilterSet::any([Filter::id(to_a)]))?;
+            b.set_filters(&FilterSet::any([Filter::id(to_b)]))?;
             let begin = clock();
             for _ in 0..messages {
                 let (first, rest) = frames.split_at(1);
-                exchange(&mut a, &mut b, first, self.echo).await?;
-                exchange(&mut b, &mut a, core::slice::from_ref(&answer), self.echo).await?;
+                exchange(&mut a, &mut b, first).await?;
+                exchange(&mut b, &mut a, core::slice::from_ref(&answer)).await?;
                 for batch in rest.chunks(BATCH) {
-                    exchange(&mut a, &mut b, batch, self.echo).await?;
+                    exchange(&mut a, &mut b, batch).await?;
                 }
             }
             Ok(Self::rate(messages, begin.elapsed()))
@@ -249,25 +233,14 @@ mod linux {
         }
     }
 
-    /// Sends a batch and receives it, and takes the echoes where there are any.
-    async fn exchange(
-        from: &mut RawSocket,
-        to: &mut RawSocket,
-        batch: &[CanFrame],
-        echo: Echo,
-    ) -> Result<()> {
+    /// Sends a batch and receives it.
+    async fn exchange(from: &mut RawSocket, to: &mut RawSocket, batch: &[CanFrame]) -> Result<()> {
         from.send_all(batch).await?;
         let mut events = EventBuf::with_capacity(BATCH);
-        let ends = match echo {
-            Echo::Off => vec![to],
-            Echo::On => vec![to, from],
-        };
-        for end in ends {
-            let mut received = 0;
-            while received < batch.len() {
-                received += end.recv_many(&mut events, BATCH).await?;
-                events.clear();
-            }
+        let mut received = 0;
+        while received < batch.len() {
+            received += to.recv_many(&mut events, BATCH).await?;
+            events.clear();
         }
         Ok(())
     }

@@ -136,6 +136,12 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         self.report.stats.events_lost += 1;
     }
 
+    /// Whether there is an event to poll or a message to take.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn has_news(&self) -> bool {
+        !self.report.is_empty() || self.rx.is_holding()
+    }
+
     /// Whether no transfer is running, so that a message can be sent.
     #[must_use]
     pub const fn can_send(&self) -> bool {

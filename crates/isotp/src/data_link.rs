@@ -1,6 +1,6 @@
 //! What a PDU's frame looks like: classic or CAN FD, how long at most, how padded.
 
-use can_link::frame::{DataFrame, Dlc, FdFlags, FdFrame, MAX_FD_LEN, fd_padded_len};
+use can_link::frame::{DataFrame, Dlc, FdFlags, FdFrame, MAX_CLASSIC_LEN, MAX_FD_LEN, fd_padded_len};
 use can_link::{CanFrame, Id};
 
 use crate::error::ParameterError;
@@ -101,28 +101,56 @@ impl DataLink {
         data: &[u8],
         padding: Padding,
     ) -> (CanFrame, usize) {
-        let prefix = usize::from(address_byte.is_some());
-        let can_dl = self.padded_len(prefix + pci.encode(0).as_ref().len() + data.len(), padding);
-        let mut bytes = [padding.fill; MAX_FD_LEN];
-        let head = pci.encode(can_dl);
-        let head_len = prefix + head.as_ref().len();
-        // A single frame in the escape form is one byte longer than in the short form.
-        let can_dl = self.padded_len(head_len + data.len(), padding);
-        let mut used = 0;
-        for part in [address_byte.as_slice(), head.as_ref(), data] {
-            let end = can_dl.min(used + part.len());
-            if let (Some(room), Some(part)) = (bytes.get_mut(used..end), part.get(..end - used)) {
-                room.copy_from_slice(part);
-            }
-            used = end;
-        }
-        let taken = data.len().min(can_dl - head_len);
-        let bytes = bytes.get(..can_dl).unwrap_or_default();
         let frame = match self {
-            Self::Classic => DataFrame::new(id, bytes).map(CanFrame::Data),
-            Self::Fd { flags, .. } => FdFrame::new(id, bytes, *flags).map(CanFrame::Fd),
+            Self::Classic => {
+                let mut bytes = [padding.fill; MAX_CLASSIC_LEN];
+                let (written, taken) = self.write(&mut bytes, address_byte, pci, data, padding);
+                DataFrame::new(id, written).map(|frame| (CanFrame::Data(frame), taken))
+            }
+            Self::Fd { flags, .. } => {
+                let mut bytes = [padding.fill; MAX_FD_LEN];
+                let (written, taken) = self.write(&mut bytes, address_byte, pci, data, padding);
+                FdFrame::new(id, written, *flags).map(|frame| (CanFrame::Fd(frame), taken))
+            }
         };
-        (frame.expect("TX_DL is a length of this kind of frame"), taken)
+        frame.expect("TX_DL is a length of this kind of frame")
+    }
+
+    /// Writes a frame's data over its padding; what was written, and how many bytes of `data` that were.
+    fn write<'a>(
+        &self,
+        bytes: &'a mut [u8],
+        address_byte: Option<u8>,
+        pci: Pci,
+        data: &[u8],
+        padding: Padding,
+    ) -> (&'a [u8], usize) {
+        let prefix = usize::from(address_byte.is_some());
+        let mut head = pci.encode(0);
+        let mut used = prefix + head.as_ref().len();
+        let mut can_dl = self.padded_len(used + data.len(), padding);
+        if let Pci::SingleFrame { .. } = pci
+            && can_dl > MAX_CLASSIC_LEN
+        {
+            // The escape form is one byte longer than the short form.
+            head = pci.encode(can_dl);
+            used = prefix + head.as_ref().len();
+            can_dl = self.padded_len(used + data.len(), padding);
+        }
+        let taken = data.len().min(can_dl - used);
+        let mut room = &mut *bytes;
+        for part in [
+            address_byte.as_slice(),
+            head.as_ref(),
+            data.get(..taken).unwrap_or_default(),
+        ] {
+            let Some((start, rest)) = room.split_at_mut_checked(part.len()) else {
+                break;
+            };
+            start.copy_from_slice(part);
+            room = rest;
+        }
+        (bytes.get(..can_dl).unwrap_or_default(), taken)
     }
 
     /// The length of a frame that holds `used` bytes, or as many as fit.

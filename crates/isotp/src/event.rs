@@ -219,6 +219,11 @@ impl Report {
         self.event(Event::Ignored(reason));
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.events.get_mut(self.first)?.take()?;
         self.first = (self.first + 1) % EVENT_CAPACITY;

@@ -41,6 +41,12 @@ impl<R: Buffer> Rx<R> {
         }
     }
 
+    /// Whether a message waits for the user.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn is_holding(&self) -> bool {
+        self.functional.is_some() || matches!(self.state, State::Holding | State::Paused(_))
+    }
+
     /// The message that waits for the user; a functional one first.
     pub(crate) fn held(&self) -> Option<(Target, &[u8])> {
         match (&self.functional, &self.state) {

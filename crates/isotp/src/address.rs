@@ -268,16 +268,19 @@ impl RxAddress {
     /// Whether `frame` is for this node, and if so what follows the address byte.
     #[must_use]
     pub fn matches<'a>(&self, frame: &'a CanFrame) -> Option<(Target, &'a [u8])> {
-        let word = id::to_word(frame.id());
-        let agrees = |id: Id| (word ^ id::to_word(id)) & (self.mask | id::EFF_FLAG) == 0;
-        let target = if agrees(self.physical) {
+        let target = if self.agrees(self.physical, frame.id()) {
             Target::Physical
-        } else if self.functional.is_some_and(agrees) {
+        } else if self.functional.is_some_and(|id| self.agrees(id, frame.id())) {
             Target::Functional
         } else {
             return None;
         };
         strip(self.byte, frame).map(|rest| (target, rest))
+    }
+
+    /// Whether two identifiers are the same, as far as this half looks.
+    fn agrees(&self, own: Id, other: Id) -> bool {
+        (id::to_word(own) ^ id::to_word(other)) & (self.mask | id::EFF_FLAG) == 0
     }
 }
 
@@ -292,13 +295,14 @@ impl Address {
     /// Two halves, of any modes.
     ///
     /// # Errors
-    /// When both directions have the same identifier in the same format: a node would take its own frames for
-    /// the other's.
+    /// When what this node sends, to one or to all, has the identifier (in the same format) that the other
+    /// node sends to it: a node would take its own frames for the other's.
     pub fn asymmetric(tx: TxAddress, rx: RxAddress) -> Result<Self, AddressError> {
-        if tx.physical == rx.physical {
-            return Err(AddressError::SameId(tx.physical));
+        let own = [tx.physical, tx.functional];
+        match own.into_iter().find(|id| rx.agrees(rx.physical, *id)) {
+            Some(id) => Err(AddressError::SameId(id)),
+            None => Ok(Self { tx, rx }),
         }
-        Ok(Self { tx, rx })
     }
 
     /// Normal addressing: this node sends with `tx` and receives `rx`.
@@ -473,6 +477,22 @@ mod tests {
             Address::extended(std_id(5), std_id(5), 1, 2),
             Err(AddressError::SameId(std_id(5).into()))
         );
+    }
+
+    #[test]
+    fn an_own_identifier_that_is_received_too_is_refused_in_any_priority_and_to_all() {
+        let ours = ext_id(0x0CDA_F133);
+        let fixed = RxAddress::normal_fixed(0x33, 0xF1);
+        let clash = Err(AddressError::SameId(ours.into()));
+        assert_eq!(Address::asymmetric(TxAddress::normal(ours), fixed), clash);
+        let exact = fixed.with_bases(ext_id(PHYSICAL), ext_id(FUNCTIONAL));
+        assert!(Address::asymmetric(TxAddress::normal(ours), exact).is_ok());
+        let to_all = TxAddress::normal(ext_id(0x700)).with_functional_id(ours);
+        assert_eq!(Address::asymmetric(to_all, fixed), clash);
+        // Equals may speak to all on one identifier: a node does not hear itself.
+        let all = ext_id(0x7DF);
+        let rx = RxAddress::normal(ext_id(0x701)).with_functional_id(all);
+        assert!(Address::asymmetric(to_all.with_functional_id(all), rx).is_ok());
     }
 
     #[test]

@@ -259,8 +259,9 @@ impl Endpoints {
 
 /// The address of who only sends. Its receiving half is entered nowhere, so which it is does not matter.
 pub(crate) fn send_only(tx: TxAddress) -> Address {
-    let unused = [StandardId::ZERO, StandardId::MAX].map(Id::from);
-    let rx = unused.into_iter().find(|id| *id != tx.id(Target::Physical));
+    let own = [Target::Physical, Target::Functional].map(|target| tx.id(target));
+    let unused = (0..=2).filter_map(StandardId::new).map(Id::from);
+    let rx = unused.into_iter().find(|id| !own.contains(id));
     let rx = RxAddress::normal(rx.unwrap_or(Id::Standard(StandardId::MAX)));
-    Address::asymmetric(tx, rx).expect("of two identifiers, one is not the sender's")
+    Address::asymmetric(tx, rx).expect("of three identifiers, one is not the sender's")
 }

@@ -395,6 +395,18 @@ impl Endpoints {
             if !matches!(slot.membership, Membership::Sender(_)) {
                 self.index.remove(slot.channel.address().rx(), id);
             }
+            self.sweep();
+        }
+    }
+
+    /// Forgets the turns and news of endpoints that are gone, once these are the most: while the link is
+    /// stuck nobody polls.
+    fn sweep(&mut self) {
+        let most = 2 * self.slots.len() + 16;
+        for waiting in [&mut self.turns, &mut self.news] {
+            if waiting.len() > most {
+                waiting.retain(|id| self.slots.get(id.0).is_some());
+            }
         }
     }
 }

@@ -160,6 +160,27 @@ fn a_removed_endpoint_says_nothing_more() {
 }
 
 #[test]
+fn endpoints_that_come_and_go_leave_nothing_behind_while_nobody_polls() {
+    let mut endpoints = Endpoints::new();
+    let stays = insert(&mut endpoints, normal(0x100, 0x108));
+    let message = message(3);
+    endpoints
+        .get_mut(stays)
+        .unwrap()
+        .send(Instant::ZERO, message)
+        .unwrap();
+    for _ in 0..1000 {
+        let goes = insert(&mut endpoints, normal(0x7E0, 0x7E8));
+        let frame = frame(std_id(0x7E8), &[0x10, 20, 1, 2, 3, 4, 5, 6]);
+        endpoints.handle_frame(Instant::ZERO, &frame);
+        endpoints.remove(goes);
+    }
+    assert!(endpoints.turns.len() < 100 && endpoints.news.len() < 100);
+    let sent = transmit(&mut endpoints, Instant::ZERO);
+    assert_eq!(sent.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [stays]);
+}
+
+#[test]
 fn long_transfers_take_turns_frame_by_frame() {
     let mut endpoints = Endpoints::new();
     let ids: Vec<_> = (0..3)

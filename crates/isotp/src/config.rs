@@ -1,4 +1,17 @@
 //! What a channel can be told.
+//!
+//! ```text
+//! timer  from                                    until                         setter
+//! N_As   a frame of a message is handed out      it is confirmed, or failure   n_as
+//! N_Ar   a flow control is handed out            it is confirmed, or failure   n_ar
+//! N_Bs   first frame or block confirmed, WAIT    flow control, or failure      n_bs
+//! N_Br   first frame there, or WAIT confirmed    the next WAIT                 n_br
+//! N_Cs   a consecutive frame is confirmed        the next one                  forced_gap, extra_gap
+//! N_Cr   flow control confirmed, frame there     the next frame, or failure    n_cr
+//! ```
+//!
+//! N_Cs is the receiver's STmin unless `forced_gap` replaces it, plus `extra_gap`; the first frame of a block
+//! leaves at once. So does a flow control, unless the previous message was not taken: N_Br is for that case.
 
 use core::time::Duration;
 
@@ -235,9 +248,12 @@ impl Config {
         }
     }
 
-    /// A gap between sent consecutive frames on top of STmin, or of [`forced_gap`](Self::forced_gap).
+    /// A gap between sent consecutive frames on top of STmin, or of [`forced_gap`](Self::forced_gap): the
+    /// sender's own part of N_Cs.
     ///
+    /// A receiver gives up when the whole gap is longer than its N_Cr.
     /// Default: none. Linux has it as `frame_txtime`, with a default of 50 µs, and can-utils as `-t`.
+    #[doc(alias = "n_cs")]
     #[must_use]
     pub const fn extra_gap(self, gap: Duration) -> Self {
         Self {

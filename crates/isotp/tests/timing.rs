@@ -207,7 +207,9 @@ fn each_timer_has_a_length_of_its_own() {
         .n_as(millis(11))
         .n_ar(millis(12))
         .n_bs(millis(13))
-        .n_cr(millis(14));
+        .n_cr(millis(14))
+        .n_br(millis(15))
+        .extra_gap(millis(16));
 
     let mut sender = channel(config);
     sender.send(at(0), Bytes::from_static(&[0; 30])).unwrap();
@@ -231,6 +233,20 @@ fn each_timer_has_a_length_of_its_own() {
     let answer = receiver.poll_transmit(at(0)).unwrap();
     receiver.handle_transmitted(at(5), &answer);
     assert_eq!(failure(&mut receiver), Some((at(19), NResult::TimeoutCr)), "N_Cr");
+
+    let mut receiver = channel(config);
+    receiver.handle_frame(at(0), &peer(&[0x01, 0xAA]));
+    receiver.handle_frame(at(5), &first_frame);
+    assert_eq!(receiver.poll_timeout(), Some(at(20)), "N_Br");
+
+    let mut sender = channel(config);
+    sender.send(at(0), Bytes::from_static(&[0; 30])).unwrap();
+    let first = sender.poll_transmit(at(0)).unwrap();
+    sender.handle_transmitted(at(0), &first);
+    sender.handle_frame(at(1), &peer(&[0x30, 0, 4]));
+    let next = sender.poll_transmit(at(1)).unwrap();
+    sender.handle_transmitted(at(2), &next);
+    assert_eq!(sender.poll_timeout(), Some(at(22)), "N_Cs");
 }
 
 #[test]

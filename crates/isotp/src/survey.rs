@@ -47,7 +47,8 @@ use tinwire_time::Instant;
 
 use crate::pci::{FlowControl, Pci, Prefix};
 
-/// Talkers that a survey follows; frames of further ones are only counted.
+/// Talkers that a survey follows, half of them with an address byte at most; frames of further ones are only
+/// counted.
 pub const MAX_TALKERS: usize = 8192;
 /// Address bytes that are believed of one identifier: with more, the first byte is data.
 pub const MAX_ADDRESS_BYTES: usize = 64;
@@ -98,6 +99,10 @@ pub struct Survey {
     /// Talkers with a long message under way.
     sending: Vec<Key>,
     requests: Vec<Request>,
+    /// Talkers with an address byte.
+    prefixed: usize,
+    /// No identifier has so many address bytes that they must be data.
+    is_crowded: bool,
     frames: u64,
     frames_unfollowed: u64,
 }
@@ -159,7 +164,10 @@ impl Survey {
         }
         // How the network pads is unknown, so no length is held against a frame.
         let pdu = Pci::decode_padded(data, key.prefix(), usize::MAX);
-        let talker = self.talkers.entry(key).or_default();
+        let talker = self.talkers.entry(key).or_insert_with(|| {
+            self.prefixed += usize::from(key.byte.is_some());
+            Talker::default()
+        });
         talker.expire(now);
         let Ok((pci, data)) = pdu else {
             talker.contradict();
@@ -180,16 +188,57 @@ impl Survey {
     }
 
     /// Whether one talker more is followed.
-    fn has_room(&self, key: Key) -> bool {
-        let others = Key {
-            byte: Some(u8::MIN),
+    fn has_room(&mut self, key: Key) -> bool {
+        let has_place = key.byte.is_none() || self.has_room_for_byte(key);
+        has_place && self.talkers.len() < MAX_TALKERS
+    }
+
+    fn has_room_for_byte(&mut self, key: Key) -> bool {
+        if self.prefixed >= MAX_TALKERS / 2 && !self.is_crowded {
+            self.make_room();
+        }
+        self.prefixed < MAX_TALKERS / 2 && self.believes_in_bytes_of(key)
+    }
+
+    /// Whether the first byte of an identifier's frames may be an address: with too many of them it is data.
+    fn believes_in_bytes_of(&mut self, key: Key) -> bool {
+        let [first, last] = [u8::MIN, u8::MAX].map(|byte| Key {
+            byte: Some(byte),
             ..key
-        }..=Key {
-            byte: Some(u8::MAX),
-            ..key
-        };
-        self.talkers.len() < MAX_TALKERS
-            && (key.byte.is_none() || self.talkers.range(others).count() < MAX_ADDRESS_BYTES)
+        });
+        if self.talkers.range(first..=last).count() == MAX_ADDRESS_BYTES {
+            self.disbelieve(key.word);
+        }
+        let whole = self.talkers.get(&Key { byte: None, ..key });
+        whole.is_some_and(|talker| !talker.begins_with_data)
+    }
+
+    /// Takes the first byte of an identifier's frames for data.
+    fn disbelieve(&mut self, word: u32) {
+        if let Some(whole) = self.talkers.get_mut(&Key { word, byte: None }) {
+            whole.begins_with_data = true;
+        }
+        let before = self.talkers.len();
+        self.talkers
+            .retain(|other, _| other.word != word || other.byte.is_none());
+        self.prefixed -= before - self.talkers.len();
+    }
+
+    /// Gives up the address bytes of the identifier that has the most of them.
+    fn make_room(&mut self) {
+        let mut most = (0, 0);
+        let mut run = (0, 0);
+        for key in self.talkers.keys().filter(|key| key.byte.is_some()) {
+            let count = if run.1 == key.word { run.0 + 1 } else { 1 };
+            run = (count, key.word);
+            most = most.max(run);
+        }
+        let (count, word) = most;
+        // Where each has a few only, all of them may be addresses.
+        self.is_crowded = count < MAX_ADDRESS_BYTES / 8;
+        if !self.is_crowded {
+            self.disbelieve(word);
+        }
     }
 
     /// Gives a flow control to everybody it may be for; whether there is anybody.

@@ -88,6 +88,8 @@ pub(super) struct Talker {
     /// Single and first frames: messages, if it is a talker at all.
     pub(super) messages: u64,
     transfer: Option<Transfer>,
+    /// Whether the first bytes of its frames are too many to be addresses.
+    pub(super) begins_with_data: bool,
     /// Whether a first frame was seen: before, consecutive frames may be of a transfer that began unseen.
     has_begun: bool,
     pub(super) ties: BTreeMap<Key, Tie>,

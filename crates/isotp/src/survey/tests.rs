@@ -303,6 +303,34 @@ fn a_pair_is_found_among_other_traffic() {
 }
 
 #[test]
+fn signals_that_count_in_their_first_byte_leave_room_for_a_conversation() {
+    let mut bus = Bus::default();
+    for count in 0..=255 {
+        for id in 0x100..0x200 {
+            bus.say(standard(id), &[count, 0xA5, 0x5A, 0, 0, 0, 0, 0]);
+        }
+    }
+    let (tester, ecu) = (standard(0x7E0), standard(0x7E8));
+    let mut talk = Talk::between(tester, ecu);
+    talk.send(&bus, 1, &[0x62; 30]);
+    bus.converse(&mut [talk]);
+    assert_eq!(bus.survey.frames_unfollowed(), 0);
+    assert_eq!(ids(&bus.survey.findings()), [(tester, ecu)]);
+    // An address byte is still recognised.
+    let address = Address::extended(
+        StandardId::new(0x6F1).unwrap(),
+        StandardId::new(0x612).unwrap(),
+        0x12,
+        0xF1,
+    );
+    let address = address.unwrap();
+    let mut talk = Talk::new(address, address.reversed(), Config::default());
+    talk.send(&bus, 1, &[0x62; 30]);
+    bus.converse(&mut [talk]);
+    assert_eq!(bus.survey.findings().len(), 2);
+}
+
+#[test]
 fn memory_is_bounded_and_what_finds_no_room_is_counted() {
     let mut bus = Bus::default();
     for raw in 0..20_000 {

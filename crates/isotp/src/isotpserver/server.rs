@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,7 @@ pub use event::{ClientId, Departure, ServerEvent, ServerStats};
 use futures_core::Stream;
 use futures_sink::Sink;
 pub use listener::Listener;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 use tokio_util::codec::Encoder;
 
@@ -32,8 +33,6 @@ use crate::error::TransferError;
 use crate::event::TransferId;
 use crate::stream::StreamError;
 
-/// Turns that everybody gets before other tasks get theirs.
-const MAX_ROUNDS: usize = 16;
 /// Why an endpoint could not be opened, which is for whoever opens it to say.
 pub type OpenFailure = Box<dyn core::error::Error + Send + Sync>;
 
@@ -132,10 +131,12 @@ where
 
     /// As [`next_event`](Self::next_event).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<ServerEvent> {
-        for _ in 0..MAX_ROUNDS {
+        loop {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
+            // A single read can be worth thousands of events: other tasks get their turns between them.
+            let round = ready!(poll_proceed(cx));
             let mut moved = self.accept(cx);
             moved |= self.open(cx);
             moved |= self.read(cx);
@@ -147,9 +148,8 @@ where
             if !moved && self.events.is_empty() {
                 return Poll::Pending;
             }
+            round.made_progress();
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Takes a new client, if there is one.

@@ -11,7 +11,7 @@ use std::{io, vec};
 
 use can_link::StandardId;
 use can_link::virtual_bus::{VirtualBus, VirtualPort};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -479,4 +479,60 @@ async fn waiting_for_events_may_be_given_up_at_any_time() {
         () = serve => {}
     }
     assert_eq!((server.stats().sent, server.stats().received), (1, 1));
+}
+
+/// A client whose text never ends, and who is never waited for.
+struct Flood;
+
+impl AsyncRead for Flood {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, text: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while text.remaining() > 0 {
+            text.put_slice(b"<");
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, line: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(line.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Listener for Option<Flood> {
+    type Io = Flood;
+
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(Flood, String)>> {
+        self.take()
+            .map_or(Poll::Pending, |io| Poll::Ready(Ok((io, "flood".to_string()))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_text_leaves_other_tasks_their_turns() {
+    let turns = Arc::new(AtomicUsize::new(0));
+    tokio::spawn({
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let open = || core::future::pending::<Result<IsoTpStream<VirtualPort>, OpenFailure>>();
+    let mut server = Server::new(Some(Flood), open, ServerConfig::default());
+    for _ in 0..10_000 {
+        server.next_event().await;
+    }
+    let turns = turns.load(Ordering::Relaxed);
+    assert!(turns > 10, "the other task ran {turns} times");
 }

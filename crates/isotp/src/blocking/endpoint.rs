@@ -65,6 +65,11 @@ impl Endpoint {
         Sending::new(self.endpoint.start(message), Arc::clone(&self.runner))
     }
 
+    /// Starts a message to all nodes, which must fit a single frame.
+    pub fn start_functional(&self, message: impl Into<Bytes>) -> Sending {
+        Sending::new(self.endpoint.start_functional(message), Arc::clone(&self.runner))
+    }
+
     /// Waits for the next message; `None` when none is there within `timeout`. Without a timeout it waits for
     /// ever.
     ///
@@ -118,6 +123,12 @@ impl Endpoint {
     #[must_use]
     pub fn sending(&self) -> Option<(TransferId, u32, u32)> {
         self.endpoint.sending()
+    }
+
+    /// How many messages wait behind the one that is being sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.endpoint.queued()
     }
 
     /// How many bytes of the message being received are there, and its length.

@@ -131,6 +131,22 @@ fn a_started_message_can_be_watched_and_aborted() {
 }
 
 #[test]
+fn messages_behind_the_one_under_way_are_counted() {
+    let bus = VirtualBus::new();
+    let tester = network(&bus).endpoint(address(0), Config::default()).unwrap();
+    let slow = Config::default().st_min(StMin::from_millis(127).unwrap());
+    let _ecu = network(&bus).endpoint(address(0).reversed(), slow).unwrap();
+    let long = tester.start(payload(4000));
+    let to_all = tester.start_functional(payload(3));
+    assert_eq!(tester.queued(), 1);
+    long.abort();
+    to_all.done().unwrap();
+    assert_eq!(tester.queued(), 0);
+    let refused = tester.start_functional(payload(8)).done().unwrap_err();
+    assert!(matches!(refused, StreamError::NotSent(_)), "{refused}");
+}
+
+#[test]
 fn everybody_answers_a_group() {
     let bus = VirtualBus::new();
     let (tester, others) = (network(&bus), network(&bus));

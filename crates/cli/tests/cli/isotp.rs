@@ -296,3 +296,36 @@ fn a_request_to_all_shows_who_answers() {
         .run(&[&words[..], &["--no-answer"]].concat())
         .status(0);
 }
+
+#[test]
+fn an_answer_comes_as_fast_and_as_long_as_we_say() {
+    let ran = Place::new()
+        .run(&[
+            "isotp",
+            "send",
+            "22F190",
+            "-j",
+            "--stmin",
+            "7F",
+            "--block-size",
+            "8",
+        ])
+        .status(0);
+    let lines = ran.json();
+    let second = |kind: &str| -> f64 {
+        let line = lines.iter().find(|line| line["type"] == kind).unwrap();
+        let (_, second) = line["ts"].as_str().unwrap().rsplit_once(':').unwrap();
+        second.trim_end_matches('Z').parse().unwrap()
+    };
+    // Two consecutive frames, 127 ms apart.
+    let gap = (second("answer") - second("sent")).rem_euclid(60.0);
+    assert!(gap > 0.126, "{gap} s");
+
+    let ran = Place::new()
+        .run(&["isotp", "send", "22F190", "--max-len", "10"])
+        .status(4);
+    assert!(ran.stderr.contains("at most 10"), "{}", ran.stderr);
+    Place::new()
+        .run(&["isotp", "send", "22F190", "--stmin", "80"])
+        .status(2);
+}

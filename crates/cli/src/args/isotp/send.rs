@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::Args;
+use isotp::StMin;
 
 use super::endpoint::Endpoint;
 use crate::units;
@@ -74,6 +75,15 @@ pub(crate) struct Send {
     /// Wait for no answer
     #[arg(long)]
     pub(crate) no_answer: bool,
+    /// Block size for answers: frames after which the other waits for us, in hex; 0 for none
+    #[arg(long, value_name = "HEX", value_parser = units::hex_byte)]
+    pub(crate) block_size: Option<u8>,
+    /// STmin for answers, in hex: 00 to 7F milliseconds, F1 to F9 hundreds of microseconds
+    #[arg(long = "stmin", value_name = "HEX", value_parser = super::endpoint::st_min)]
+    pub(crate) st_min: Option<StMin>,
+    /// Longest answer that is taken, in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_len: Option<u32>,
 }
 
 /// `-l`

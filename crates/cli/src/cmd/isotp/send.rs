@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use isotp::{Config, NResult, SendState, StreamError};
+use isotp::{BlockSize, Config, NResult, SendState, StreamError};
 use tinwire_sim::ecu::negative_response;
 use tokio::time::Instant;
 
@@ -40,6 +40,23 @@ pub(super) async fn run(session: &mut Session, args: Send) -> Result {
     sent.map_err(|failure| in_guise(session, failure))
 }
 
+fn config(args: &Send) -> Config {
+    let mut config = Config::default()
+        .forced_gap(args.forced_gap)
+        .extra_gap(args.frame_time.unwrap_or_default())
+        .wait_limit(args.wait_limit);
+    if let Some(block_size) = args.block_size {
+        config = config.block_size(BlockSize::from_bits(block_size));
+    }
+    if let Some(st_min) = args.st_min {
+        config = config.st_min(st_min);
+    }
+    if let Some(max_len) = args.max_len {
+        config = config.max_rx_len(max_len);
+    }
+    config
+}
+
 async fn send(session: &mut Session, args: Send) -> Result {
     let end = if args.functional || args.broadcast {
         End::Broadcaster
@@ -47,10 +64,7 @@ async fn send(session: &mut Session, args: Send) -> Result {
         End::Tester
     };
     let address = endpoint::address(&args.endpoint, end)?;
-    let config = Config::default()
-        .forced_gap(args.forced_gap)
-        .extra_gap(args.frame_time.unwrap_or_default())
-        .wait_limit(args.wait_limit);
+    let config = config(&args);
     let Payload {
         link,
         message,

@@ -121,7 +121,8 @@ impl Endpoint {
     /// Starts a message to one node and shows how it gets on.
     ///
     /// Messages are sent in the order they were started. At most [`MAX_QUEUED`](super::MAX_QUEUED) wait; a
-    /// further one is refused as busy.
+    /// further one is refused as busy, which what this returns tells, and
+    /// [`NetworkStats::sends_refused`](super::NetworkStats::sends_refused) counts.
     pub fn start(&self, message: impl Into<Bytes>) -> Sending {
         Sending::new(self.user.shared(), self.id, message.into(), Target::Physical)
     }

@@ -83,7 +83,7 @@ impl State {
             _ => Some(LinkError::Closed.into()),
         };
         match refused {
-            Some(error) => self.finish(id, sender, Err(error)),
+            Some(error) => self.refuse(id, sender, error),
             None => self.advance(id),
         }
     }
@@ -102,10 +102,15 @@ impl State {
             let give = |mut channel: EndpointMut<'_>| channel.send_to(now, waiting.message, waiting.target);
             match self.endpoints.get_mut(id).map(give) {
                 Some(Ok(transfer)) => return self.given(id, transfer, waiting.sender),
-                Some(Err(error)) => self.finish(id, waiting.sender, Err(error.into())),
+                Some(Err(error)) => self.refuse(id, waiting.sender, error.into()),
                 None => return,
             }
         }
+    }
+
+    fn refuse(&mut self, id: EndpointId, sender: Sender, error: StreamError) {
+        self.stats.sends_refused += 1;
+        self.finish(id, sender, Err(error));
     }
 
     fn given(&mut self, id: EndpointId, transfer: TransferId, sender: Sender) {

@@ -206,6 +206,10 @@ async fn messages_wait_up_to_a_limit_and_are_then_refused() {
         matches!(refused, StreamError::NotSent(SendError::Busy)),
         "{refused:?}"
     );
+    assert_eq!(testers.stats().sends_refused, 1);
+    // Also where nobody looks.
+    drop(tester.start(payload(20)));
+    assert_eq!(testers.stats().sends_refused, 2);
     for sending in sendings {
         // Each has its own failure, one after the other.
         let error = sending.done().await.unwrap_err();

@@ -92,8 +92,8 @@ pub struct NetworkStats {
     pub frames_lost: u64,
     /// Events of the link that newer ones pushed out of a full queue.
     pub events_lost: u64,
-    /// Messages that were refused when their turn came to wait or to be sent, as when too many wait. Only what
-    /// `start` returned tells which, and that may have been dropped.
+    /// Messages that were refused before anything was sent, as when too many wait. Only what `start` returned
+    /// tells which, and that may have been dropped.
     pub sends_refused: u64,
 }
 

@@ -202,25 +202,30 @@ impl Survey {
 
     /// Whether the first byte of an identifier's frames may be an address: with too many of them it is data.
     fn believes_in_bytes_of(&mut self, key: Key) -> bool {
+        let whole = self.talkers.get(&Key { byte: None, ..key });
+        if whole.is_none_or(|talker| talker.begins_with_data) {
+            return false;
+        }
         let [first, last] = [u8::MIN, u8::MAX].map(|byte| Key {
             byte: Some(byte),
             ..key
         });
-        if self.talkers.range(first..=last).count() == MAX_ADDRESS_BYTES {
+        let is_believed = self.talkers.range(first..=last).count() < MAX_ADDRESS_BYTES;
+        if !is_believed {
             self.disbelieve(key.word);
         }
-        let whole = self.talkers.get(&Key { byte: None, ..key });
-        whole.is_some_and(|talker| !talker.begins_with_data)
+        is_believed
     }
 
-    /// Takes the first byte of an identifier's frames for data.
+    /// Takes the first byte of an identifier's frames for data from now on, and forgets the addresses that
+    /// nothing spoke for.
     fn disbelieve(&mut self, word: u32) {
         if let Some(whole) = self.talkers.get_mut(&Key { word, byte: None }) {
             whole.begins_with_data = true;
         }
         let before = self.talkers.len();
         self.talkers
-            .retain(|other, _| other.word != word || other.byte.is_none());
+            .retain(|key, talker| key.word != word || key.byte.is_none() || !talker.ties.is_empty());
         self.prefixed -= before - self.talkers.len();
     }
 
@@ -234,11 +239,12 @@ impl Survey {
             most = most.max(run);
         }
         let (count, word) = most;
+        let before = self.prefixed;
         // Where each has a few only, all of them may be addresses.
-        self.is_crowded = count < MAX_ADDRESS_BYTES / 8;
-        if !self.is_crowded {
+        if count >= MAX_ADDRESS_BYTES / 8 {
             self.disbelieve(word);
         }
+        self.is_crowded = self.prefixed == before;
     }
 
     /// Gives a flow control to everybody it may be for; whether there is anybody.

@@ -186,8 +186,14 @@ fn pair(talkers: &BTreeMap<Key, Talker>, one: Key, other: Key) -> Option<Finding
     // Whoever answers says little that nobody asked for.
     let is_answer = evidence.answers * 2 >= answerer.messages;
     let soundness = first.soundness().min(second.soundness());
+    let begins_with_data = |key: Key| {
+        let whole = talkers.get(&Key { byte: None, ..key });
+        key.byte.is_some() && whole.is_some_and(|talker| talker.begins_with_data)
+    };
     let confidence = match evidence {
         _ if soundness < SOUND => return None,
+        // A byte that is most likely none of an address takes more than a guess.
+        Evidence { messages: 0, .. } if begins_with_data(one) || begins_with_data(other) => return None,
         Evidence { messages: 1.., .. } if soundness >= VERY_SOUND && there.is_alone && back.is_alone => {
             Confidence::Certain
         }

@@ -331,6 +331,24 @@ fn signals_that_count_in_their_first_byte_leave_room_for_a_conversation() {
 }
 
 #[test]
+fn a_sweep_over_address_bytes_does_not_hide_who_was_found() {
+    let mut bus = Bus::default();
+    let id = |raw| StandardId::new(raw).unwrap();
+    let address = Address::extended(id(0x6F1), id(0x612), 0x12, 0xF1).unwrap();
+    let mut talk = [Talk::new(address, address.reversed(), Config::default())];
+    talk[0].send(&bus, 0, &[0x22, 0xF1, 0x90]);
+    bus.converse(&mut talk);
+    talk[0].send(&bus, 1, &[0x62; 30]);
+    bus.converse(&mut talk);
+    for byte in 0..=u8::MAX {
+        bus.say(standard(0x6F1), &[byte, 0x02, 0x3E, 0x00]);
+    }
+    let findings = bus.survey.findings();
+    assert_eq!(ids(&findings), [(standard(0x6F1), standard(0x612))]);
+    assert_eq!(findings[0].mode, Mode::Extended);
+}
+
+#[test]
 fn memory_is_bounded_and_what_finds_no_room_is_counted() {
     let mut bus = Bus::default();
     for raw in 0..20_000 {

@@ -11,13 +11,15 @@ use crate::backend::OpenError;
 use crate::network::Network;
 
 /// A thread with a runtime of its own, which ends with the network. Each handle keeps one of these, behind
-/// what keeps the network: whoever drops the last one waits for the thread.
+/// what keeps the network: whoever drops the last one waits for the thread, unless it is that thread.
 #[derive(Debug)]
 pub(super) struct Runner(Option<JoinHandle<()>>);
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
+        if let Some(thread) = self.0.take()
+            && thread.thread().id() != thread::current().id()
+        {
             // A thread that panicked has ended too.
             let _ = thread.join();
         }

@@ -218,3 +218,30 @@ fn a_lost_link_is_told() {
     }
     tester.send(payload(1)).unwrap_err();
 }
+
+#[tokio::test]
+async fn a_task_that_is_held_up_gets_its_results_all_the_same() {
+    // Far more waits than a task's budget allows for in one go.
+    let network = network(&VirtualBus::new());
+    for _ in 0..500 {
+        drop(network.endpoint(address(0), Config::default()).unwrap());
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the network's thread has a task")]
+fn the_last_handle_may_be_dropped_on_the_network_s_own_thread() {
+    let bus = VirtualBus::new();
+    let (give, given) = tokio::sync::oneshot::channel::<Network>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let make = async move || {
+        tokio::spawn(async move {
+            drop(given.await);
+            tell.send(()).unwrap();
+        });
+        Ok::<_, OpenError>(bus.join())
+    };
+    let network = Network::open_with(make).unwrap();
+    assert!(give.send(network).is_ok());
+    told.recv_timeout(LONG).expect("the task did not panic");
+}

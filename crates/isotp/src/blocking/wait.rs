@@ -9,6 +9,8 @@ use core::time::Duration;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
+use tokio::task::coop::unconstrained;
+
 /// A moment that never comes in the life of a program; `now` plus more may be no moment at all.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -66,8 +68,11 @@ pub(super) fn poll_until<T>(mut poll: impl FnMut(&mut Context<'_>) -> Step<T>) -
 }
 
 /// The result of a future.
+///
+/// A caller within a task has that task's budget, which nothing gives back while its thread is held up here:
+/// a future that heeded it would be polled without end.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     poll_until(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(result) => Step::Ready(result),
         Poll::Pending => Step::Later(None),
@@ -77,7 +82,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 /// The result of a future; `None` when it takes longer than `timeout`, and then it is dropped.
 pub(super) fn block_for<F: Future>(future: F, timeout: Option<Duration>) -> Option<F::Output> {
     let due = deadline(timeout);
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     poll_until(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(result) => Step::Ready(Some(result)),
         Poll::Pending if due.is_some_and(|due| due <= now()) => Step::Ready(None),

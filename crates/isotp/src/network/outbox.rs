@@ -217,6 +217,7 @@ impl State {
 
     /// The link has let go of all frames it took, or failed to.
     pub(super) fn flushed(&mut self, error: Option<&can_link::SendError>) {
+        self.tick();
         self.unflushed = false;
         for (id, sender) in core::mem::take(&mut self.through) {
             let outcome = error.map_or(Ok(()), |error| Err(flush_error(error)));
@@ -226,6 +227,10 @@ impl State {
             {
                 seat.outbox.unflushed -= 1;
                 seat.writers.wake(&mut self.wakes);
+            }
+            // Until now nobody could have answered.
+            if let Some(group) = self.endpoints.sends_for(id) {
+                self.heard(group);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Requests to everybody.
 
+use can_link::virtual_bus::{BitRate, BusConfig};
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::*;
@@ -86,6 +87,23 @@ async fn nobody_answers_within_the_window() {
         refused,
         StreamError::NotSent(SendError::FunctionalTooLong { len: 8, max: 7 })
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_window_opens_when_the_request_is_on_the_bus() {
+    // A frame takes more than half of the window.
+    let slow = BitRate::new(10_000).unwrap();
+    let bus = VirtualBus::with_config(BusConfig::default().bit_rate(slow));
+    let (testers, others) = (Network::new(bus.join()), Network::new(bus.join()));
+    let ecu = ecus(&others, 1).await.remove(0);
+    tokio::spawn(async move {
+        let request = ecu.recv().await.unwrap().unwrap();
+        ecu.send(request).await.unwrap();
+        ecu.recv().await
+    });
+    let mut group = group(&testers).await;
+    let answers = group.request(payload(2), MOMENT * 2).await.unwrap();
+    assert_eq!(collect(answers).await, [(id(0x7E8), Ok(2))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,11 @@ mod kernel;
 
 use core::future::poll_fn;
 use core::pin::pin;
-use core::task::Poll;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::sync::Arc;
+use std::task::Wake;
 use std::time::Instant;
 
 use can_link::frame::FdFlags;
@@ -282,6 +285,36 @@ async fn a_receive_error_does_not_swallow_the_next_message_sent() {
     assert_eq!(next_frame(&mut peer).await, frame(TX, &[1, 7]));
     let result = soon(socket.recv()).await;
     assert!(matches!(result, Err(IsoTpError::WrongSequence)), "{result:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn a_receive_error_that_a_sender_meets_wakes_the_receiver() {
+    let vcan = Vcan::new(16);
+    let (mut socket, mut peer) = by_hand(&vcan, options());
+    soon(socket.send(&[1])).await.unwrap();
+    soon(socket.flush()).await.unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(socket.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    peer.send(frame(RX, &[0x10, 20, 1, 2, 3, 4, 5, 6])).await.unwrap();
+    // The runtime does not see the error come: the sender is the first to meet it, and empties the slot.
+    std::thread::sleep(Duration::from_millis(1500));
+    soon(socket.send(&[2])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(woken.0.load(Ordering::SeqCst));
+    let error = soon(socket.recv()).await.unwrap_err();
+    assert!(matches!(error, IsoTpError::TimeoutCr), "{error:?}");
+}
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@
 
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::boxed::Box;
 use std::format;
@@ -54,6 +54,8 @@ pub struct IsoTpSocket {
     wants_answers: bool,
     transfer: Transfer,
     receive_error: Option<i32>,
+    /// Who waits for a message. Once a sender has emptied the slot, the system has no event for the reader.
+    reader: Option<Waker>,
     send_error: Option<i32>,
     send_timeout: Option<Duration>,
     stall: Option<Stall>,
@@ -121,6 +123,7 @@ impl IsoTpSocket {
             wants_answers: options.wants_flow_control(),
             transfer: Transfer::Idle,
             receive_error: None,
+            reader: None,
             send_error: None,
             send_timeout: options.send_timeout,
             stall: None,
@@ -166,6 +169,7 @@ impl IsoTpSocket {
         };
         if side != Side::Send {
             self.receive_error = Some(errno);
+            self.reader.take().into_iter().for_each(Waker::wake);
         }
         self.transfer = match (side, self.transfer) {
             (Side::Receive, transfer) => transfer,
@@ -219,7 +223,12 @@ impl IsoTpSocket {
                         .into()),
                     });
                 }
-                Ok(None) => ready!(halves.read.poll_ready(cx))?,
+                Ok(None) => {
+                    if halves.read.poll_ready(cx)?.is_pending() {
+                        self.reader = Some(cx.waker().clone());
+                        return Poll::Pending;
+                    }
+                }
                 Err(error) => self.route(error.raw_os_error().ok_or(error)?),
             }
         }

@@ -376,9 +376,16 @@ impl Story<'_> {
             "abort with N_WRONG_SN",
             "FC.OVFLW",
             "N_TIMEOUT_Bs",
+            "N_Cr =",
+            "OVFLW is allowed",
+            "old reception",
         ];
         let did_it = |deed: &Deed| matches!(deed, Deed::Out(_) | Deed::Received(_));
-        self.binding && shared.iter().any(|words| iso.starts_with(words)) && self.deeds().any(did_it)
+        // A peer that did nothing and complained of something was of another opinion.
+        let mut steps = self.entry["trace"].as_array().into_iter().flatten();
+        let complained = steps.any(|step| step["op"] == "error");
+        let is_shared = shared.iter().any(|words| iso.starts_with(words));
+        self.binding && is_shared && (!complained || self.deeds().any(did_it))
     }
 
     fn is_what_the_peer_did(&self, ours: &Outcome, end: u64) -> bool {

@@ -3,23 +3,29 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::io;
 
-use bytes::{Buf, Bytes};
-use futures_core::Stream;
-use tokio::io::{AsyncRead, AsyncWrite};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
-use tokio_util::codec::Framed;
+use tokio_util::codec::Decoder;
 
 use super::config::ServerConfig;
 use super::event::{ClientId, Departure};
 use crate::isotpserver::{Decoded, LineCodec, Malformed};
 
+/// Bytes that are read from a client before it is another one's turn.
+const MAX_READ: usize = 4096;
+
 /// A client's connection. It never makes anybody wait: what cannot be written is queued up to a limit.
 pub(super) struct Connection<I> {
     pub(super) id: ClientId,
-    framed: Framed<I, LineCodec>,
+    io: I,
+    codec: LineCodec,
+    /// What was read and not yet decoded. `Framed` would read on for as long as there is text and no item in
+    /// it, and so would have no turns.
+    text: BytesMut,
     /// The message to send next. No more is read before it is under way.
     pub(super) message: Option<Bytes>,
     /// Lines for the client, and their bytes.
@@ -47,6 +53,8 @@ pub(super) enum Input {
     /// A message, which is in [`Connection::message`].
     Message,
     Malformed(Malformed),
+    /// Nothing that can be told yet.
+    Text,
     /// The end of it.
     Finished,
 }
@@ -64,7 +72,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     pub(super) fn new(id: ClientId, io: I, config: &ServerConfig) -> Self {
         Self {
             id,
-            framed: Framed::new(io, config.codec()),
+            io,
+            codec: config.codec(),
+            text: BytesMut::new(),
             message: None,
             lines: VecDeque::new(),
             queued: 0,
@@ -104,28 +114,45 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         if self.message.is_some() || !matches!(self.state, State::Open) {
             return Poll::Pending;
         }
-        Pin::new(&mut self.framed).poll_next(cx).map(|item| match item {
-            Some(Ok(Decoded::Message(message))) => {
+        let decoded = match self.codec.decode(&mut self.text) {
+            Ok(None) => match ready!(self.poll_read(cx)) {
+                Ok(0) => self.codec.decode_eof(&mut self.text),
+                Ok(_) => return Poll::Ready(Input::Text),
+                Err(error) => Err(error),
+            },
+            decoded => decoded,
+        };
+        Poll::Ready(match decoded {
+            Ok(Some(Decoded::Message(message))) => {
                 self.message = Some(message);
                 Input::Message
             }
-            Some(Ok(Decoded::Malformed(reason))) => Input::Malformed(reason),
-            Some(Err(error)) => {
-                self.state = State::Gone(Departure::Broken(error));
-                Input::Finished
-            }
-            None => {
+            Ok(Some(Decoded::Malformed(reason))) => Input::Malformed(reason),
+            Ok(None) => {
                 self.state = State::Finished;
                 Input::Finished
             }
+            Err(error) => {
+                self.state = State::Gone(Departure::Broken(error));
+                Input::Finished
+            }
         })
+    }
+
+    /// Reads once; the end is nothing read.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [0; MAX_READ];
+        let mut read = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        self.text.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     /// Writes lines; true when it got some away.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, config: &ServerConfig) -> bool {
         let mut progress = false;
         while let Some(line) = self.lines.front_mut() {
-            match Pin::new(self.framed.get_mut()).poll_write(cx, line) {
+            match Pin::new(&mut self.io).poll_write(cx, line) {
                 Poll::Ready(Ok(0)) => self.lose(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Err(error)) => self.lose(error),
                 Poll::Ready(Ok(written)) => {
@@ -142,7 +169,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
                 }
             }
         }
-        let io = Pin::new(self.framed.get_mut());
+        let io = Pin::new(&mut self.io);
         let ended = match self.state {
             State::HangingUp(_) => io.poll_shutdown(cx),
             _ if self.is_dirty => io.poll_flush(cx),

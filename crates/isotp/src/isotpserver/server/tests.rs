@@ -482,12 +482,12 @@ async fn waiting_for_events_may_be_given_up_at_any_time() {
 }
 
 /// A client whose text never ends, and who is never waited for.
-struct Flood;
+struct Flood(u8);
 
 impl AsyncRead for Flood {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, text: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while text.remaining() > 0 {
-            text.put_slice(b"<");
+            text.put_slice(&[self.0]);
         }
         Poll::Ready(Ok(()))
     }
@@ -507,17 +507,23 @@ impl AsyncWrite for Flood {
     }
 }
 
-impl Listener for Option<Flood> {
-    type Io = Flood;
+trait Io: AsyncRead + AsyncWrite + Unpin {}
 
-    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(Flood, String)>> {
-        self.take()
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+
+/// Clients that come at once.
+impl Listener for VecDeque<Box<dyn Io>> {
+    type Io = Box<dyn Io>;
+
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(Self::Io, String)>> {
+        self.pop_front()
             .map_or(Poll::Pending, |io| Poll::Ready(Ok((io, "flood".to_string()))))
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_text_leaves_other_tasks_their_turns() {
+    let flood: Box<dyn Io> = Box::new(Flood(b'<'));
     let turns = Arc::new(AtomicUsize::new(0));
     tokio::spawn({
         let turns = Arc::clone(&turns);
@@ -529,10 +535,30 @@ async fn a_flood_of_text_leaves_other_tasks_their_turns() {
         }
     });
     let open = || core::future::pending::<Result<IsoTpStream<VirtualPort>, OpenFailure>>();
-    let mut server = Server::new(Some(Flood), open, ServerConfig::default());
+    let mut server = Server::new(VecDeque::from([flood]), open, ServerConfig::default());
     for _ in 0..10_000 {
         server.next_event().await;
     }
     let turns = turns.load(Ordering::Relaxed);
     assert!(turns > 10, "the other task ran {turns} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_text_that_says_nothing_keeps_nobody_waiting() {
+    let (mut ours, theirs) = tokio::io::duplex(PIPE);
+    let clients: [Box<dyn Io>; 2] = [Box::new(Flood(b'\n')), Box::new(theirs)];
+    let open = || core::future::pending::<Result<IsoTpStream<VirtualPort>, OpenFailure>>();
+    let mut server = Server::new(VecDeque::from(clients), open, ServerConfig::default());
+    ours.write_all(b"<zz>").await.unwrap();
+    let told = async { while !matches!(server.next_event().await, ServerEvent::Malformed { .. }) {} };
+    // There is no end to the flood, so turns are counted and not time.
+    let patience = async {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        () = patience => panic!("the second client is not heard"),
+    }
 }

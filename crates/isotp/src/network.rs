@@ -19,7 +19,8 @@
 //! left open, for filters are compared one by one, and the machine's index is not.
 //!
 //! On links that give own frames back once they were on the wire, that is what counts as sent; on others it
-//! is that the link took the frames, and at the end of a message let go of them.
+//! is that the link took the frames, and at the end of a message let go of them. For that it waits as long as
+//! the link does: there N_As covers the taking alone, and only an echo shows that a bus is dead.
 
 mod driver;
 mod echoes;

@@ -3,6 +3,7 @@
     reason = "tests of a driver have tasks, and look at the paused clock"
 )]
 
+mod cancel;
 mod endpoints;
 mod groups;
 mod links;

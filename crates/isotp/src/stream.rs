@@ -67,7 +67,10 @@ enum Confirmation {
 /// - [`send`](Self::send) and [`start`](Self::start) tell the end of their own message and of no other.
 ///
 /// On links that give own frames back once they were on the wire, that is what counts as sent; on others it
-/// is that the link took the frame. Reading and writing may happen in two tasks (`StreamExt::split`).
+/// is that the link took the frame, and at the end of a message let go of it. For that it waits as long as
+/// the link does: there N_As covers the taking alone, and only an echo shows that a bus is dead.
+///
+/// Reading and writing may happen in two tasks (`StreamExt::split`).
 #[derive(Debug)]
 pub struct IsoTpStream<L> {
     link: L,

@@ -84,7 +84,7 @@ impl KernelIsoTp {
     /// socket is bound; otherwise as [`IsoTpOptions::bind`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub fn open(interface: &str, address: &Address, config: &Config) -> Result<Self, OpenError> {
         let lacks = lacks(address, config, &IsoTpSupport::ask()?);
         if lacks.iter().any(Lack::is_total) {
@@ -122,7 +122,7 @@ impl KernelIsoTp {
     /// As [`IsoTpOptions::bind`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub fn bind(interface: &str, options: IsoTpOptions, to_all: impl Into<Id>) -> Result<Self, LinkError> {
         Ok(Self {
             to_all: ToAll::Closed(options.functional(to_all)),
@@ -239,7 +239,7 @@ impl KernelIsoTp {
     /// As [`send`](Self::send).
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn send_functional(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
         self.start_functional(message).done().await
     }

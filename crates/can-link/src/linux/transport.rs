@@ -403,7 +403,7 @@ impl IsoTpOptions {
     /// [`LinkError::Permission`], [`LinkError::Io`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub fn bind(self, interface: &str) -> Result<IsoTpSocket, LinkError> {
         IsoTpSocket::bind(&self, interface)
     }

@@ -12,6 +12,9 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Duplex, Role};
 use crate::error::{IgnoreReason, SendError, TransferError};
 use crate::event::{Event, Report, Stats, TransferId};
+#[cfg(feature = "alloc")]
+use crate::payload::Outgoing;
+use crate::payload::Payload;
 use crate::pci::{FlowControl, Pci, Prefix};
 use crate::rx::{Pdu, Rx};
 use crate::stmin::{BlockSize, StMin};
@@ -20,13 +23,17 @@ use crate::tx::Tx;
 /// A channel that sends `Bytes` and receives into memory that grows with the data.
 #[cfg(feature = "alloc")]
 pub type BytesChannel = Channel<Bytes, BytesMut>;
+/// A channel that sends messages in memory and such that are produced meanwhile, as endpoints do.
+#[cfg(feature = "alloc")]
+pub type SourceChannel = Channel<Outgoing, BytesMut>;
 
 /// One ISO-TP endpoint without any I/O: frames, times and messages go in; frames, events and deadlines come
 /// out.
 ///
 /// It sends and receives at the same time, one message each. `T` is a message to send, kept until its
-/// transfer ends (`Bytes`, `Vec<u8>`, or a borrowed slice). `R` is the [`Buffer`] that an incoming message is
-/// put together in. A channel has no other memory than these two, a few hundred bytes, and 6 events.
+/// transfer ends: `Bytes`, `Vec<u8>`, a borrowed slice, or any other [`Payload`]. `R` is the [`Buffer`] that
+/// an incoming message is put together in. A channel has no other memory than these two, a few hundred bytes,
+/// and 6 events.
 ///
 /// # The loop around it
 /// ```text
@@ -80,7 +87,7 @@ pub struct Channel<T, R> {
 }
 
 #[cfg(feature = "alloc")]
-impl<T: AsRef<[u8]>> Channel<T, BytesMut> {
+impl<T: Payload> Channel<T, BytesMut> {
     /// A channel whose memory for incoming messages grows with the data.
     #[must_use]
     pub fn new(address: Address, config: Config) -> Self {
@@ -98,7 +105,7 @@ impl<T: AsRef<[u8]>> Channel<T, BytesMut> {
     }
 }
 
-impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
+impl<T: Payload, R: Buffer> Channel<T, R> {
     /// A channel that receives into `buffer`.
     #[must_use]
     pub fn with_buffer(address: Address, config: Config, buffer: R) -> Self {
@@ -292,6 +299,12 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         self.send_to(now, payload, Target::Functional)
     }
 
+    /// What can be said against a message of `len` bytes to `target`.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn check(&self, len: usize, target: Target) -> Result<u32, SendError> {
+        self.tx.check(len, target, &self.config, self.address.tx())
+    }
+
     /// Sends a message to `target`.
     pub(crate) fn send_to(
         &mut self,
@@ -341,7 +354,8 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         self.rx.release(now, &self.config);
     }
 
-    /// The next frame to send, if one is due. Call it until `None`.
+    /// The next frame to send, if one is due. Call it until `None`, and then look for events: the source of
+    /// the message may have failed.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<CanFrame> {
         self.check_time(now);
         let tx = self.address.tx();
@@ -349,7 +363,7 @@ impl<T: AsRef<[u8]>, R: Buffer> Channel<T, R> {
         let frame = match answer {
             Some(frame) => frame,
             None if self.config.duplex == Duplex::Half && self.rx.is_receiving() => return None,
-            None => self.tx.poll(now, &self.config, tx)?,
+            None => self.tx.poll(now, &self.config, tx, &mut self.report)?,
         };
         self.report.stats.frames_sent += 1;
         Some(frame)

@@ -4,7 +4,7 @@ use can_link::frame::{DataFrame, Dlc, FdFlags, FdFrame, MAX_CLASSIC_LEN, MAX_FD_
 use can_link::{CanFrame, Id};
 
 use crate::error::ParameterError;
-use crate::pci::{Pci, Prefix};
+use crate::pci::{Pci, PciBytes, Prefix};
 
 /// The usual filler: its bit pattern needs no stuff bits.
 pub const DEFAULT_FILL: u8 = 0xCC;
@@ -116,6 +116,29 @@ impl DataLink {
         frame.expect("TX_DL is a length of this kind of frame")
     }
 
+    /// How long a frame of `pci` is behind an address of `prefix` bytes where `rest` bytes of data are left,
+    /// and how many of them it takes.
+    pub(crate) fn part(&self, prefix: usize, pci: Pci, rest: usize, padding: Padding) -> (usize, usize) {
+        let (_, can_dl, taken) = self.layout(prefix, pci, rest, padding);
+        (can_dl, taken)
+    }
+
+    /// The head of a frame, its length, and how many bytes of data it takes.
+    fn layout(&self, prefix: usize, pci: Pci, rest: usize, padding: Padding) -> (PciBytes, usize, usize) {
+        let mut head = pci.encode(0);
+        let mut used = prefix + head.as_ref().len();
+        let mut can_dl = self.padded_len(used.saturating_add(rest), padding);
+        if let Pci::SingleFrame { .. } = pci
+            && can_dl > MAX_CLASSIC_LEN
+        {
+            // The escape form is one byte longer than the short form.
+            head = pci.encode(can_dl);
+            used = prefix + head.as_ref().len();
+            can_dl = self.padded_len(used.saturating_add(rest), padding);
+        }
+        (head, can_dl, rest.min(can_dl - used))
+    }
+
     /// Writes a frame's data over its padding; what was written, and how many bytes of `data` that were.
     fn write<'a>(
         &self,
@@ -126,18 +149,7 @@ impl DataLink {
         padding: Padding,
     ) -> (&'a [u8], usize) {
         let prefix = usize::from(address_byte.is_some());
-        let mut head = pci.encode(0);
-        let mut used = prefix + head.as_ref().len();
-        let mut can_dl = self.padded_len(used + data.len(), padding);
-        if let Pci::SingleFrame { .. } = pci
-            && can_dl > MAX_CLASSIC_LEN
-        {
-            // The escape form is one byte longer than the short form.
-            head = pci.encode(can_dl);
-            used = prefix + head.as_ref().len();
-            can_dl = self.padded_len(used + data.len(), padding);
-        }
-        let taken = data.len().min(can_dl - used);
+        let (head, can_dl, taken) = self.layout(prefix, pci, data.len(), padding);
         let mut room = &mut *bytes;
         for part in [
             address_byte.as_slice(),

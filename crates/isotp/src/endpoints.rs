@@ -1,8 +1,8 @@
 //! Any number of channels on one bus, without I/O.
 //!
-//! [`Endpoints`] holds a [`BytesChannel`] for each endpoint and finds out which of them a frame, a timer or a
-//! turn to send is for. It makes no protocol decision, and adds none of its own to what the channels do: each
-//! endpoint behaves as it would alone.
+//! [`Endpoints`] holds a [`SourceChannel`] for each endpoint and finds out which of them a frame, a timer or
+//! a turn to send is for. It makes no protocol decision, and adds none of its own to what the channels do:
+//! each endpoint behaves as it would alone.
 //!
 //! ```text
 //! frame ──► Index: identifier, address byte ──► channel ──► turns (who may send) ──► poll_transmit
@@ -35,6 +35,7 @@ use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
 use alarms::Alarms;
+use bytes::Bytes;
 use can_link::CanFrame;
 pub(crate) use claim::{Claim, Range};
 pub use error::{Holder, InsertError};
@@ -48,9 +49,11 @@ pub(crate) use slab::{Key, Slab};
 use tinwire_time::Instant;
 
 use crate::address::Address;
-use crate::channel::BytesChannel;
+use crate::channel::SourceChannel;
 use crate::config::Config;
-use crate::event::Event;
+use crate::error::SendError;
+use crate::event::{Event, TransferId};
+use crate::payload::{Outgoing, Payload};
 
 /// The default of [`Endpoints::with_limit`].
 pub const DEFAULT_ENDPOINT_LIMIT: usize = 65_536;
@@ -70,7 +73,7 @@ pub struct EndpointsStats {
 /// An endpoint and where it waits.
 #[derive(Debug)]
 struct Slot {
-    channel: BytesChannel,
+    channel: SourceChannel,
     membership: Membership,
     /// Whether it is among `turns`.
     has_turn: bool,
@@ -227,7 +230,7 @@ impl Endpoints {
 
     /// An endpoint's channel.
     #[must_use]
-    pub fn get(&self, id: EndpointId) -> Option<&BytesChannel> {
+    pub fn get(&self, id: EndpointId) -> Option<&SourceChannel> {
         self.slots.get(id.0).map(|slot| &slot.channel)
     }
 
@@ -241,7 +244,7 @@ impl Endpoints {
     }
 
     /// All endpoints.
-    pub fn iter(&self) -> impl Iterator<Item = (EndpointId, &BytesChannel)> {
+    pub fn iter(&self) -> impl Iterator<Item = (EndpointId, &SourceChannel)> {
         self.slots
             .iter()
             .map(|(key, slot)| (EndpointId(key), &slot.channel))
@@ -281,7 +284,7 @@ impl Endpoints {
     pub fn handle_link_lost(&mut self) {
         let all: Vec<_> = self.slots.iter().map(|(key, _)| EndpointId(key)).collect();
         for id in all {
-            self.with(id, BytesChannel::handle_link_lost);
+            self.with(id, SourceChannel::handle_link_lost);
         }
     }
 
@@ -297,6 +300,10 @@ impl Endpoints {
             let Some(frame) = slot.channel.poll_transmit(now) else {
                 // A rate limit may have held it back until a moment that was not known before.
                 self.alarms.set(id.0.place(), slot.channel.poll_timeout());
+                // The source of its message may have failed.
+                if !core::mem::replace(&mut slot.has_news, true) {
+                    self.news.push_back(id);
+                }
                 continue;
             };
             self.note(id);
@@ -347,7 +354,7 @@ impl Endpoints {
     }
 
     /// Does something with a channel, and notes what that channel may have to send or to tell afterwards.
-    fn with(&mut self, id: EndpointId, act: impl FnOnce(&mut BytesChannel)) {
+    fn with(&mut self, id: EndpointId, act: impl FnOnce(&mut SourceChannel)) {
         if let Some(slot) = self.slots.get_mut(id.0) {
             act(&mut slot.channel);
             self.note(id);
@@ -380,7 +387,7 @@ impl Endpoints {
             return Err(full);
         }
         let slot = Box::new(Slot {
-            channel: BytesChannel::new(address, config),
+            channel: SourceChannel::new(address, config),
             membership,
             has_turn: false,
             has_news: false,
@@ -418,10 +425,40 @@ pub struct EndpointMut<'a> {
     id: EndpointId,
 }
 
-impl Deref for EndpointMut<'_> {
-    type Target = BytesChannel;
+impl EndpointMut<'_> {
+    /// Sends a message to one node; see [`Channel::send`](crate::Channel::send).
+    ///
+    /// # Errors
+    /// When the message cannot be sent, or another one is under way; no frame has left then.
+    pub fn send(&mut self, now: Instant, message: Bytes) -> Result<TransferId, SendError> {
+        (**self).send(now, message.into())
+    }
 
-    fn deref(&self) -> &BytesChannel {
+    /// Sends a message to all nodes, which must fit a single frame.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the message needs more than one frame.
+    pub fn send_functional(&mut self, now: Instant, message: Bytes) -> Result<TransferId, SendError> {
+        (**self).send_functional(now, message.into())
+    }
+
+    /// Sends a message to one node whose bytes `source` produces meanwhile.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_from(
+        &mut self,
+        now: Instant,
+        source: impl Payload + Send + 'static,
+    ) -> Result<TransferId, SendError> {
+        (**self).send(now, Outgoing::from_source(source))
+    }
+}
+
+impl Deref for EndpointMut<'_> {
+    type Target = SourceChannel;
+
+    fn deref(&self) -> &SourceChannel {
         let slot = self.endpoints.slots.get(self.id.0);
         &slot
             .expect("looked up when this was made, and borrowed since")
@@ -430,7 +467,7 @@ impl Deref for EndpointMut<'_> {
 }
 
 impl DerefMut for EndpointMut<'_> {
-    fn deref_mut(&mut self) -> &mut BytesChannel {
+    fn deref_mut(&mut self) -> &mut SourceChannel {
         let slot = self.endpoints.slots.get_mut(self.id.0);
         &mut slot
             .expect("looked up when this was made, and borrowed since")

@@ -125,6 +125,12 @@ pub enum TransferError {
     /// The user ended the transfer.
     #[error("N_ERROR: aborted")]
     Aborted,
+    /// The source of the message ended before the announced length.
+    #[error("N_ERROR: the source of the message ended before the announced length")]
+    SourceEnded,
+    /// The source of the message failed.
+    #[error("N_ERROR: the source of the message failed")]
+    SourceFailed,
 }
 
 impl TransferError {
@@ -141,7 +147,7 @@ impl TransferError {
             Self::UnexpectedPdu => NResult::UnexpPdu,
             Self::TooManyWaits { .. } => NResult::WftOvrn,
             Self::Overflow => NResult::BufferOvflw,
-            Self::Link | Self::Aborted => NResult::Error,
+            Self::Link | Self::Aborted | Self::SourceEnded | Self::SourceFailed => NResult::Error,
         }
     }
 }

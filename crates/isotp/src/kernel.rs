@@ -23,6 +23,7 @@ use crate::backend::{Lack, Limits, OpenError};
 use crate::config::{Config, Role};
 use crate::error::SendError;
 use crate::event::{Stats, TransferId};
+use crate::payload::{self, Payload};
 use crate::stream::StreamError;
 
 /// A stream and sink of whole messages over `CAN_ISOTP` sockets of Linux.
@@ -212,6 +213,17 @@ impl KernelIsoTp {
         KernelSending::new(self, message.into(), Target::Physical)
     }
 
+    /// Starts a message to one node whose bytes `source` produces, and shows how it gets on.
+    ///
+    /// The kernel takes whole messages: the source is read to its end here and now, unless the message is
+    /// longer than [`limits`](Self::limits) allow.
+    pub fn start_from(&mut self, source: impl Payload) -> KernelSending<'_> {
+        match payload::collect(source, self.max_send()) {
+            Ok(message) => self.start(message),
+            Err(failure) => KernelSending::failed(self, failure),
+        }
+    }
+
     /// Starts a message to all nodes, which must fit a single frame, and shows how it gets on.
     ///
     /// The first one opens a socket for such messages, which panics outside of a tokio runtime.
@@ -228,6 +240,20 @@ impl KernelIsoTp {
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
         self.start(message).done().await
+    }
+
+    /// Sends a message to one node whose bytes `source` produces meanwhile, and waits until it is on the bus
+    /// as a whole.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the source ended early or failed:
+    /// [`TransferError::SourceEnded`](crate::TransferError::SourceEnded) or
+    /// [`SourceFailed`](crate::TransferError::SourceFailed).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_from(&mut self, source: impl Payload) -> Result<(), StreamError> {
+        self.start_from(source).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is out.

@@ -34,6 +34,7 @@ pub mod network;
 #[cfg(feature = "tokio")]
 mod open;
 mod padding;
+pub mod payload;
 pub mod pci;
 mod rate;
 #[cfg(feature = "alloc")]
@@ -50,9 +51,9 @@ pub use address::{Address, AddressError, RxAddress, Target, TxAddress};
 #[cfg(feature = "tokio")]
 pub use backend::{Backend, Choice, OpenError};
 pub use buffer::{Buffer, SliceBuffer};
-#[cfg(feature = "alloc")]
-pub use channel::BytesChannel;
 pub use channel::Channel;
+#[cfg(feature = "alloc")]
+pub use channel::{BytesChannel, SourceChannel};
 #[cfg(feature = "tokio")]
 pub use codec::PciCodec;
 pub use config::{Config, Duplex, FlowParameters, Role};
@@ -69,6 +70,7 @@ pub use network::{Endpoint, Group, Network};
 #[cfg(feature = "tokio")]
 pub use open::{IsoTp, IsoTpSending, ToLinkAddress, open, open_with};
 pub use padding::{FrameLength, PaddingCheck, PaddingFault};
+pub use payload::Payload;
 pub use pci::{DecodeError, FlowControl, FlowStatus, Pci, Prefix, SequenceNumber};
 pub use rate::RateLimit;
 #[cfg(feature = "alloc")]

@@ -27,6 +27,7 @@ use crate::event::Stats;
 use crate::isotpserver::Client;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 use crate::kernel::KernelIsoTp;
+use crate::payload::{self, Payload};
 use crate::stream::{IsoTpStream, StreamError};
 
 /// Something that names a link.
@@ -370,13 +371,30 @@ impl<L: CanLink> IsoTp<L> {
         }
     }
 
+    /// Starts a message to one node whose bytes `source` produces, and shows how it gets on.
+    ///
+    /// This library sends them as they are produced. The kernel and a server take whole messages, so for them
+    /// the source is read to its end first, here and now, unless the message is longer than they can send:
+    /// [`choice`](Self::choice) tells the limit.
+    pub fn start_from(&mut self, source: impl Payload + Send + 'static) -> IsoTpSending<'_, L> {
+        match &mut self.worker {
+            Inner::User(stream) => IsoTpSending::user(stream.start_from(source)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Inner::Kernel(socket) => IsoTpSending::kernel(socket.start_from(source)),
+            Inner::Server(client) => {
+                let message = payload::collect(source, client.max_send());
+                IsoTpSending::server(client, message)
+            }
+        }
+    }
+
     /// Starts a message to all nodes, which must fit a single frame, and shows how it gets on.
     pub fn start_functional(&mut self, message: impl Into<Bytes>) -> IsoTpSending<'_, L> {
         match &mut self.worker {
             Inner::User(stream) => IsoTpSending::user(stream.start_functional(message)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Inner::Kernel(socket) => IsoTpSending::kernel(socket.start_functional(message)),
-            Inner::Server(client) => IsoTpSending::server(client, Err(SendError::NoFunctional)),
+            Inner::Server(client) => IsoTpSending::server(client, Err(SendError::NoFunctional.into())),
         }
     }
 
@@ -389,6 +407,20 @@ impl<L: CanLink> IsoTp<L> {
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
         self.start(message).done().await
+    }
+
+    /// Sends a message to one node whose bytes `source` produces meanwhile, and waits until it is on the bus
+    /// as a whole.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the source ended early or failed:
+    /// [`TransferError::SourceEnded`](crate::TransferError::SourceEnded) or
+    /// [`SourceFailed`](crate::TransferError::SourceFailed).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_from(&mut self, source: impl Payload + Send + 'static) -> Result<(), StreamError> {
+        self.start_from(source).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is through.

@@ -31,10 +31,11 @@ use wakers::{Half, Wakers};
 
 use crate::address::{Address, Target};
 use crate::alarm::Alarm;
-use crate::channel::BytesChannel;
+use crate::channel::SourceChannel;
 use crate::config::Config;
 use crate::error::SendError;
 use crate::event::{Event, Stats, TransferId};
+use crate::payload::{Outgoing, Payload};
 use crate::stmin::{BlockSize, StMin};
 
 /// Link events taken at once, and frames handed to the link at once.
@@ -74,7 +75,7 @@ enum Confirmation {
 #[derive(Debug)]
 pub struct IsoTpStream<L> {
     link: L,
-    channel: BytesChannel,
+    channel: SourceChannel,
     confirmation: Confirmation,
     origin: Origin,
     now: Instant,
@@ -120,7 +121,7 @@ impl<L: CanLink> IsoTpStream<L> {
         let wakers = Arc::new(Wakers::default());
         Ok(Self {
             link,
-            channel: BytesChannel::new(address, config),
+            channel: SourceChannel::new(address, config),
             confirmation,
             origin: Origin::new(clock()),
             now: Instant::ZERO,
@@ -168,11 +169,20 @@ impl<L: CanLink> IsoTpStream<L> {
     ///
     /// It is not affected by how earlier messages ended.
     pub fn start(&mut self, message: impl Into<Bytes>) -> Sending<'_, L> {
+        let message: Bytes = message.into();
         Sending::new(self, message.into(), Target::Physical)
+    }
+
+    /// Starts a message to one node whose bytes `source` produces meanwhile, and shows how it gets on.
+    ///
+    /// The source is called by whoever polls this stream.
+    pub fn start_from(&mut self, source: impl Payload + Send + 'static) -> Sending<'_, L> {
+        Sending::new(self, Outgoing::from_source(source), Target::Physical)
     }
 
     /// Starts a message to all nodes, which must fit a single frame, and shows how it gets on.
     pub fn start_functional(&mut self, message: impl Into<Bytes>) -> Sending<'_, L> {
+        let message: Bytes = message.into();
         Sending::new(self, message.into(), Target::Functional)
     }
 
@@ -185,6 +195,20 @@ impl<L: CanLink> IsoTpStream<L> {
     /// When the future is dropped, the message is sent not at all or under way, and then goes on being sent.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
         self.start(message).done().await
+    }
+
+    /// Sends a message to one node whose bytes `source` produces meanwhile, and waits until it is on the bus
+    /// as a whole.
+    ///
+    /// # Errors
+    /// When it cannot be sent, or failed on the way, or the source did:
+    /// [`TransferError::SourceEnded`](crate::TransferError::SourceEnded) or
+    /// [`SourceFailed`](crate::TransferError::SourceFailed).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_from(&mut self, source: impl Payload + Send + 'static) -> Result<(), StreamError> {
+        self.start_from(source).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is on the bus.
@@ -336,7 +360,7 @@ impl<L: CanLink> Sink<Bytes> for IsoTpStream<L> {
 
     fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), StreamError> {
         let now = self.now;
-        match self.channel.send(now, message) {
+        match self.channel.send(now, message.into()) {
             Ok(id) => {
                 self.fed = Some(id);
                 Ok(())

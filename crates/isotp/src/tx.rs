@@ -7,15 +7,18 @@ use core::time::Duration;
 
 use can_link::CanFrame;
 use tinwire_time::{Instant, TimerTable};
-use transfer::{Kind, Phase, Transfer};
+use transfer::{Fingerprint, Kind, Phase, Transfer};
 
 use crate::address::{Target, TxAddress};
 use crate::config::{Config, FlowParameters, Micros, Role};
 use crate::error::{IgnoreReason, SendError, Timeout, TransferError};
 use crate::event::{Event, Report, TransferId};
+use crate::payload::Payload;
 use crate::pci::{FlowControl, FlowStatus, Pci, SequenceNumber};
 use crate::rate::Limiter;
 
+/// Data bytes of a frame, at most.
+const MAX_PART: usize = 64;
 /// Frames handed out and not confirmed yet, at most. Only without a gap is it ever more than one.
 const MAX_UNCONFIRMED: u8 = 32;
 /// Within a block, consecutive frames from one progress event to the next, at most. More than can be
@@ -31,7 +34,7 @@ pub(crate) struct Tx<T> {
     last_id: TransferId,
 }
 
-impl<T: AsRef<[u8]>> Tx<T> {
+impl<T: Payload> Tx<T> {
     pub(crate) const fn new() -> Self {
         Self {
             transfer: None,
@@ -54,7 +57,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
     /// The running transfer, how much of it was handed out, and its length.
     pub(crate) fn progress(&self) -> Option<(TransferId, u32, u32)> {
         let transfer = self.transfer.as_ref()?;
-        Some((transfer.id, sent(transfer.offset), transfer.len))
+        Some((transfer.id, transfer.offset, transfer.len))
     }
 
     pub(crate) fn start(
@@ -64,21 +67,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
         config: &Config,
         address: &TxAddress,
     ) -> Result<TransferId, SendError> {
-        let len = payload.as_ref().len();
-        let single = config.data_link.max_single_len(address.prefix());
-        match (config.role, target) {
-            (Role::Listener, _) => return Err(SendError::Listener),
-            _ if len == 0 => return Err(SendError::Empty),
-            (_, Target::Functional) if len > single => {
-                return Err(SendError::FunctionalTooLong { len, max: single });
-            }
-            _ if !self.is_idle() => return Err(SendError::Busy),
-            _ => {}
-        }
-        let Ok(len) = u32::try_from(len) else {
-            let max = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
-            return Err(SendError::TooLong { len, max });
-        };
+        let len = self.check(payload.message_len(), target, config, address)?;
         self.last_id = TransferId(self.last_id.0 + 1);
         self.transfer = Some(Transfer {
             id: self.last_id,
@@ -87,6 +76,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
             target,
             phase: Phase::Start,
             offset: 0,
+            head: Fingerprint::default(),
             head_unconfirmed: false,
             unconfirmed: 0,
             next: SequenceNumber::FIRST,
@@ -98,7 +88,35 @@ impl<T: AsRef<[u8]>> Tx<T> {
         Ok(self.last_id)
     }
 
-    pub(crate) fn poll(&mut self, now: Instant, config: &Config, address: &TxAddress) -> Option<CanFrame> {
+    /// What can be said against a message of `len` bytes, or its length.
+    pub(crate) fn check(
+        &self,
+        len: usize,
+        target: Target,
+        config: &Config,
+        address: &TxAddress,
+    ) -> Result<u32, SendError> {
+        let single = config.data_link.max_single_len(address.prefix());
+        match (config.role, target) {
+            (Role::Listener, _) => return Err(SendError::Listener),
+            _ if len == 0 => return Err(SendError::Empty),
+            (_, Target::Functional) if len > single => {
+                return Err(SendError::FunctionalTooLong { len, max: single });
+            }
+            _ if !self.is_idle() => return Err(SendError::Busy),
+            _ => {}
+        }
+        let max = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+        u32::try_from(len).map_err(|_| SendError::TooLong { len, max })
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        address: &TxAddress,
+        report: &mut Report,
+    ) -> Option<CanFrame> {
         let transfer = self.transfer.as_mut()?;
         let pci = match transfer.phase {
             Phase::WaitFlow { .. } | Phase::Finishing => return None,
@@ -114,27 +132,33 @@ impl<T: AsRef<[u8]>> Tx<T> {
                 }
             }
         };
-        let id = address.id(transfer.target);
-        let (frame, taken) =
-            config
-                .data_link
-                .frame(id, address.address_byte(), pci, transfer.rest(), config.padding);
+        let link = &config.data_link;
+        let (len, taken) = link.part(address.prefix().len(), pci, transfer.rest(), config.padding);
+        // Before its bytes are taken: a source gives them once.
         if let Some(limit) = &config.rate_limit
-            && let Err(due) = self.limiter.admit(now, frame.payload().len(), limit)
+            && let Err(due) = self.limiter.admit(now, len, limit)
         {
             self.timers.start(Kind::Rate, due);
             return None;
         }
+        let mut room = [0; MAX_PART];
+        let part = room.get_mut(..taken).unwrap_or_default();
+        if let Err(error) = transfer.take(part) {
+            self.fail(error, report);
+            return None;
+        }
+        let id = address.id(transfer.target);
+        let (frame, _) = link.frame(id, address.address_byte(), pci, part, config.padding);
         self.timers.stop(Kind::Gap);
         self.timers.stop(Kind::Rate);
         if transfer.all_confirmed() {
             self.timers.start(Kind::NAs, config.n_as.after(now));
         }
-        transfer.offset += taken;
         transfer.phase = match transfer.phase {
             Phase::Start => {
+                transfer.head = Fingerprint::of(part);
                 transfer.head_unconfirmed = true;
-                if transfer.rest().is_empty() {
+                if transfer.rest() == 0 {
                     Phase::Finishing
                 } else {
                     Phase::WaitFlow { waits: 0 }
@@ -144,7 +168,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
                 transfer.unconfirmed += 1;
                 transfer.next = transfer.next.after(1);
                 match left.map(|left| left - 1) {
-                    _ if transfer.rest().is_empty() => Phase::Finishing,
+                    _ if transfer.rest() == 0 => Phase::Finishing,
                     Some(0) => Phase::WaitFlow { waits: 0 },
                     left => Phase::Sending { left, gap },
                 }
@@ -229,7 +253,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
         }
         transfer.unconfirmed = 0;
         // With no more than the first frame out, nothing is answered that was not told.
-        if waits == 0 && transfer.offset > transfer.frame_len.into() {
+        if waits == 0 && transfer.offset > u32::from(transfer.frame_len) {
             transfer.report_progress(now, report);
         }
         self.timers.stop(Kind::NAs);
@@ -286,7 +310,7 @@ impl<T: AsRef<[u8]>> Tx<T> {
             report.event(Event::SendFailed {
                 id: transfer.id,
                 error,
-                sent: sent(transfer.offset),
+                sent: transfer.offset,
                 len: transfer.len,
             });
         }
@@ -306,10 +330,6 @@ fn head(len: u32, config: &Config, address: &TxAddress) -> Pci {
         }
         _ => Pci::FirstFrame { len },
     }
-}
-
-fn sent(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 impl<T> Tx<T> {

@@ -5,11 +5,11 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use can_link::{CanFrame, ExtendedId, Id, StandardId};
 use isotp::{
-    Address, BlockSize, BytesChannel, Config, DataLink, Duplex, EndpointId, Endpoints, Event, Padding,
-    RateLimit, Role, StMin, Target, TransferId,
+    Address, BlockSize, BytesChannel, Channel, Config, DataLink, Duplex, EndpointId, Endpoints, Event,
+    Padding, Payload, RateLimit, Role, StMin, Target, TransferId,
 };
 use proptest::prelude::*;
 use tinwire_time::Instant;
@@ -234,10 +234,15 @@ fn message(len: usize) -> Bytes {
     (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
 }
 
-fn send(channel: &mut BytesChannel, now: Instant, len: usize, target: Target) -> Seen {
+fn send<T: Payload + From<Bytes>>(
+    channel: &mut Channel<T, BytesMut>,
+    now: Instant,
+    len: usize,
+    target: Target,
+) -> Seen {
     let sent = match target {
-        Target::Physical => channel.send(now, message(len)),
-        Target::Functional => channel.send_functional(now, message(len)),
+        Target::Physical => channel.send(now, message(len).into()),
+        Target::Functional => channel.send_functional(now, message(len).into()),
     };
     Seen::Sent(sent.ok())
 }
@@ -281,7 +286,7 @@ proptest! {
                 }
                 Op::Send { who, len, target } => {
                     let mut channel = shared.endpoints.get_mut(shared.ids[who]).unwrap();
-                    let seen = send(&mut channel, now, len, target);
+                    let seen = send(&mut *channel, now, len, target);
                     drop(channel);
                     shared.record.see(who, seen);
                     let seen = send(&mut alone.channels[who], now, len, target);

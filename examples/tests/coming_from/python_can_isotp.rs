@@ -216,7 +216,9 @@ async fn calls() -> Outcome {
     stack.feed(message.clone()).await?;
     stack.flush().await?;
     let (generator, size) = (0..=255, 7);
-    stack.send(generator.take(size).collect::<Bytes>()).await?;
+    stack
+        .send_from(isotp::payload::FromIter::new(size, generator))
+        .await?;
     timeout(Duration::from_secs(1), stack.send(message.clone())).await??;
     drop(stack.start(message));
     assert!(timeout(Duration::from_secs(1), stack.recv()).await.is_err());
@@ -265,6 +267,7 @@ fn describe(error: &StreamError) -> &'static str {
         TransferError::UnexpectedPdu => "interrupted",
         TransferError::TooManyWaits { max } => "wait frames",
         TransferError::Overflow => "overflow",
+        TransferError::SourceEnded => "bad generator",
         _ => "not there",
     };
     match error {

@@ -13,6 +13,7 @@ use crate::address::{Address, Target};
 use crate::config::Config;
 use crate::event::{Event, Stats, TransferId};
 use crate::network;
+use crate::payload::Payload;
 use crate::stmin::{BlockSize, StMin};
 use crate::stream::StreamError;
 
@@ -52,6 +53,17 @@ impl Endpoint {
         block_on(self.endpoint.send(message))
     }
 
+    /// Sends a message to one node whose bytes `source` produces meanwhile, and waits until it is on the bus
+    /// as a whole.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the source ended early or failed:
+    /// [`TransferError::SourceEnded`](crate::TransferError::SourceEnded) or
+    /// [`SourceFailed`](crate::TransferError::SourceFailed).
+    pub fn send_from(&self, source: impl Payload + Send + 'static) -> Result<(), StreamError> {
+        block_on(self.endpoint.send_from(source))
+    }
+
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is on the bus.
     ///
     /// # Errors
@@ -68,6 +80,14 @@ impl Endpoint {
     /// Starts a message to all nodes, which must fit a single frame.
     pub fn start_functional(&self, message: impl Into<Bytes>) -> Sending {
         Sending::new(self.endpoint.start_functional(message), Arc::clone(&self.runner))
+    }
+
+    /// Starts a message to one node whose bytes `source` produces meanwhile, and shows how it gets on.
+    ///
+    /// The source is called by the network's thread; see
+    /// [`start_from`](crate::Endpoint::start_from) there.
+    pub fn start_from(&self, source: impl Payload + Send + 'static) -> Sending {
+        Sending::new(self.endpoint.start_from(source), Arc::clone(&self.runner))
     }
 
     /// Waits for the next message; `None` when none is there within `timeout`. Without a timeout it waits for

@@ -39,6 +39,20 @@ fn pair() -> (Endpoint, Endpoint, VirtualBus) {
 }
 
 #[test]
+fn a_message_is_sent_from_a_source() {
+    let (tester, ecu, _bus) = pair();
+    let source = crate::payload::FromIter::new(500, payload(500));
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| tester.send_from(source));
+        assert_eq!(ecu.recv(LONG).unwrap(), Some(payload(500)));
+        sending.join().unwrap().unwrap();
+    });
+    let short = crate::payload::FromIter::new(500, payload(0));
+    let failed = tester.start_from(short).done().unwrap_err();
+    assert_eq!(failed.n_result(), Some(NResult::Error), "{failed}");
+}
+
+#[test]
 fn messages_go_both_ways_without_a_runtime() {
     let (tester, ecu, _bus) = pair();
     for len in [1, 8, 500] {

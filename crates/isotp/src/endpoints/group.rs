@@ -199,7 +199,7 @@ impl Endpoints {
 
     /// The channels of endpoints that are on their own.
     #[cfg(feature = "tokio")]
-    pub(crate) fn singles(&self) -> impl Iterator<Item = &crate::BytesChannel> {
+    pub(crate) fn singles(&self) -> impl Iterator<Item = &crate::SourceChannel> {
         let single = |slot: &&super::Slot| matches!(slot.membership, Membership::None);
         let slots = self.slots.iter().map(|(_, slot)| &**slot);
         slots.filter(single).map(|slot| &slot.channel)

@@ -221,7 +221,7 @@ fn an_idle_endpoint_takes_less_than_a_kibibyte() {
     assert!(
         each < 1024,
         "{each} bytes, {} of them the channel",
-        size_of::<BytesChannel>()
+        size_of::<SourceChannel>()
     );
 }
 

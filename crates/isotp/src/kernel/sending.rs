@@ -55,6 +55,12 @@ impl<'a> KernelSending<'a> {
         Self { socket, step }
     }
 
+    /// One that failed before the kernel was asked.
+    pub(super) const fn failed(socket: &'a mut KernelIsoTp, failure: StreamError) -> Self {
+        let step = Step::Failed(failure);
+        Self { socket, step }
+    }
+
     /// The message's number; `None` while the kernel has not taken it, and when it is over.
     #[must_use]
     pub const fn id(&self) -> Option<TransferId> {

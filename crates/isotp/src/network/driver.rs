@@ -15,7 +15,7 @@ use super::filters::{Confirmation, filters};
 use super::shared::{Shared, State, again};
 use crate::address::TxAddress;
 use crate::alarm::Alarm;
-use crate::channel::BytesChannel;
+use crate::channel::SourceChannel;
 use crate::endpoints::EndpointId;
 use crate::pci::Pci;
 
@@ -182,7 +182,7 @@ impl<L: CanLink> Driver<L> {
         }
         let follows = |id: EndpointId, frame: &CanFrame| {
             // What failed is what it sends; what it receives goes on.
-            let answers = |channel: &BytesChannel| is_flow_control(frame, channel.address().tx());
+            let answers = |channel: &SourceChannel| is_flow_control(frame, channel.address().tx());
             !withdrawn.contains(&id) || state.endpoints.get(id).is_some_and(answers)
         };
         let all = self.owners.drain(..).zip(self.outgoing.drain(..));

@@ -18,6 +18,7 @@ use crate::address::{Address, Target};
 use crate::config::Config;
 use crate::endpoints::EndpointId;
 use crate::event::{Event, Stats, TransferId};
+use crate::payload::{Outgoing, Payload};
 use crate::stmin::{BlockSize, StMin};
 use crate::stream::StreamError;
 
@@ -124,11 +125,22 @@ impl Endpoint {
     /// further one is refused as busy, which what this returns tells, and
     /// [`NetworkStats::sends_refused`](super::NetworkStats::sends_refused) counts.
     pub fn start(&self, message: impl Into<Bytes>) -> Sending {
+        let message: Bytes = message.into();
         Sending::new(self.user.shared(), self.id, message.into(), Target::Physical)
+    }
+
+    /// Starts a message to one node whose bytes `source` produces meanwhile, and shows how it gets on.
+    ///
+    /// The network's task calls the source while it has the network locked: a source that used one of the
+    /// network's handles would wait for ever.
+    pub fn start_from(&self, source: impl Payload + Send + 'static) -> Sending {
+        let message = Outgoing::from_source(source);
+        Sending::new(self.user.shared(), self.id, message, Target::Physical)
     }
 
     /// Starts a message to all nodes, which must fit a single frame, and shows how it gets on.
     pub fn start_functional(&self, message: impl Into<Bytes>) -> Sending {
+        let message: Bytes = message.into();
         Sending::new(self.user.shared(), self.id, message.into(), Target::Functional)
     }
 
@@ -141,6 +153,20 @@ impl Endpoint {
     /// When the future is dropped before it was polled, the message is not sent; later, it goes on.
     pub async fn send(&self, message: impl Into<Bytes>) -> Result<(), StreamError> {
         self.start(message).done().await
+    }
+
+    /// Sends a message to one node whose bytes `source` produces meanwhile, and waits until it is on the bus
+    /// as a whole.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the source ended early or failed:
+    /// [`TransferError::SourceEnded`](crate::TransferError::SourceEnded) or
+    /// [`SourceFailed`](crate::TransferError::SourceFailed).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_from(&self, source: impl Payload + Send + 'static) -> Result<(), StreamError> {
+        self.start_from(source).done().await
     }
 
     /// Sends a message to all nodes, which must fit a single frame, and waits until it is on the bus.
@@ -296,7 +322,7 @@ impl Sink<Bytes> for Endpoint {
     fn start_send(self: Pin<&mut Self>, message: Bytes) -> Result<(), StreamError> {
         let mut state = self.user.lock();
         state.tick();
-        state.post(self.id, message, Target::Physical, Sender::Sink);
+        state.post(self.id, message.into(), Target::Physical, Sender::Sink);
         // One that cannot be sent was refused at once.
         let failure = state.seat(self.id).and_then(|seat| seat.outbox.failure.take());
         failure.map_or(Ok(()), Err)

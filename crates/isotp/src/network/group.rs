@@ -79,6 +79,7 @@ impl Group {
     /// Gives up what waits, and starts a request.
     pub(crate) fn ask(&self, payload: impl Into<Bytes>) -> Sending {
         self.user.lock().forget_answers(self.id);
+        let payload: Bytes = payload.into();
         Sending::new(
             self.user.shared(),
             self.sender,

@@ -3,7 +3,6 @@
 use alloc::collections::VecDeque;
 use std::string::ToString;
 
-use bytes::Bytes;
 use can_link::LinkError;
 
 use super::shared::State;
@@ -11,6 +10,7 @@ use crate::address::Target;
 use crate::endpoints::{EndpointId, EndpointMut, Key};
 use crate::error::{SendError, TransferError};
 use crate::event::{SendState, TransferId};
+use crate::payload::{Outgoing, Payload as _};
 use crate::stream::StreamError;
 
 /// Messages that wait behind the one that is being sent, per endpoint. A further one is refused as busy.
@@ -37,7 +37,7 @@ pub(super) struct Letter {
 /// A message that waits for the one before it.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) message: Bytes,
+    pub(super) message: Outgoing,
     pub(super) target: Target,
     pub(super) sender: Sender,
 }
@@ -68,7 +68,7 @@ impl Outbox {
 
 impl State {
     /// Hands a message to an endpoint: to its channel, or behind the messages before it.
-    pub(super) fn post(&mut self, id: EndpointId, message: Bytes, target: Target, sender: Sender) {
+    pub(super) fn post(&mut self, id: EndpointId, message: Outgoing, target: Target, sender: Sender) {
         let ended = self.end.is_some();
         let refused = match self.seat(id) {
             Some(seat) if seat.outbox.queue.len() >= MAX_QUEUED => Some(SendError::Busy.into()),
@@ -255,7 +255,7 @@ pub(super) fn aborted(id: TransferId, sent: u32, len: u32) -> StreamError {
 }
 
 /// The failure of a message that no channel ever had.
-pub(super) fn aborted_early(message: &Bytes) -> StreamError {
-    let len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+pub(super) fn aborted_early(message: &Outgoing) -> StreamError {
+    let len = u32::try_from(message.message_len()).unwrap_or(u32::MAX);
     aborted(TransferId::default(), 0, len)
 }

@@ -6,7 +6,6 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use bytes::Bytes;
 use can_link::LinkError;
 use futures_core::Stream;
 
@@ -15,6 +14,7 @@ use super::shared::Shared;
 use crate::address::Target;
 use crate::endpoints::{EndpointId, Key};
 use crate::event::{SendState, TransferId};
+use crate::payload::Outgoing;
 use crate::stream::{Fate, StreamError};
 
 /// A message that was started, as a stream of [`SendState`]s that ends behind `Done` or an error.
@@ -31,7 +31,7 @@ pub struct Sending {
 }
 
 impl Sending {
-    pub(super) fn new(shared: &Arc<Shared>, endpoint: EndpointId, message: Bytes, target: Target) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, endpoint: EndpointId, message: Outgoing, target: Target) -> Self {
         let mut state = shared.lock();
         state.tick();
         let letter = state.letters.insert(Letter::default());

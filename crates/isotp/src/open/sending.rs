@@ -11,7 +11,7 @@ use can_link::link::CanLink;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::error::{SendError, TransferError};
+use crate::error::TransferError;
 use crate::event::{SendState, TransferId};
 use crate::isotpserver::Client;
 #[cfg(all(feature = "linux", target_os = "linux"))]
@@ -114,10 +114,10 @@ impl<'a, L: CanLink> IsoTpSending<'a, L> {
         Self { worker }
     }
 
-    pub(super) fn server(client: &'a mut Client, message: Result<Bytes, SendError>) -> Self {
+    pub(super) fn server(client: &'a mut Client, message: Result<Bytes, StreamError>) -> Self {
         let step = match message {
             Ok(message) => Step::Waiting { message, told: false },
-            Err(error) => Step::Failed(error.into()),
+            Err(error) => Step::Failed(error),
         };
         Self {
             worker: Inner::Server(ServerSending { client, step }),

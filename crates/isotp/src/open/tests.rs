@@ -55,6 +55,10 @@ async fn states_messages_and_functional_requests_pass_through_one_face() {
     assert_eq!(states.last(), Some(&SendState::Done));
     assert_eq!(received.unwrap().unwrap(), vec![7; 20]);
     assert_eq!(tester.stats().messages_sent, 1);
+    let source = payload::FromIter::new(20, core::iter::repeat(8));
+    let (sent, received) = tokio::join!(tester.send_from(source), ecu.recv());
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), vec![8; 20]);
     let (sent, received) = tokio::join!(ecu.send_functional(vec![1]), tester.recv_with_target());
     sent.unwrap();
     // In normal addressing without an identifier of their own, functional messages look like others.
@@ -87,9 +91,9 @@ async fn a_server_is_one_more_worker_behind_the_same_face() {
     let link = std::format!("isotpserver://{}", listener.local_addr().unwrap());
     let server = async {
         let (mut io, _) = listener.accept().await.unwrap();
-        let mut text = [0; 6];
+        let mut text = [0; 10];
         io.read_exact(&mut text).await.unwrap();
-        assert_eq!(&text, b"<3e00>");
+        assert_eq!(&text, b"<3e00><77>");
         io.write_all(b"<7E00>\n").await.unwrap();
         io
     };
@@ -103,6 +107,11 @@ async fn a_server_is_one_more_worker_behind_the_same_face() {
             .map(Result::unwrap)
             .collect::<Vec<_>>();
         assert_eq!(states.await, [SendState::Queued, SendState::Done]);
+        // It takes whole messages, so a source is read to its end, or nothing is sent.
+        let sevens = |len| payload::FromIter::new(len, [0x77]);
+        let short = client.send_from(sevens(2)).await.unwrap_err();
+        assert_eq!(short.progress().map(|progress| progress.done), Some(0), "{short}");
+        client.send_from(sevens(1)).await.unwrap();
         let answer = client.recv_with_target().await.unwrap().unwrap();
         assert_eq!(answer, (Target::Physical, Bytes::from_static(&[0x7E, 0])));
         let refused = client.send_functional(vec![1]).await.unwrap_err();
@@ -112,7 +121,7 @@ async fn a_server_is_one_more_worker_behind_the_same_face() {
         );
         assert_eq!(
             (client.stats().messages_sent, client.stats().messages_received),
-            (1, 1)
+            (2, 1)
         );
     };
     tokio::join!(server, client);

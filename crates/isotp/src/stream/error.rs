@@ -144,6 +144,8 @@ impl From<StreamError> for io::Error {
                     NResult::BufferOvflw => io::ErrorKind::StorageFull,
                     NResult::WrongSn | NResult::InvalidFs | NResult::UnexpPdu => io::ErrorKind::InvalidData,
                     NResult::Error if *error == TransferError::Aborted => io::ErrorKind::Interrupted,
+                    NResult::Error if *error == TransferError::SourceEnded => io::ErrorKind::UnexpectedEof,
+                    NResult::Error if *error == TransferError::SourceFailed => io::ErrorKind::Other,
                     NResult::Error => io::ErrorKind::NotConnected,
                 }
             }

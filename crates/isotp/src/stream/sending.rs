@@ -2,10 +2,10 @@
 
 use core::fmt;
 use core::future::poll_fn;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use can_link::LinkError;
 use can_link::link::CanLink;
 use futures_core::Stream;
@@ -16,6 +16,7 @@ use super::wakers::Half;
 use crate::address::Target;
 use crate::error::{SendError, TransferError};
 use crate::event::{Event, SendState, TransferId};
+use crate::payload::{Outgoing, Payload as _};
 
 /// A message that was started, as a stream of [`SendState`]s that ends behind `Done` or an error.
 ///
@@ -60,7 +61,7 @@ pub struct Sending<'a, L> {
 #[derive(Debug)]
 enum Step {
     /// Another message is under way.
-    Waiting { message: Bytes, target: Target },
+    Waiting { message: Outgoing, target: Target },
     /// The channel has it; its fate comes to [`IsoTpStream::tracked`].
     Given(TransferId),
     /// It ended, and that is not told yet.
@@ -113,7 +114,7 @@ impl Tracked {
 }
 
 impl<'a, L: CanLink> Sending<'a, L> {
-    pub(super) fn new(stream: &'a mut IsoTpStream<L>, message: Bytes, target: Target) -> Self {
+    pub(super) fn new(stream: &'a mut IsoTpStream<L>, message: Outgoing, target: Target) -> Self {
         let mut sending = Self {
             stream,
             step: Step::Waiting { message, target },
@@ -128,22 +129,28 @@ impl<'a, L: CanLink> Sending<'a, L> {
         let Step::Waiting { message, target } = &self.step else {
             return;
         };
-        let channel = &mut self.stream.channel;
-        let given = if self.stream.ended {
+        let stream = &mut *self.stream;
+        let checked = stream.channel.check(message.message_len(), *target);
+        if !stream.ended && checked == Err(SendError::Busy) {
+            return;
+        }
+        let before = mem::replace(&mut self.step, Step::Over(Fate::LinkLost));
+        let Step::Waiting { message, target } = before else {
+            return;
+        };
+        let given = if stream.ended {
             Err(LinkError::Closed.into())
         } else {
-            channel
-                .send_to(self.stream.now, message.clone(), *target)
-                .map_err(StreamError::from)
+            let given = stream.channel.send_to(stream.now, message, target);
+            given.map_err(StreamError::from)
         };
         self.step = match given {
             Ok(id) => {
                 let state = SendState::Queued;
                 let failure = None;
-                self.stream.tracked = Some(Tracked { id, state, failure });
+                stream.tracked = Some(Tracked { id, state, failure });
                 Step::Given(id)
             }
-            Err(StreamError::NotSent(SendError::Busy)) => return,
             Err(error) => Step::Ended(Err(error)),
         };
     }
@@ -163,7 +170,7 @@ impl<'a, L: CanLink> Sending<'a, L> {
     pub fn abort(&mut self) {
         match &self.step {
             Step::Waiting { message, .. } => {
-                let len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+                let len = u32::try_from(message.message_len()).unwrap_or(u32::MAX);
                 self.step = Step::Ended(Err(StreamError::SendFailed {
                     id: TransferId::default(),
                     error: TransferError::Aborted,
@@ -214,7 +221,7 @@ impl<'a, L: CanLink> Sending<'a, L> {
                 Poll::Ready(None) => {}
             }
         }
-        match core::mem::replace(&mut self.step, Step::Over(Fate::Done)) {
+        match mem::replace(&mut self.step, Step::Over(Fate::Done)) {
             Step::Ended(Ok(())) => Poll::Ready(Some(Ok(SendState::Done))),
             Step::Ended(Err(error)) => {
                 self.step = Step::Over(Fate::of(&error));

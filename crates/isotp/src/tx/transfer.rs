@@ -2,10 +2,11 @@
 
 use tinwire_time::Instant;
 
-use super::sent;
 use crate::address::Target;
 use crate::config::Micros;
+use crate::error::TransferError;
 use crate::event::{Event, Report, TransferId};
+use crate::payload::{Payload, SourceFailed};
 use crate::pci::{FlowControl, Pci, SequenceNumber};
 
 /// Where a transfer stands.
@@ -57,6 +58,26 @@ impl From<Kind> for usize {
     }
 }
 
+/// What is kept of a message's first bytes to know their echo: a source does not give them twice.
+///
+/// FNV-1a of 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint(u32);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(0x811C_9DC5)
+    }
+}
+
+impl Fingerprint {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        bytes.iter().fold(Self::default(), |Self(hash), byte| {
+            Self((hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+        })
+    }
+}
+
 pub(super) struct Transfer<T> {
     pub(super) id: TransferId,
     pub(super) payload: T,
@@ -64,7 +85,9 @@ pub(super) struct Transfer<T> {
     pub(super) target: Target,
     pub(super) phase: Phase,
     /// Bytes handed out.
-    pub(super) offset: usize,
+    pub(super) offset: u32,
+    /// Of the data of the single or first frame, once that was handed out.
+    pub(super) head: Fingerprint,
     /// Whether the single or first frame is out and not confirmed.
     pub(super) head_unconfirmed: bool,
     /// Consecutive frames out and not confirmed; the last ones before `next`.
@@ -80,9 +103,23 @@ pub(super) struct Transfer<T> {
     pub(super) reported: Instant,
 }
 
-impl<T: AsRef<[u8]>> Transfer<T> {
-    pub(super) fn rest(&self) -> &[u8] {
-        self.payload.as_ref().get(self.offset..).unwrap_or_default()
+impl<T: Payload> Transfer<T> {
+    /// Bytes to hand out yet.
+    pub(super) fn rest(&self) -> usize {
+        usize::try_from(self.len - self.offset).unwrap_or(usize::MAX)
+    }
+
+    /// Fills `part`, which is not longer than the rest, with the bytes that are next.
+    pub(super) fn take(&mut self, part: &mut [u8]) -> Result<(), TransferError> {
+        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        match self.payload.supply(offset, part) {
+            Ok(had) if had < part.len() => Err(TransferError::SourceEnded),
+            Ok(_) => {
+                self.offset += u32::try_from(part.len()).unwrap_or(0);
+                Ok(())
+            }
+            Err(SourceFailed) => Err(TransferError::SourceFailed),
+        }
     }
 
     pub(super) fn all_confirmed(&self) -> bool {
@@ -91,8 +128,8 @@ impl<T: AsRef<[u8]>> Transfer<T> {
 
     /// Bytes whose frames were confirmed.
     pub(super) fn confirmed(&self) -> u32 {
-        let waiting = usize::from(self.unconfirmed) * usize::from(self.frame_len);
-        sent(self.offset.saturating_sub(waiting))
+        let waiting = u32::from(self.unconfirmed) * u32::from(self.frame_len);
+        self.offset.saturating_sub(waiting)
     }
 
     /// Tells how much is confirmed, and counts from there.
@@ -114,7 +151,7 @@ impl<T: AsRef<[u8]>> Transfer<T> {
             Pci::FirstFrame { len } => len == self.len,
             Pci::ConsecutiveFrame { .. } | Pci::FlowControl(_) => false,
         };
-        is_as_long && self.payload.as_ref().starts_with(data)
+        is_as_long && self.head == Fingerprint::of(data)
     }
 
     /// Whether this can be a frame that is out and not confirmed.

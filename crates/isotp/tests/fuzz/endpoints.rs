@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use can_link::{CanFrame, StandardId};
 use isotp::endpoints::Endpoints;
-use isotp::{Address, BytesChannel, EndpointId, Event, GroupId, Responders, Target, TxAddress};
+use isotp::{Address, EndpointId, Event, GroupId, Responders, SourceChannel, Target, TxAddress};
 use tinwire_time::Instant;
 
 use crate::input::{Input, frame};
@@ -38,7 +38,7 @@ pub(crate) fn run(bytes: &[u8]) {
 struct Bus {
     endpoints: Endpoints,
     /// The like of each endpoint that is in no group.
-    alone: BTreeMap<EndpointId, BytesChannel>,
+    alone: BTreeMap<EndpointId, SourceChannel>,
     groups: Vec<GroupId>,
     /// Frames that were neither confirmed nor refused.
     handed_out: Vec<(EndpointId, CanFrame)>,
@@ -88,7 +88,7 @@ impl Bus {
         let (address, (config, _)) = (Self::address(input), input.config());
         match self.endpoints.insert(address, config) {
             Ok(id) => {
-                let before = self.alone.insert(id, BytesChannel::new(address, config));
+                let before = self.alone.insert(id, SourceChannel::new(address, config));
                 assert!(before.is_none(), "an endpoint with the name of another");
             }
             Err(error) => assert_ne!(error.to_string(), ""),
@@ -140,10 +140,10 @@ impl Bus {
         let mut endpoint = self.endpoints.get_mut(id).unwrap();
         let alone = self.alone.get_mut(&id).unwrap();
         if is_functional {
-            let expected = alone.send_functional(self.now, payload.clone());
+            let expected = alone.send_functional(self.now, payload.clone().into());
             assert_eq!(endpoint.send_functional(self.now, payload), expected);
         } else {
-            let expected = alone.send(self.now, payload.clone());
+            let expected = alone.send(self.now, payload.clone().into());
             assert_eq!(endpoint.send(self.now, payload), expected);
         }
     }
@@ -221,7 +221,7 @@ impl Bus {
         let kind = input.byte();
         if kind == 0 {
             self.endpoints.handle_link_lost();
-            self.alone.values_mut().for_each(BytesChannel::handle_link_lost);
+            self.alone.values_mut().for_each(SourceChannel::handle_link_lost);
         }
         let Some(id) = self.choose(input) else { return };
         let mut endpoint = self.endpoints.get_mut(id).unwrap();

@@ -8,13 +8,14 @@ use core::time::Duration;
 use std::sync::Mutex;
 use std::vec::Vec;
 
+use bytes::Bytes;
 use can_link::StandardId;
 use can_link::virtual_bus::{VirtualBus, VirtualPort};
 use futures::{FutureExt, SinkExt, StreamExt, TryStreamExt};
 
 use super::*;
 use crate::address::Address;
-use crate::channel::BytesChannel;
+use crate::channel::SourceChannel;
 use crate::config::{Config, Duplex};
 use crate::error::{NResult, Timeout};
 use crate::rate::RateLimit;
@@ -195,7 +196,7 @@ async fn an_abort_from_another_task_wakes_the_one_that_waits() {
 async fn a_rate_limit_takes_its_time_and_wakes_the_sender() {
     let (mut a, mut b) = pair(Config::default());
     let limit = RateLimit::new(8_000, Duration::from_millis(100)).unwrap();
-    a.channel = BytesChannel::new(*a.channel.address(), Config::default().rate_limit(Some(limit)));
+    a.channel = SourceChannel::new(*a.channel.address(), Config::default().rate_limit(Some(limit)));
     let start = tokio::time::Instant::now();
     let (sent, received) = tokio::join!(a.send(payload(300)), b.recv());
     sent.unwrap();
@@ -210,7 +211,7 @@ async fn with_half_duplex_a_message_goes_out_when_the_one_that_comes_in_is_compl
     let half = Config::default().duplex(Duplex::Half);
     let slow = half.st_min(StMin::from_millis(50).unwrap());
     let (mut a, mut b) = pair(slow);
-    a.channel = BytesChannel::new(*a.channel.address(), half);
+    a.channel = SourceChannel::new(*a.channel.address(), half);
     let asking = async {
         a.send(payload(20)).await.unwrap();
         a.recv().await.unwrap().unwrap()

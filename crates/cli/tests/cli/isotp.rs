@@ -175,6 +175,47 @@ fn a_message_may_be_a_file() {
     place.run(&["isotp", "send", "3E00", "-D", "4"]).status(2);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_goes_from_one_process_to_another_as_it_is() {
+    let place = Place::new();
+    let bytes: Vec<u8> = (0..3000_u32)
+        .map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1])
+        .collect();
+    place.write("fw.bin", &bytes);
+    let words = "isotp recv -s 7E8 -d 7E0 bus:car --deadline 100s --json";
+    let words: Vec<_> = words.split(' ').collect();
+    let mut receiver = place.command(&words).spawn().unwrap();
+    while receiver.try_wait().unwrap().is_none() {
+        place.run(&["isotp", "send", "bus:car", "@fw.bin", "--deadline", "20s"]);
+    }
+    let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let received = finish(receiver).status(0).json();
+    assert_eq!(received[1]["data"], expected);
+}
+
+#[test]
+fn a_file_of_gigabytes_is_announced_or_refused_without_being_read() {
+    let place = Place::new();
+    place.write("long.bin", []);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(place.path().join("long.bin"))
+        .unwrap();
+    file.set_len(1 << 30).unwrap();
+    let words = "isotp send virtual:x @long.bin --timer N_Bs=50ms --json";
+    let ran = place.run(&words.split(' ').collect::<Vec<_>>()).status(1);
+    let failed = ran.json().pop().unwrap();
+    assert_eq!((&failed["sent"], &failed["len"]), (&2.into(), &(1 << 30).into()));
+    file.set_len(1 << 32).unwrap();
+    let ran = place.run(&["isotp", "send", "virtual:x", "@long.bin"]).status(2);
+    assert!(
+        ran.stderr.contains("a message of 4294967296 bytes"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn who_does_the_work_is_told_and_the_kernel_is_not_replaced_silently() {
     let ran = Place::new().run(&["isotp", "send", "-v", "22F190"]).status(0);

@@ -2,18 +2,20 @@
 
 mod broadcast;
 mod functional;
+mod message;
 mod payload;
 mod record;
 
 use core::time::Duration;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use futures::StreamExt as _;
+use isotp::backend::Worker;
 use isotp::{BlockSize, Config, NResult, SendState, StreamError};
 use tinwire_sim::ecu::negative_response;
 use tokio::time::Instant;
 
+use self::message::Message;
 use self::payload::Payload;
 use self::record::State;
 use super::endpoint::{self, End, Opening};
@@ -71,6 +73,7 @@ async fn send(session: &mut Session, args: Send) -> Result {
         is_typed,
     } = payload::payload(session, &args).await?;
     if args.broadcast {
+        let message = message.whole(session).await?;
         return broadcast::run(session, &args, link, address, config, &message).await;
     }
     let limit = match (args.no_answer, args.answer) {
@@ -79,9 +82,15 @@ async fn send(session: &mut Session, args: Send) -> Result {
         (false, None) => is_typed.then_some(ANSWER),
     };
     if let (true, Some(window)) = (args.functional, limit) {
+        let message = message.whole(session).await?;
         return functional::run(session, &args, link, address, config, &message, window).await;
     }
     let mut opening = endpoint::open(session, &args.endpoint, link, address, config).await?;
+    let message = match opening.isotp.choice().worker() {
+        Worker::User if !args.functional => message,
+        // Others take messages as a whole, and a single frame is one.
+        _ => Message::Memory(message.whole(session).await?),
+    };
     let mut round = 0;
     while args.rounds == Rounds::Endless || Rounds::Count(round) != args.rounds {
         pause(session, args.gap).await?;
@@ -124,17 +133,16 @@ enum Abort {
 }
 
 /// Sends the message, and tells each state that it goes through.
-async fn transfer(session: &mut Session, opening: &mut Opening, message: &Bytes, args: &Send) -> Result {
+async fn transfer(session: &mut Session, opening: &mut Opening, message: &Message, args: &Send) -> Result {
     let start = Instant::now();
     let give_up = args.abort_after.and_then(|after| start.checked_add(after));
-    let len = u64::try_from(message.len()).unwrap_or(u64::MAX);
+    let len = message.len();
     let mut bar = session.output.progress(len);
     let mut aborted = None;
     let link = opening.name.clone();
-    let mut sending = if args.functional {
-        opening.isotp.start_functional(message.clone())
-    } else {
-        opening.isotp.start(message.clone())
+    let mut sending = match message {
+        Message::Memory(message) if args.functional => opening.isotp.start_functional(message.clone()),
+        message => message.start(&mut opening.isotp)?,
     };
     let result = loop {
         let abort = tokio::select! {
@@ -177,6 +185,9 @@ async fn transfer(session: &mut Session, opening: &mut Opening, message: &Bytes,
     if session.output.is_json() {
         session.output.json(&record::failed(&link, len, &error))?;
         session.output.flush()?;
+    }
+    if let Some(failure) = message.trouble(&error) {
+        return Err(failure);
     }
     if session.guise == Some(Guise::Isotpsend) {
         return as_isotpsend(session, &error, args);

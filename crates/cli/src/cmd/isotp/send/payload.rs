@@ -1,10 +1,10 @@
 //! Where a message comes from: the command line, a file, a pattern, standard input.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use bytes::Bytes;
-
+use super::message::{Message, Reading};
 use crate::args::isotp::send::Send;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -13,7 +13,7 @@ use crate::units;
 /// The link and the message, and whether the message is a request that was typed.
 pub(super) struct Payload<'a> {
     pub(super) link: Option<&'a str>,
-    pub(super) message: Bytes,
+    pub(super) message: Message,
     pub(super) is_typed: bool,
 }
 
@@ -32,18 +32,18 @@ pub(super) async fn payload<'a>(session: &Session, args: &'a Send) -> Result<Pay
     let is_typed = message.is_some();
     let file = file.or(args.file.as_deref());
     let message = match (message, file, args.dummy) {
-        (Some(message), ..) => message,
-        (None, Some(path), _) => read_file(session, path).await?,
-        (None, None, Some(len)) => made_up(len),
-        (None, None, None) => from_hex(&read_stdin(session).await?)?,
+        (Some(message), ..) => Message::Memory(message.into()),
+        (None, Some(path), _) => open_file(session, path).await?,
+        (None, None, Some(len)) => Message::Pattern(len),
+        (None, None, None) => Message::Memory(from_hex(&read_stdin(session).await?)?.into()),
     };
-    if message.is_empty() {
+    if message.len() == 0 {
         return Err(Failure::new(Code::Usage, "no message: there is nothing in it")
             .hint("write it in hex, as in: tinwire isotp send 22F190"));
     }
     Ok(Payload {
         link,
-        message: message.into(),
+        message,
         is_typed,
     })
 }
@@ -92,22 +92,28 @@ fn is_nearly_hex(word: &str) -> bool {
     word.bytes().all(|letter| letter.is_ascii_hexdigit())
 }
 
-/// The pattern of isotpsend: 01 to FF, again and again.
-fn made_up(len: u32) -> Vec<u8> {
-    (1..=u8::MAX)
-        .cycle()
-        .take(usize::try_from(len).unwrap_or(usize::MAX))
-        .collect()
-}
-
-/// A file's bytes as they are; no more of it is read than a message can have.
-async fn read_file(session: &Session, path: &Path) -> Result<Vec<u8>> {
+/// A file's bytes as they are. What has no length before it was read, as a pipe, is read now.
+async fn open_file(session: &Session, path: &Path) -> Result<Message> {
     if path.as_os_str() == "-" {
-        return read_stdin(session).await;
+        return Ok(Message::Memory(read_stdin(session).await?.into()));
     }
     let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_at_most(std::fs::File::open(owned)?));
-    finish(session, read, &path.display().to_string()).await
+    let open = tokio::task::spawn_blocking(move || {
+        let file = File::open(&owned)?;
+        let about = file.metadata()?;
+        Ok(if about.is_file() && about.len() > 0 {
+            Message::File(Reading::new(file, about.len(), &owned))
+        } else {
+            Message::Memory(read_at_most(file)?.into())
+        })
+    });
+    finish(session, open, &path.display().to_string()).await
+}
+
+/// All that a file has, from where it is.
+pub(super) async fn read_all(session: &Session, file: File, name: &str) -> Result<Vec<u8>> {
+    let read = tokio::task::spawn_blocking(move || read_at_most(file));
+    finish(session, read, name).await
 }
 
 async fn read_stdin(session: &Session) -> Result<Vec<u8>> {
@@ -122,17 +128,21 @@ fn read_at_most(source: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn finish(
+async fn finish<T>(
     session: &Session,
-    read: tokio::task::JoinHandle<std::io::Result<Vec<u8>>>,
+    read: tokio::task::JoinHandle<std::io::Result<T>>,
     what: &str,
-) -> Result<Vec<u8>> {
+) -> Result<T> {
     let read = async { read.await.map_err(|error| Failure::caused(Code::File, error)) };
     session
         .stop
         .cut(read)
         .await?
-        .map_err(|error| Failure::caused(Code::File, error).context(format_args!("reading {what}")))
+        .map_err(|error| unreadable(error, what))
+}
+
+pub(super) fn unreadable(error: std::io::Error, what: &str) -> Failure {
+    Failure::caused(Code::File, error).context(format_args!("reading {what}"))
 }
 
 /// Standard input is one message, as for isotpsend.
@@ -171,11 +181,5 @@ mod tests {
         assert_eq!(understand(&words(&["can0"])).unwrap().message, None);
         assert!(understand(&words(&["22F"])).is_err(), "a digit is missing");
         assert!(understand(&words(&["can0", "xyz"])).is_err());
-    }
-
-    #[test]
-    fn the_pattern_is_isotpsends() {
-        assert_eq!(made_up(3), [1, 2, 3]);
-        assert_eq!(made_up(257)[253..], [254, 255, 1, 2]);
     }
 }

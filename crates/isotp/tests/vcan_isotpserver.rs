@@ -284,7 +284,8 @@ async fn can_utils_talk_to_clients_of_our_server() {
 async fn they_do_so_with_the_kernels_endpoint_behind_it() {
     let address = address(0x503);
     passes_both_ways(address, move || {
-        let opened = KernelIsoTp::open(&interface(), &address, &config());
+        // Some kernels take no more than 8300 bytes, and the backend promises nothing that they do not keep.
+        let opened = KernelIsoTp::open(&interface(), &address, &Config::default());
         opened.map_err(|error| LinkError::unsupported(error.to_string()).into())
     })
     .await;

@@ -313,6 +313,10 @@ async fn coming_up_while_a_link_is_opened_is_not_missed() {
         let mut ip = kernel::start(&format!("ip link set dev {} up", vcan.name));
         let mut links = Vec::new();
         while ip.try_wait().unwrap().is_none() {
+            // A slow program shall not cost every file descriptor.
+            if links.len() == 200 {
+                links.clear();
+            }
             links.push(vcan.open());
         }
         for mut link in links {

@@ -17,6 +17,7 @@ mod compat;
 use compat::{Aioisotp, Bus, CanIsoTp, Mode, Peer, Setup, in_bytes, payload, soon};
 use isotp::{Config, KernelIsoTp};
 use testkit::compat::Direction::Both;
+use testkit::compat::Outcome;
 
 const LENGTHS: [usize; 6] = [1, 7, 8, 62, 63, 4095];
 const SHORT: [usize; 4] = [1, 6, 8, 62];
@@ -88,7 +89,11 @@ async fn aioisotp_does_not_get_the_kernels_socket_and_talks_to_us() {
     let mut bench = Aioisotp::on(Bus::vcan()).await;
     bench.peer.open(&setup()).await;
     let why = bench.peer.trouble().await;
-    assert!(why.starts_with("Could not use SocketCAN ISO-TP: "), "{why}");
+    let logged = "Could not use SocketCAN ISO-TP";
+    assert!(why.starts_with(logged), "{why}");
+    let remark = format!("logs \"{logged}\" and takes its own stack");
+    let feature = "interface: socketcan, by the kernel's socket";
+    bench.report.row(Both, feature, Outcome::PeerFails, &remark);
     bench.peer.close().await;
     bench
         .both_ways("interface: socketcan", &setup(), &[1, 8, 300])

@@ -30,14 +30,11 @@ impl CanUtils {
         Bench { bus, peer, report }
     }
 
-    fn command(&self, name: &str, options: &[&str]) -> Command {
-        // They fill a buffer before they write to a pipe, unless told otherwise.
-        let mut command = Command::new("stdbuf");
-        command
-            .args(["-oL", name])
-            .args(&self.options)
-            .args(options)
-            .arg(&self.interface);
+    /// A program with its options, then those of the endpoint.
+    fn command(&self, words: &[&str]) -> Command {
+        let (program, options) = words.split_first().unwrap();
+        let mut command = Command::new(program);
+        command.args(options).args(&self.options).arg(&self.interface);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -115,7 +112,10 @@ impl Peer for CanUtils {
                 .extend([String::from("-p"), format!("{filler:02X}:{filler:02X}")]);
         }
         let (block_size, st_min) = (format!("{:X}", setup.block_size), format!("{:X}", setup.st_min));
-        let mut receiver = self.command("isotprecv", &["-l", "-b", &block_size, "-m", &st_min]);
+        // It fills a buffer before it writes to a pipe, unless told otherwise.
+        let line_by_line = ["stdbuf", "-oL", "isotprecv"];
+        let options = ["-l", "-b", &block_size, "-m", &st_min];
+        let mut receiver = self.command(&[&line_by_line[..], &options].concat());
         let mut receiver = receiver.spawn().unwrap();
         let lines = BufReader::new(receiver.stdout.take().unwrap()).lines();
         soon("isotprecv", receives(setup.mode.ours.tx().id(Target::Physical))).await;
@@ -123,7 +123,7 @@ impl Peer for CanUtils {
     }
 
     async fn send(&mut self, message: &[u8]) {
-        let mut sender = self.command("isotpsend", &["-b"]).spawn().unwrap();
+        let mut sender = self.command(&["isotpsend", "-b"]).spawn().unwrap();
         let pairs: Vec<_> = message.iter().map(|byte| format!("{byte:02X}")).collect();
         let mut stdin = sender.stdin.take().unwrap();
         stdin.write_all(pairs.join(" ").as_bytes()).await.unwrap();

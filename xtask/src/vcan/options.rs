@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::failure::{Failure, Result};
 
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What to run, where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Options {
             vm: true,
             controllers: Controllers::Absent,
             kernel: Source::Debian(series),
-            timeout: 3 * DEFAULT_TIMEOUT,
+            timeout: 2 * DEFAULT_TIMEOUT,
             ..Self::default()
         }
     }

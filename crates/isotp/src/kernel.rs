@@ -31,8 +31,10 @@ use crate::stream::StreamError;
 /// The kernel cuts and joins the messages, so no frame costs a system call; in return it tells less than
 /// [`IsoTpStream`](crate::IsoTpStream) and has its own rules (ISO-TP spec ch. 9 and 11):
 ///
-/// - N_Bs and N_Cr are 1 s and N_As is 2 s, fixed. It never sends WAIT: messages that nobody takes are kept
-///   up to 2 MiB, and lost in silence beyond. How long they may be, [`limits`](Self::limits) tells.
+/// - N_Bs and N_Cr are 1 s and N_As is 2 s, fixed. A message that finds no room in the interface's queue for
+///   as long, or for a send timeout that was set, fails with N_TIMEOUT_A. It never sends WAIT: messages that
+///   nobody takes are kept up to 2 MiB, and lost in silence beyond. How long they may be,
+///   [`limits`](Self::limits) tells.
 /// - It ignores malformed frames silently, and reports neither how far a failed message got, nor why a
 ///   sequence number was wrong, nor messages that it refused or that another one interrupted. [`Stats`] has
 ///   what can be counted here: messages.

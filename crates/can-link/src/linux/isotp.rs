@@ -38,6 +38,8 @@ use crate::link::{Bottleneck, LinkError};
 const FD_MTU: u32 = 72;
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(5);
+/// How long a full interface may refuse a message without a send timeout: the kernel's own N_As.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A bound kernel ISO-TP socket: one pair of identifiers on one interface; see [`IsoTpOptions`].
 ///
@@ -239,7 +241,7 @@ impl IsoTpSocket {
     /// # Errors
     /// [`IsoTpError::Empty`] and [`IsoTpError::TooLong`] at once. Otherwise the failure of the message
     /// *before*, in which case this one was not taken: call again to send it; or [`IsoTpError::Timeout`],
-    /// when a send timeout is set.
+    /// when a send timeout is set, or the interface's queue stays full for 2 s.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> Poll<Result<(), IsoTpError>> {
         budgeted(cx, |cx| match self.poll_taken(cx, message) {
             Poll::Pending => self.poll_timeout(cx),
@@ -248,6 +250,12 @@ impl IsoTpSocket {
                 taken
             }
         })
+    }
+
+    /// Gives the message up that [`poll_send`](Self::poll_send) is waiting with: the next one has the whole
+    /// send timeout before it.
+    pub fn give_up_send(&mut self) {
+        self.stall = None;
     }
 
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IsoTpError>> {
@@ -365,9 +373,18 @@ impl IsoTpSocket {
     }
 
     fn stalls_for(&mut self, waiting_for: Bottleneck) {
-        let timeout = self.send_timeout;
-        let stall = self.stall.get_or_insert_with(|| Stall::new(waiting_for, timeout));
-        stall.waiting_for = waiting_for;
+        // The message before may take its time; room in the interface's queue is a matter of one frame.
+        let timeout = self.send_timeout.or(match waiting_for {
+            Bottleneck::DeviceQueue => Some(QUEUE_TIMEOUT),
+            _ => None,
+        });
+        match &mut self.stall {
+            // With a send timeout of its own one deadline covers all it waits for.
+            Some(stall) if self.send_timeout.is_some() || stall.waiting_for == waiting_for => {
+                stall.waiting_for = waiting_for;
+            }
+            stall => *stall = Some(Stall::new(waiting_for, timeout)),
+        }
     }
 
     fn pause(&mut self) {
@@ -402,8 +419,8 @@ impl IsoTpSocket {
     /// # Cancel safety
     /// When the future is dropped the message was either taken whole or not at all.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), IsoTpError> {
-        // The wait of a send that was given up is not this one's.
-        self.stall = None;
+        // The wait of a send that was dropped is not this one's.
+        self.give_up_send();
         poll_fn(|cx| self.poll_send(cx, message)).await
     }
 

@@ -38,8 +38,8 @@ pub enum IsoTpError {
     /// The receiver refused the message because it is too long for it.
     #[error("the receiver has no room for the message")]
     Overflow,
-    /// The message did not get away within [`send_timeout`](super::IsoTpOptions::send_timeout); it was not
-    /// taken.
+    /// The message did not get away within [`send_timeout`](super::IsoTpOptions::send_timeout), or without
+    /// one found no room in the interface's queue for 2 s; it was not taken.
     #[error("timed out waiting for {waiting_for}")]
     Timeout {
         /// [`Bottleneck::Socket`]: the message before is still under way.

@@ -363,7 +363,8 @@ impl IsoTpOptions {
     }
 
     /// How long a message may wait for the one before, or for room in the interface's queue, before
-    /// [`IsoTpError::Timeout`](super::IsoTpError::Timeout). Default for ever.
+    /// [`IsoTpError::Timeout`](super::IsoTpError::Timeout). Default: for ever for
+    /// the one before; 2 s for room in the queue, which is the kernel's N_As.
     ///
     /// Counted from the moment the kernel first refuses the message until it takes it.
     #[must_use]

@@ -4,6 +4,7 @@ use std::string::String;
 
 use can_link::LinkError;
 use can_link::error_frame::BusState;
+use can_link::link::Bottleneck;
 use can_link::linux::IsoTpError;
 
 use crate::error::{NResult, SendError, TransferError};
@@ -23,7 +24,12 @@ pub(super) fn send_error(error: IsoTpError, id: TransferId, len: u32) -> StreamE
         IsoTpError::Timeout { waiting_for } => {
             let state = BusState::Unknown;
             let timeout = can_link::SendError::Timeout { waiting_for, state };
-            (TransferError::Link, Some(timeout))
+            let error = match waiting_for {
+                // A frame that the interface does not take is not confirmed either.
+                Bottleneck::DeviceQueue => TransferError::Reported(NResult::TimeoutA),
+                _ => TransferError::Link,
+            };
+            (error, Some(timeout))
         }
         IsoTpError::Io(error) => (TransferError::Link, Some(error.into())),
         _ => (TransferError::Reported(NResult::Error), None),
@@ -51,5 +57,30 @@ pub(super) fn receive_error(error: IsoTpError, interface: impl Fn() -> String) -
         error,
         progress: None,
         cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_stays_full_is_a_frame_that_is_not_confirmed() {
+        let outcome = |waiting_for| {
+            let error = send_error(IsoTpError::Timeout { waiting_for }, TransferId::default(), 8);
+            let told = matches!(
+                error,
+                StreamError::SendFailed {
+                    sent: None,
+                    len: 8,
+                    cause: Some(can_link::SendError::Timeout { .. }),
+                    ..
+                }
+            );
+            assert!(told, "{error:?}");
+            error.n_result()
+        };
+        assert_eq!(outcome(Bottleneck::DeviceQueue), Some(NResult::TimeoutA));
+        assert_eq!(outcome(Bottleneck::Socket), Some(NResult::Error));
     }
 }

@@ -137,6 +137,16 @@ impl<'a> KernelSending<'a> {
     }
 }
 
+impl Drop for KernelSending<'_> {
+    fn drop(&mut self) {
+        if let Step::Waiting { target, .. } = self.step
+            && let Some(socket) = self.socket.socket(target)
+        {
+            socket.give_up_send();
+        }
+    }
+}
+
 impl Stream for KernelSending<'_> {
     type Item = Result<SendState, StreamError>;
 

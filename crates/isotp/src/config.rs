@@ -57,6 +57,12 @@ impl Micros {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// This time, `count` times over.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
     /// The instant that is this much later than `now`.
     pub(crate) const fn after(self, now: Instant) -> Instant {
         Instant::from_micros(now.as_micros().saturating_add(self.0))

@@ -19,8 +19,9 @@
 //! left open, for filters are compared one by one, and the machine's index is not.
 //!
 //! On links that give own frames back once they were on the wire, that is what counts as sent; on others it
-//! is that the link took the frames, and at the end of a message let go of them. For that it waits as long as
-//! the link does: there N_As covers the taking alone, and only an echo shows that a bus is dead.
+//! is that the link took the frames, and at the end of a message let go of them. There N_As covers the
+//! taking, and once more for each frame that the link may still have (128 at most) the letting go. A message
+//! that the link keeps for longer fails with N_TIMEOUT_A, although each of its frames was taken.
 
 mod driver;
 mod echoes;

@@ -6,6 +6,7 @@
 
 mod driver;
 mod error;
+pub(crate) mod held;
 mod sending;
 pub(crate) mod wakers;
 
@@ -23,6 +24,7 @@ use driver::clock;
 pub use error::{Progress, StreamError};
 use futures_core::Stream;
 use futures_sink::Sink;
+use held::{Held, Through};
 pub(crate) use sending::Fate;
 pub use sending::Sending;
 use sending::Tracked;
@@ -68,8 +70,9 @@ enum Confirmation {
 /// - [`send`](Self::send) and [`start`](Self::start) tell the end of their own message and of no other.
 ///
 /// On links that give own frames back once they were on the wire, that is what counts as sent; on others it
-/// is that the link took the frame, and at the end of a message let go of it. For that it waits as long as
-/// the link does: there N_As covers the taking alone, and only an echo shows that a bus is dead.
+/// is that the link took the frame, and at the end of a message let go of it. There N_As covers the taking,
+/// and once more for each frame that the link may still have (128 at most) the letting go. A message that
+/// the link keeps for longer fails with N_TIMEOUT_A, although each of its frames was taken.
 ///
 /// Reading and writing may happen in two tasks (`StreamExt::split`).
 #[derive(Debug)]
@@ -85,6 +88,11 @@ pub struct IsoTpStream<L> {
     inbox: VecDeque<Result<(Target, Bytes), StreamError>>,
     /// The last message that the sink took.
     fed: Option<TransferId>,
+    /// How long the message is that the channel was given last.
+    given: u32,
+    held: Held,
+    /// The last message that was sent, until the link's flush is through, or too late.
+    through: Option<Through>,
     /// Its failure, until the sink reports it.
     failure: Option<StreamError>,
     /// What a living [`Sending`] has to be told.
@@ -130,6 +138,9 @@ impl<L: CanLink> IsoTpStream<L> {
             outgoing: Vec::with_capacity(BATCH),
             inbox: VecDeque::new(),
             fed: None,
+            given: 0,
+            held: Held::default(),
+            through: None,
             failure: None,
             tracked: None,
             refusal: None,
@@ -326,12 +337,27 @@ impl<L: CanLink> IsoTpStream<L> {
         self.poll_link_flushed()
     }
 
-    /// Waits, with both halves, until the link has let go of the frames it took.
+    /// Waits, with both halves, until the link has let go of the last message, or should have.
     fn poll_link_flushed(&mut self) -> Poll<Result<(), StreamError>> {
+        let Some(through) = self.through else {
+            return Poll::Ready(Ok(()));
+        };
         let waker = self.waker.clone();
-        self.link
-            .poll_flush(&mut Context::from_waker(&waker))
-            .map_err(link_error)
+        let flushed = match self.link.poll_flush(&mut Context::from_waker(&waker)) {
+            Poll::Ready(flushed) => {
+                self.held.clear();
+                flushed.map_err(link_error)
+            }
+            Poll::Pending if self.is_late() => Err(through.late()),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.through = None;
+        Poll::Ready(flushed)
+    }
+
+    /// The channel was given a message.
+    fn note_given(&mut self, len: usize) {
+        self.given = u32::try_from(len).unwrap_or(u32::MAX);
     }
 }
 
@@ -359,9 +385,10 @@ impl<L: CanLink> Sink<Bytes> for IsoTpStream<L> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), StreamError> {
-        let now = self.now;
+        let (now, len) = (self.now, message.len());
         match self.channel.send(now, message.into()) {
             Ok(id) => {
+                self.note_given(len);
                 self.fed = Some(id);
                 Ok(())
             }
@@ -379,7 +406,7 @@ impl<L: CanLink> Sink<Bytes> for IsoTpStream<L> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
         if !self.ended {
-            ready!(self.poll_can_send(cx))?;
+            ready!(self.poll_sent(cx))?;
         }
         self.link.poll_close(cx).map_err(link_error)
     }

@@ -4,10 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
+use core::time::Duration;
 
 use can_link::link::{CanLink, EventBuf, Origin};
 use can_link::{CanFrame, Event as LinkEvent, FilterSet, LinkError};
+use tinwire_time::Instant;
 use tokio::sync::oneshot;
 
 use super::echoes::Echoes;
@@ -23,6 +25,9 @@ use crate::pci::Pci;
 const BATCH: usize = 32;
 /// Batches moved before other tasks get their turn.
 const MAX_ROUNDS: usize = 16;
+/// How long new frames wait at most for a flush: less than any peer waits for a flow control, and enough for
+/// a slow bus to send a few.
+const MAX_PAUSE: Duration = Duration::from_millis(200);
 
 /// Whose frame it is.
 enum Owner {
@@ -47,6 +52,8 @@ pub struct Driver<L> {
     /// Frames to take from the machine at once: about what the link takes at once. On a busy link a frame
     /// then waits for few others once it has had its turn.
     room: usize,
+    /// Until when new frames wait for a flush that is under way.
+    pause: Option<Instant>,
     /// Whether a raw frame has the next turn, where one waits.
     raw_turn: bool,
     alarm: Alarm,
@@ -64,6 +71,7 @@ impl<L: CanLink> Driver<L> {
             echoes: Echoes::default(),
             filters: None,
             room: BATCH,
+            pause: None,
             raw_turn: false,
             alarm: Alarm::default(),
         }
@@ -124,6 +132,7 @@ impl<L: CanLink> Driver<L> {
 
     /// Hands a batch of frames to the link; false when there is none, or the link takes none.
     fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
+        let waits = self.flush(cx);
         {
             let shared = Arc::clone(&self.shared);
             let mut state = shared.lock();
@@ -132,7 +141,11 @@ impl<L: CanLink> Driver<L> {
             state.endpoints.handle_timeout(now);
             state.collect();
             self.withdraw(&mut state);
-            let room = if self.outgoing.is_empty() { self.room } else { 0 };
+            let room = if waits || !self.outgoing.is_empty() {
+                0
+            } else {
+                self.room
+            };
             while self.outgoing.len() < room
                 && let Some((owner, frame)) = next_frame(&mut state, &mut self.raw_turn)
             {
@@ -141,7 +154,7 @@ impl<L: CanLink> Driver<L> {
             }
             state.collect();
         }
-        if self.flush(cx).is_pending() || self.outgoing.is_empty() {
+        if self.outgoing.is_empty() {
             return false;
         }
         let Poll::Ready(sent) = self.link.poll_send(cx, &self.outgoing) else {
@@ -159,13 +172,15 @@ impl<L: CanLink> Driver<L> {
             }
         };
         self.room = (2 * taken).clamp(1, BATCH);
+        if self.confirmation == Confirmation::Taken {
+            state.held.add(u64::try_from(taken).unwrap_or(u64::MAX));
+        }
         for (owner, frame) in self.owners.drain(..taken).zip(self.outgoing.drain(..taken)) {
             match (owner, self.confirmation) {
                 // Whoever sent it may have given up.
                 (Owner::Raw(reply), _) => drop(reply.send(Ok(()))),
                 (Owner::Endpoint(id), Confirmation::Echo) => self.echoes.await_one(id, frame),
                 (Owner::Endpoint(id), Confirmation::Taken) => {
-                    state.unflushed = true;
                     state.endpoints.handle_transmitted(now, id, &frame);
                     state.collect();
                 }
@@ -194,15 +209,28 @@ impl<L: CanLink> Driver<L> {
         self.echoes.retain(follows);
     }
 
-    /// Waits for the link to let go of what it took, while somebody waits for that. New frames wait
-    /// meanwhile: a link that is never idle might never be through.
-    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Asks the link to let go of what it took, while somebody waits for that, and tells whether new frames
+    /// are to wait: a link that is never idle might never be through. They wait for a while only, batch by
+    /// batch, for a link whose bus is dead is never through either.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         if self.shared.lock().through.is_empty() {
-            return Poll::Ready(());
+            self.pause = None;
+            return false;
         }
-        let flushed = ready!(self.link.poll_flush(cx));
-        self.shared.lock().flushed(flushed.as_ref().err());
-        Poll::Ready(())
+        let flushed = self.link.poll_flush(cx);
+        let mut state = self.shared.lock();
+        if let Poll::Ready(flushed) = flushed {
+            state.flushed(flushed.as_ref().err());
+            self.pause = None;
+            return false;
+        }
+        let now = state.tick();
+        state.fail_late();
+        let over = *self.pause.get_or_insert_with(|| now + MAX_PAUSE);
+        if over <= now {
+            self.pause = None;
+        }
+        over > now
     }
 
     /// Whether no handle has used the machine meanwhile. From now on they wake this task.
@@ -219,7 +247,9 @@ impl<L: CanLink> Driver<L> {
         let moments = {
             let mut state = self.shared.lock();
             let now = state.tick();
-            let due = state.endpoints.poll_timeout();
+            let flushes = state.through.iter().map(|(_, _, through)| through.due);
+            let flushes = flushes.chain(self.pause).min();
+            let due = state.endpoints.poll_timeout().into_iter().chain(flushes).min();
             due.and_then(|due| Some((state.origin.deadline(now)?, state.origin.deadline(due)?)))
         };
         let Some((now, due)) = moments else {

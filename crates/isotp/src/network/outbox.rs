@@ -1,6 +1,7 @@
 //! Messages of one endpoint on their way out.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use std::string::ToString;
 
 use can_link::LinkError;
@@ -12,6 +13,7 @@ use crate::error::{SendError, TransferError};
 use crate::event::{SendState, TransferId};
 use crate::payload::{Outgoing, Payload as _};
 use crate::stream::StreamError;
+use crate::stream::held::Through;
 
 /// Messages that wait behind the one that is being sent, per endpoint. A further one is refused as busy.
 pub const MAX_QUEUED: usize = 64;
@@ -45,7 +47,8 @@ pub(super) struct Waiting {
 /// The messages of one endpoint: the one that its channel sends, and those behind it.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    pub(super) current: Option<(TransferId, Sender)>,
+    /// With its length.
+    pub(super) current: Option<(TransferId, Sender, u32)>,
     pub(super) queue: VecDeque<Waiting>,
     /// The failure of a message that the sink took, until the sink reports it.
     pub(super) failure: Option<StreamError>,
@@ -61,7 +64,7 @@ impl Outbox {
 
     /// Who is to be told of message `id`.
     pub(super) fn sender(&self, id: TransferId) -> Option<Sender> {
-        let (current, sender) = self.current?;
+        let (current, sender, _) = self.current?;
         (current == id).then_some(sender)
     }
 }
@@ -99,9 +102,10 @@ impl State {
             let Some(waiting) = seat.outbox.queue.pop_front() else {
                 return;
             };
+            let len = u32::try_from(waiting.message.message_len()).unwrap_or(u32::MAX);
             let give = |mut channel: EndpointMut<'_>| channel.send_to(now, waiting.message, waiting.target);
             match self.endpoints.get_mut(id).map(give) {
-                Some(Ok(transfer)) => return self.given(id, transfer, waiting.sender),
+                Some(Ok(transfer)) => return self.given(id, (transfer, waiting.sender, len)),
                 Some(Err(error)) => self.refuse(id, waiting.sender, error.into()),
                 None => return,
             }
@@ -113,10 +117,11 @@ impl State {
         self.finish(id, sender, Err(error));
     }
 
-    fn given(&mut self, id: EndpointId, transfer: TransferId, sender: Sender) {
+    fn given(&mut self, id: EndpointId, current: (TransferId, Sender, u32)) {
         if let Some(seat) = self.seat(id) {
-            seat.outbox.current = Some((transfer, sender));
+            seat.outbox.current = Some(current);
         }
+        let (transfer, sender, _) = current;
         if let Sender::Letter(key) = sender
             && let Some(letter) = self.letters.get_mut(key)
         {
@@ -149,7 +154,7 @@ impl State {
         self.tick();
         let letter = Sender::Letter(key);
         let Some(seat) = self.seat(id) else { return };
-        if seat.outbox.current.is_some_and(|(_, sender)| sender == letter) {
+        if seat.outbox.current.is_some_and(|(_, sender, _)| sender == letter) {
             self.abort_send(id);
         } else if let Some(seat) = self.seat(id)
             && let Some(at) = seat
@@ -187,16 +192,24 @@ impl State {
         let Some(Some(seat)) = self.seats.get_mut(id.place()) else {
             return;
         };
-        let sender = seat.outbox.sender(transfer);
-        seat.outbox.current = None;
+        let current = seat.outbox.current.take();
         seat.writers.wake(&mut self.wakes);
-        match sender {
-            Some(sender) if self.unflushed => {
-                seat.outbox.unflushed += 1;
-                self.through.push((id, sender));
+        if let Some((current, sender, len)) = current
+            && current == transfer
+        {
+            let channel = self.endpoints.get(id).filter(|_| !self.held.is_empty());
+            match channel.map(|channel| self.held.due(self.now, channel.config().n_as)) {
+                Some(due) => {
+                    seat.outbox.unflushed += 1;
+                    let through = Through {
+                        id: transfer,
+                        len,
+                        due,
+                    };
+                    self.through.push((id, sender, through));
+                }
+                None => self.finish(id, sender, Ok(())),
             }
-            Some(sender) => self.finish(id, sender, Ok(())),
-            None => {}
         }
         if let Some(group) = self.endpoints.sends_for(id) {
             self.heard(group);
@@ -218,20 +231,36 @@ impl State {
     /// The link has let go of all frames it took, or failed to.
     pub(super) fn flushed(&mut self, error: Option<&can_link::SendError>) {
         self.tick();
-        self.unflushed = false;
-        for (id, sender) in core::mem::take(&mut self.through) {
+        self.held.clear();
+        for (id, sender, _) in core::mem::take(&mut self.through) {
             let outcome = error.map_or(Ok(()), |error| Err(flush_error(error)));
-            self.finish(id, sender, outcome);
-            if self.endpoints.get(id).is_some()
-                && let Some(Some(seat)) = self.seats.get_mut(id.place())
-            {
-                seat.outbox.unflushed -= 1;
-                seat.writers.wake(&mut self.wakes);
-            }
-            // Until now nobody could have answered.
-            if let Some(group) = self.endpoints.sends_for(id) {
-                self.heard(group);
-            }
+            self.let_go(id, sender, outcome);
+        }
+    }
+
+    /// Ends the messages as failed that the link should have let go of by now.
+    pub(super) fn fail_late(&mut self) {
+        let now = self.now;
+        let late: Vec<_> = self
+            .through
+            .extract_if(.., |(_, _, through)| through.due <= now)
+            .collect();
+        for (id, sender, through) in late {
+            self.let_go(id, sender, Err(through.late()));
+        }
+    }
+
+    fn let_go(&mut self, id: EndpointId, sender: Sender, outcome: Result<(), StreamError>) {
+        self.finish(id, sender, outcome);
+        if self.endpoints.get(id).is_some()
+            && let Some(Some(seat)) = self.seats.get_mut(id.place())
+        {
+            seat.outbox.unflushed -= 1;
+            seat.writers.wake(&mut self.wakes);
+        }
+        // Until now nobody could have answered.
+        if let Some(group) = self.endpoints.sends_for(id) {
+            self.heard(group);
         }
     }
 }

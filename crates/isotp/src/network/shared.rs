@@ -18,6 +18,7 @@ use super::outbox::{Letter, Sender, aborted, aborted_early};
 use super::seat::{GroupSeat, Seat};
 use super::waiters::{OWN, Waiters, Wakes};
 use crate::endpoints::{EndpointId, Endpoints, GroupId, Slab};
+use crate::stream::held::{Held, Through};
 
 /// Raw frames that wait for the link, all handles together; then [`Network::send_frame`] waits for room.
 ///
@@ -41,10 +42,10 @@ pub(super) struct State {
     pub(super) withdrawn: Vec<EndpointId>,
     /// What the link said to the frame it just refused, for the failure that this causes.
     pub(super) refusal: Option<can_link::SendError>,
-    /// Whether the link has taken frames that it may not have let go of, where it gives none back.
-    pub(super) unflushed: bool,
+    /// What the link has taken and may not have let go of, where it gives none back.
+    pub(super) held: Held,
     /// Messages that are through but for the link's flush.
-    pub(super) through: Vec<(EndpointId, Sender)>,
+    pub(super) through: Vec<(EndpointId, Sender, Through)>,
     /// Whether somebody's identifiers have changed since the link was told, and who waits for that.
     pub(super) filters_changed: bool,
     pub(super) filters_waiting: Vec<oneshot::Sender<Result<(), LinkError>>>,
@@ -78,7 +79,7 @@ impl State {
             raw_writers: Waiters::default(),
             withdrawn: Vec::new(),
             refusal: None,
-            unflushed: false,
+            held: Held::default(),
             through: Vec::new(),
             // A link without endpoints is told at once that nothing is wanted.
             filters_changed: true,
@@ -170,7 +171,7 @@ impl State {
             return;
         };
         let sent = self.endpoints.get(id).and_then(|channel| channel.sending());
-        if let (Some((_, sender)), Some((transfer, sent, len))) = (seat.outbox.current, sent) {
+        if let (Some((_, sender, _)), Some((transfer, sent, len))) = (seat.outbox.current, sent) {
             self.finish(id, sender, Err(aborted(transfer, sent, len)));
         }
         for waiting in seat.outbox.queue.drain(..) {

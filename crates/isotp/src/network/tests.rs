@@ -6,6 +6,7 @@
 mod cancel;
 mod endpoints;
 mod groups;
+mod held;
 mod links;
 
 use alloc::vec::Vec;

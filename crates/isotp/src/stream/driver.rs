@@ -9,6 +9,7 @@ use can_link::link::{CanLink, Origin as FrameOrigin};
 use can_link::{CanFrame, Event as LinkEvent, LinkError};
 
 use super::error::{Progress, StreamError};
+use super::held::Through;
 use super::wakers::Half;
 use super::{BATCH, Confirmation, IsoTpStream, MAX_EVENTS, MAX_ROUNDS, MAX_WAITING};
 use crate::address::TxAddress;
@@ -20,12 +21,13 @@ impl<L: CanLink> IsoTpStream<L> {
     /// Moves what can be moved for the half that polls, and tells the other one what it waits for.
     pub(super) fn drive(&mut self, half: Half, cx: &Context<'_>) {
         self.wakers.register(half, cx);
-        let (readable, writable) = (self.is_readable(), self.is_writable());
+        let (readable, writable, late) = (self.is_readable(), self.is_writable(), self.is_late());
         self.advance();
         // A timer that is due is served before its alarm rings, and the alarm is then set to a later one: it
         // would not wake the other side.
         match half {
             Half::Reader if !writable && self.is_writable() => self.wakers.wake_half(Half::Writer),
+            Half::Reader if !late && self.is_late() => self.wakers.wake_half(Half::Writer),
             Half::Writer if !readable && self.is_readable() => self.wakers.wake_half(Half::Reader),
             _ => {}
         }
@@ -39,6 +41,11 @@ impl<L: CanLink> IsoTpStream<L> {
     /// Whether a writer has something to learn, or may send.
     fn is_writable(&self) -> bool {
         self.ended || self.failure.is_some() || self.channel.can_send()
+    }
+
+    /// Whether the link should have let go of the last message by now.
+    pub(super) fn is_late(&self) -> bool {
+        self.through.is_some_and(|through| through.due <= self.now)
     }
 
     /// Moves what can be moved: frames in, timers, frames out, events.
@@ -134,6 +141,7 @@ impl<L: CanLink> IsoTpStream<L> {
                 if taken < BATCH {
                     self.tick();
                 }
+                self.held.add(u64::try_from(taken).unwrap_or(u64::MAX));
                 for frame in self.outgoing.drain(..taken.min(self.outgoing.len())) {
                     if self.confirmation == Confirmation::Taken {
                         self.channel.handle_transmitted(self.now, &frame);
@@ -173,6 +181,12 @@ impl<L: CanLink> IsoTpStream<L> {
 
     fn note(&mut self, event: Event) {
         let failed = match event {
+            Event::Sent { id } => {
+                let due = self.held.due(self.now, self.channel.config().n_as);
+                let len = self.given;
+                self.through = Some(Through { id, len, due });
+                None
+            }
             Event::SendFailed { id, error, sent, len } => {
                 // What was not handed over yet must not follow.
                 let tx = *self.channel.address().tx();
@@ -238,7 +252,10 @@ impl<L: CanLink> IsoTpStream<L> {
 
     /// Sets the alarm to the next timeout; true when that has come already.
     fn alarm_rings(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(due) = self.channel.poll_timeout() else {
+        // A flush that is late waits for whoever asks, and rings no more.
+        let flush = self.through.filter(|_| !self.is_late());
+        let flush = flush.map(|through| through.due);
+        let Some(due) = self.channel.poll_timeout().into_iter().chain(flush).min() else {
             return false;
         };
         let [Some(now), Some(due)] = [self.now, due].map(|moment| self.origin.deadline(moment)) else {

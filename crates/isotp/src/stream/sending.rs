@@ -130,7 +130,8 @@ impl<'a, L: CanLink> Sending<'a, L> {
             return;
         };
         let stream = &mut *self.stream;
-        let checked = stream.channel.check(message.message_len(), *target);
+        let len = message.message_len();
+        let checked = stream.channel.check(len, *target);
         if !stream.ended && checked == Err(SendError::Busy) {
             return;
         }
@@ -146,6 +147,7 @@ impl<'a, L: CanLink> Sending<'a, L> {
         };
         self.step = match given {
             Ok(id) => {
+                stream.note_given(len);
                 let state = SendState::Queued;
                 let failure = None;
                 stream.tracked = Some(Tracked { id, state, failure });

@@ -70,6 +70,9 @@ pub struct Server<L: Listener, E, F, O> {
     clients: Vec<Connection<L::Io>>,
     /// The last client's number.
     number: u64,
+    /// With whom the round begins: a task's budget may end within a round, and that must not always be to
+    /// the cost of the same clients.
+    first: usize,
     /// Whose message is on its way to the bus, or was last.
     turn: ClientId,
     sending: Option<Bytes>,
@@ -113,6 +116,7 @@ where
             endpoint: None,
             clients: Vec::new(),
             number: 0,
+            first: 0,
             turn: ClientId(0),
             sending: None,
             pause: None,
@@ -141,9 +145,10 @@ where
             moved |= self.open(cx);
             moved |= self.read(cx);
             moved |= self.serve(cx);
-            for client in &mut self.clients {
+            for client in in_turn(&mut self.clients, self.first) {
                 moved |= client.write(cx, &self.config);
             }
+            self.first = self.first.wrapping_add(1);
             self.part();
             if !moved && self.events.is_empty() {
                 return Poll::Pending;
@@ -209,7 +214,7 @@ where
     /// Reads an item from each client.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
-        for connection in &mut self.clients {
+        for connection in in_turn(&mut self.clients, self.first) {
             let Poll::Ready(input) = connection.poll_input(cx) else {
                 continue;
             };
@@ -443,6 +448,13 @@ impl<L: Listener, E, F, O> Server<L, E, F, O> {
     pub const fn endpoint(&self) -> Option<&E> {
         self.endpoint.as_ref()
     }
+}
+
+/// All of them, from a place on that may be beyond the last.
+fn in_turn<T>(all: &mut [T], first: usize) -> impl Iterator<Item = &mut T> {
+    let at = first.checked_rem(all.len()).unwrap_or(0);
+    let (before, behind) = all.split_at_mut(at);
+    behind.iter_mut().chain(before)
 }
 
 /// Whether the kernel reports such a failure of a reception, which is what ends a child of the original. It

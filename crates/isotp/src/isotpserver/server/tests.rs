@@ -4,6 +4,8 @@
     reason = "tests of a driver have tasks, and look at the paused clock"
 )]
 
+mod fairness;
+
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

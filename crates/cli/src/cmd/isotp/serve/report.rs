@@ -55,7 +55,11 @@ struct Summary {
     dropped: u64,
 }
 
-/// Tells what happens, and what clients can cause as often as they like only once a second.
+/// How many clients that come, and as many that leave, are told in a second.
+const MOST_CLIENTS: u32 = 10;
+
+/// Tells what happens, and what clients can cause as often as they like only so often: once a second, and
+/// [`MOST_CLIENTS`] times that they come or leave.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
     link: &'a str,
@@ -64,6 +68,8 @@ pub(super) struct Report<'a> {
     malformed: Seldom,
     missed: Seldom,
     refused: Seldom,
+    joined: Seldom,
+    left: Seldom,
 }
 
 impl<'a> Report<'a> {
@@ -74,6 +80,8 @@ impl<'a> Report<'a> {
             malformed: Seldom::default(),
             missed: Seldom::default(),
             refused: Seldom::default(),
+            joined: Seldom::at_most(MOST_CLIENTS),
+            left: Seldom::at_most(MOST_CLIENTS),
         }
     }
 
@@ -85,7 +93,11 @@ impl<'a> Report<'a> {
         let seldom = match event {
             ServerEvent::Malformed { .. } => Some(&mut self.malformed),
             ServerEvent::Missed { .. } => Some(&mut self.missed),
-            ServerEvent::TurnedAway { .. } | ServerEvent::NotAccepted(_) => Some(&mut self.refused),
+            ServerEvent::TurnedAway { .. } | ServerEvent::NotAccepted(_) | ServerEvent::NotOpened(_) => {
+                Some(&mut self.refused)
+            }
+            ServerEvent::Joined { .. } => Some(&mut self.joined),
+            ServerEvent::Left { .. } => Some(&mut self.left),
             _ => None,
         };
         let more = match seldom.map(|seldom| seldom.take(Instant::now(), 1)) {

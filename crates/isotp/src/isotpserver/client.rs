@@ -59,7 +59,7 @@ pub struct Client<T = TcpStream> {
     inbox: VecDeque<Result<Bytes, StreamError>>,
     /// The length of the message that was not handed over as a whole.
     unsent: Option<u32>,
-    /// Why it never will be, until that is reported.
+    /// Why the one before never will be, until the sink reports it.
     failure: Option<StreamError>,
     id: TransferId,
     stats: ClientStats,
@@ -75,6 +75,8 @@ pub struct ClientStats {
     pub received: u64,
     /// Messages handed to the connection.
     pub sent: u64,
+    /// Messages that were not handed over as a whole when the connection ended.
+    pub failed: u64,
     /// Items of text that were no message.
     pub malformed: u64,
     /// Connections that ended without being closed from here.
@@ -157,16 +159,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
 
     /// Sends a message and waits until the connection has taken it, which says nothing about the bus.
     ///
+    /// It is not affected by how earlier messages ended.
+    ///
     /// # Errors
-    /// When it cannot be sent; or when a message given before was not handed over, and then this one was not
-    /// sent.
+    /// When it cannot be sent, or was not handed over as a whole.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the message is sent not at all or goes on being handed over.
+    /// When the future is dropped, the message is sent not at all or goes on being handed over; should that
+    /// fail, [`ClientStats::failed`] counts it and the [`Sink`] side tells it.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> Result<(), StreamError> {
-        poll_fn(|cx| self.poll_handed_over(cx)).await?;
-        Pin::new(&mut *self).start_send(message.into())?;
-        poll_fn(|cx| self.poll_handed_over(cx)).await
+        let message = message.into();
+        poll_fn(|cx| self.poll_free(cx)).await?;
+        self.give(message)?;
+        poll_fn(|cx| self.poll_given(cx)).await
+    }
+
+    /// The message that the connection has not taken as a whole, and its length.
+    #[must_use]
+    pub fn sending(&self) -> Option<(TransferId, u32)> {
+        self.unsent.map(|len| (self.id, len))
     }
 
     /// The server, as errors call it.
@@ -187,18 +198,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         self.config.max_len
     }
 
-    /// Takes the connection for ended.
+    /// Takes the connection for ended; the sink tells what was not handed over.
     fn hang_up(&mut self, cause: Option<io::Error>) {
-        let ended = core::mem::replace(&mut self.connection, Connection::Gone);
-        if let (Some(len), None) = (self.unsent.take(), &self.failure) {
-            self.failure = Some(StreamError::SendFailed {
-                id: self.id,
-                error: TransferError::Link,
-                sent: None,
-                len,
-                cause: Some(can_link::SendError::Gone),
-            });
+        if let Some(failure) = self.lose(cause) {
+            self.failure = Some(failure);
         }
+    }
+
+    /// Takes the connection for ended, and gives the failure of the message that was not handed over.
+    fn lose(&mut self, cause: Option<io::Error>) -> Option<StreamError> {
+        let ended = core::mem::replace(&mut self.connection, Connection::Gone);
+        let failure = self.unsent.take().map(|len| StreamError::SendFailed {
+            id: self.id,
+            error: TransferError::Link,
+            sent: None,
+            len,
+            cause: Some(can_link::SendError::Gone),
+        });
+        self.stats.failed += u64::from(failure.is_some());
         let closed_here = matches!(ended, Connection::Closing(_)) && cause.is_none();
         if let Connection::Up(mut framed) | Connection::Closing(mut framed) = ended {
             // What it had sent before is not lost with it. There is no more than the socket had room for.
@@ -219,6 +236,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         }
         self.wakers.wake_half(Half::Reader);
         self.wakers.wake_half(Half::Writer);
+        failure
     }
 
     fn item(&mut self, decoded: Decoded) -> Result<Bytes, StreamError> {
@@ -257,12 +275,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         Poll::Ready(())
     }
 
-    /// Waits until the connection has taken all, and would take more.
-    fn poll_handed_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    /// Waits until the connection would take more. The failure of what it had not taken is left to the sink.
+    pub(crate) fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
         loop {
-            if let Some(failure) = self.failure.take() {
-                return Poll::Ready(Err(failure));
+            match ready!(self.poll_given(cx)) {
+                Err(failure @ StreamError::SendFailed { .. }) => self.failure = Some(failure),
+                free => return Poll::Ready(free),
             }
+        }
+    }
+
+    /// Hands a message to the connection, which has to be free.
+    pub(crate) fn give(&mut self, message: Bytes) -> Result<(), StreamError> {
+        let Connection::Up(framed) = &mut self.connection else {
+            return Err(LinkError::Closed.into());
+        };
+        framed.codec().check(&message)?;
+        self.id = TransferId(self.id.0 + 1);
+        self.unsent = Some(u32::try_from(message.len()).unwrap_or(u32::MAX));
+        match Pin::new(framed).start_send(message) {
+            Ok(()) => Ok(()),
+            Err(error) => self.lose(Some(error)).map_or(Ok(()), Err),
+        }
+    }
+
+    /// Waits until the connection has taken the message that was given last, and would take more.
+    pub(crate) fn poll_given(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        loop {
             self.wakers.register(Half::Writer, cx);
             match &mut self.connection {
                 Connection::Up(framed) => match ready!(Pin::new(framed).poll_flush(cx)) {
@@ -270,7 +309,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
                         self.stats.sent += u64::from(self.unsent.take().is_some());
                         return Poll::Ready(Ok(()));
                     }
-                    Err(error) => self.hang_up(Some(error)),
+                    Err(error) => {
+                        if let Some(failure) = self.lose(Some(error)) {
+                            return Poll::Ready(Err(failure));
+                        }
+                    }
                 },
                 Connection::Dialling => ready!(self.poll_dial()),
                 Connection::Closing(_) => return Poll::Ready(Err(LinkError::Closed.into())),
@@ -280,6 +323,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
                 }
             }
         }
+    }
+
+    /// As [`poll_given`](Self::poll_given), for the sink, which tells the failures that nobody was told.
+    fn poll_handed_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Err(failure));
+        }
+        self.poll_given(cx)
     }
 }
 
@@ -315,17 +366,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Bytes> for Client<T> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), StreamError> {
-        let this = &mut *self;
-        let Connection::Up(framed) = &mut this.connection else {
-            return Err(LinkError::Closed.into());
-        };
-        framed.codec().check(&message)?;
-        this.id = TransferId(this.id.0 + 1);
-        this.unsent = Some(u32::try_from(message.len()).unwrap_or(u32::MAX));
-        if let Err(error) = Pin::new(framed).start_send(message) {
-            this.hang_up(Some(error));
-        }
-        Ok(())
+        self.give(message)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {

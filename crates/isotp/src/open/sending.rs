@@ -9,7 +9,6 @@ use bytes::Bytes;
 use can_link::Link;
 use can_link::link::CanLink;
 use futures_core::Stream;
-use futures_sink::Sink;
 
 use crate::error::TransferError;
 use crate::event::{SendState, TransferId};
@@ -73,18 +72,18 @@ impl ServerSending<'_> {
 
     fn poll_state(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SendState, StreamError>>> {
         loop {
-            let mut client = Pin::new(&mut *self.client);
+            let client = &mut *self.client;
             match &mut self.step {
                 Step::Waiting { told, .. } if !*told => {
                     *told = true;
                     return Poll::Ready(Some(Ok(SendState::Queued)));
                 }
                 Step::Waiting { message, .. } => {
-                    let ready = ready!(client.as_mut().poll_ready(cx));
-                    let given = ready.and_then(|()| client.start_send(mem::take(message)));
+                    let free = ready!(client.poll_free(cx));
+                    let given = free.and_then(|()| client.give(mem::take(message)));
                     self.step = given.map_or_else(Step::Failed, |()| Step::Given);
                 }
-                Step::Given => match ready!(client.poll_flush(cx)) {
+                Step::Given => match ready!(client.poll_given(cx)) {
                     Ok(()) => {
                         self.step = Step::Over;
                         return Poll::Ready(Some(Ok(SendState::Done)));

@@ -159,6 +159,31 @@ async fn a_message_that_was_not_handed_over_fails_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_is_not_affected_by_how_an_earlier_one_ended() {
+    let (mut client, mut servers, _) = redialling(Reconnect::default(), 0);
+    client.send(vec![1]).await.unwrap_err();
+    client.send(vec![1]).await.unwrap();
+    let server = servers.recv().await.unwrap();
+    let dropped = tokio::time::timeout(Duration::from_secs(1), client.send(vec![0xAB; 100])).await;
+    assert!(dropped.is_err(), "the pipe takes 64 bytes");
+    assert_eq!(client.sending(), Some((TransferId(3), 100)));
+    drop(server);
+
+    client.send(vec![2]).await.unwrap();
+    let mut text = [0; 4];
+    servers.recv().await.unwrap().read_exact(&mut text).await.unwrap();
+    assert_eq!(&text, b"<02>");
+    assert_eq!((client.stats().sent, client.stats().failed), (2, 2));
+    // Nobody was told of the one that was dropped, but for the sink's user.
+    let error = futures::SinkExt::flush(&mut client).await.unwrap_err();
+    assert!(
+        matches!(error, StreamError::SendFailed { len: 100, .. }),
+        "{error}"
+    );
+    futures::SinkExt::flush(&mut client).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_that_arrived_before_the_end_are_not_lost_when_sending_finds_it_first() {
     let (mut client, mut server) = pair();
     server.write_all(b"<01>\n<02>\n").await.unwrap();

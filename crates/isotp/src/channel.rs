@@ -324,11 +324,13 @@ impl<T: Payload, R: Buffer> Channel<T, R> {
         self.config = self.config.block_size(block_size).st_min(st_min);
     }
 
-    /// Ends the outgoing message, if any, as failed.
+    /// Ends the outgoing message, if any, as failed, and tells whether there was one.
     ///
     /// Nothing tells the receiver; it notices by its N_Cr.
-    pub fn abort_send(&mut self) {
+    pub fn abort_send(&mut self) -> bool {
+        let was_sending = !self.tx.is_idle();
         self.tx.fail(TransferError::Aborted, &mut self.report);
+        was_sending
     }
 
     /// Ends the incoming message, if any, as failed.

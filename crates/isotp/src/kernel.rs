@@ -185,6 +185,17 @@ impl KernelIsoTp {
         self.under_way.map(|_target| (self.id, self.len))
     }
 
+    /// Ends a message that the sink took and the kernel did not, if any, as failed, and tells whether there
+    /// was one. What the kernel has begun it ends itself: then this is false.
+    pub fn abort_send(&mut self) -> bool {
+        let Some(message) = self.pending.take() else {
+            return false;
+        };
+        self.stats.sends_failed += 1;
+        self.failure = Some(sending::aborted(&message));
+        true
+    }
+
     /// The next message; `None` when the interface is gone.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::address::{Address, Target};
 use crate::backend::{Backend, Choice, Limits, OpenError, Reason, Worker};
 use crate::config::Config;
 use crate::error::SendError;
-use crate::event::Stats;
+use crate::event::{Stats, TransferId};
 use crate::isotpserver::Client;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 use crate::kernel::KernelIsoTp;
@@ -361,7 +361,9 @@ impl<L: CanLink> IsoTp<L> {
 
     /// Starts a message to one node and shows how it gets on.
     ///
-    /// It is not affected by how earlier messages ended.
+    /// It is not affected by how earlier messages ended. The end of a message whose handle was dropped is
+    /// counted in [`stats`](Self::stats); what else is told of it depends on the worker: an event of this
+    /// library's stream, or an error of the [`Sink`] side.
     pub fn start(&mut self, message: impl Into<Bytes>) -> IsoTpSending<'_, L> {
         match &mut self.worker {
             Inner::User(stream) => IsoTpSending::user(stream.start(message)),
@@ -434,17 +436,38 @@ impl<L: CanLink> IsoTp<L> {
         self.start_functional(message).done().await
     }
 
-    /// Ends the message that is being sent as failed, and tells whether that was possible: what the kernel
-    /// or a server has begun it ends.
+    /// Ends the message that is being sent, if any, as failed, and tells whether it did. What the kernel has
+    /// begun, and what a server was given, they end themselves: then this is false.
     pub fn abort_send(&mut self) -> bool {
         match &mut self.worker {
-            Inner::User(stream) => {
-                stream.abort_send();
-                true
-            }
+            Inner::User(stream) => stream.abort_send(),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Inner::Kernel(socket) => socket.sending().is_none(),
+            Inner::Kernel(socket) => socket.abort_send(),
             Inner::Server(_) => false,
+        }
+    }
+
+    /// The message being sent, how many of its bytes were handed to the link, and its length. The kernel and
+    /// a server do not tell how far it got.
+    #[must_use]
+    pub fn sending(&self) -> Option<(TransferId, Option<u32>, u32)> {
+        match &self.worker {
+            Inner::User(stream) => stream.sending().map(|(id, sent, len)| (id, Some(sent), len)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Inner::Kernel(socket) => socket.sending().map(|(id, len)| (id, None, len)),
+            Inner::Server(client) => client.sending().map(|(id, len)| (id, None, len)),
+        }
+    }
+
+    /// How many bytes of the message being received are there, and its length. The kernel and a server show
+    /// whole messages only.
+    #[must_use]
+    pub fn receiving(&self) -> Option<(u32, u32)> {
+        match &self.worker {
+            Inner::User(stream) => stream.receiving(),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Inner::Kernel(_) => None,
+            Inner::Server(_) => None,
         }
     }
 
@@ -458,6 +481,7 @@ impl<L: CanLink> IsoTp<L> {
             Inner::Server(client) => Stats {
                 messages_sent: client.stats().sent,
                 messages_received: client.stats().received,
+                sends_failed: client.stats().failed,
                 ignored_malformed: client.stats().malformed,
                 ..Stats::default()
             },

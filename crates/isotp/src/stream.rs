@@ -233,12 +233,13 @@ impl<L: CanLink> IsoTpStream<L> {
         self.start_functional(message).done().await
     }
 
-    /// Ends the message that is being sent, if any, as failed.
-    pub fn abort_send(&mut self) {
-        self.channel.abort_send();
+    /// Ends the message that is being sent, if any, as failed, and tells whether there was one.
+    pub fn abort_send(&mut self) -> bool {
+        let was_sending = self.channel.abort_send();
         self.collect();
         // Another task may be waiting for this message to end.
         self.wakers.wake_half(Half::Writer);
+        was_sending
     }
 
     /// Ends the message that is being received, if any, as failed, which is an item of this stream.

@@ -7,6 +7,7 @@
 )]
 #![allow(dead_code, reason = "each test file uses its part of the shared helpers")]
 
+mod face;
 mod kernel;
 
 use core::time::Duration;
@@ -289,4 +290,35 @@ async fn an_interface_that_goes_down_is_told_and_all_goes_on_when_it_is_up() {
     };
     soon("the end", gone).await;
     assert!(kernel.send(payload(3)).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn the_kernel_has_the_face_of_all() {
+    let mut peer = user(address(0x520).reversed(), Config::default());
+    soon(
+        "bare",
+        face::talks(kernel::kernel(&address(0x520), &Config::default()), &mut peer),
+    )
+    .await;
+    let opened = open(address(0x520), Config::default(), Backend::Kernel)
+        .await
+        .unwrap();
+    soon("behind the face of all", face::talks(opened, &mut peer)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs vcan: cargo xtask vcan"]
+async fn an_abort_ends_what_the_kernel_has_not_begun() {
+    let mut alone = kernel::kernel(&address(0x521), &Config::default());
+    assert!(!alone.abort_send(), "there is none");
+    futures::SinkExt::feed(&mut alone, payload(20)).await.unwrap();
+    assert!(alone.abort_send());
+    let error = futures::SinkExt::flush(&mut alone).await.unwrap_err();
+    assert_eq!(error.n_result(), Some(NResult::Error), "{error}");
+    futures::SinkExt::feed(&mut alone, payload(20)).await.unwrap();
+    let flushed = tokio::time::timeout(Duration::from_millis(100), futures::SinkExt::flush(&mut alone)).await;
+    assert!(flushed.is_err(), "nobody answers");
+    assert!(alone.sending().is_some());
+    assert!(!alone.abort_send(), "it has begun");
 }

@@ -41,7 +41,7 @@ async fn script() -> Outcome {
     match timeout(Duration::from_secs(1), stack.send(&b"\x22\xF1\x90"[..])).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => println!("not sent: {failure}"), // with the standard's name and how far it got
-        Err(_) => stack.abort_send(),                        // else it goes on
+        Err(_) => _ = stack.abort_send(),                    // else it goes on
     }
     match timeout(Duration::from_secs(2), stack.recv()).await {
         Ok(Some(Ok(answer))) => println!("{answer:02x?}"),

@@ -129,9 +129,11 @@ impl Endpoint {
         self.endpoint.available()
     }
 
-    /// Ends the message that is being sent, if any, as failed; those behind it go on.
-    pub fn abort_send(&self) {
-        self.endpoint.abort_send();
+    /// Ends the message that is being sent, if any, as failed, and tells whether there was one; those behind
+    /// it go on.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn abort_send(&self) -> bool {
+        self.endpoint.abort_send()
     }
 
     /// Ends the message that is being received, if any, as failed, which [`recv`](Self::recv) tells.

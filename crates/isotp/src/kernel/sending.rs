@@ -76,13 +76,7 @@ impl<'a> KernelSending<'a> {
         let Step::Waiting { message, .. } = &self.step else {
             return false;
         };
-        self.step = Step::Failed(StreamError::SendFailed {
-            id: TransferId::default(),
-            error: TransferError::Aborted,
-            sent: Some(0),
-            len: u32::try_from(message.len()).unwrap_or(u32::MAX),
-            cause: None,
-        });
+        self.step = Step::Failed(aborted(message));
         true
     }
 
@@ -152,5 +146,16 @@ impl Stream for KernelSending<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_state(cx)
+    }
+}
+
+/// The failure of a message that the kernel was not given.
+pub(super) fn aborted(message: &Bytes) -> StreamError {
+    StreamError::SendFailed {
+        id: TransferId::default(),
+        error: TransferError::Aborted,
+        sent: Some(0),
+        len: u32::try_from(message.len()).unwrap_or(u32::MAX),
+        cause: None,
     }
 }

@@ -199,9 +199,11 @@ impl Endpoint {
         state.end.is_some() || state.seat(self.id).is_none_or(|seat| seat.closing)
     }
 
-    /// Ends the message that is being sent, if any, as failed; those behind it go on.
-    pub fn abort_send(&self) {
-        self.user.lock().abort_send(self.id);
+    /// Ends the message that is being sent, if any, as failed, and tells whether there was one; those behind
+    /// it go on.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn abort_send(&self) -> bool {
+        self.user.lock().abort_send(self.id)
     }
 
     /// Ends the message that is being received, if any, as failed, which is an item of this stream.

@@ -168,14 +168,14 @@ impl State {
         }
     }
 
-    /// Ends the message that an endpoint sends, if any, as failed.
-    pub(super) fn abort_send(&mut self, id: EndpointId) {
+    /// Ends the message that an endpoint sends, if any, as failed, and tells whether there was one.
+    pub(super) fn abort_send(&mut self, id: EndpointId) -> bool {
         self.tick();
-        if let Some(mut channel) = self.endpoints.get_mut(id) {
-            channel.abort_send();
-        }
+        let channel = self.endpoints.get_mut(id);
+        let was_sending = channel.is_some_and(|mut channel| channel.abort_send());
         self.collect();
         self.wake_task();
+        was_sending
     }
 
     pub(super) fn progress(&mut self, id: EndpointId, transfer: TransferId, state: SendState) {

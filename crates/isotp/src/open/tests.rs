@@ -83,6 +83,31 @@ async fn a_message_under_way_can_be_aborted_and_the_next_begins_clean() {
     tester.send(vec![1]).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_abort_tells_whether_it_ended_a_message() {
+    let mut tester = open_virtual("virtual:open-nobody", address(), Backend::Auto).await;
+    assert!(!tester.abort_send(), "there is none");
+    futures::SinkExt::feed(&mut tester, Bytes::from(vec![7; 20]))
+        .await
+        .unwrap();
+    assert!(matches!(tester.sending(), Some((_, Some(_), 20))));
+    assert!(tester.abort_send());
+    assert_eq!((tester.abort_send(), tester.sending()), (false, None));
+    let error = futures::SinkExt::flush(&mut tester).await.unwrap_err();
+    assert_eq!(error.n_result(), Some(crate::NResult::Error), "{error}");
+
+    let mut peer = can_link::open(&"virtual:open-nobody".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(tester.receiving(), None);
+    let first = [0x10, 20, 1, 2, 3, 4, 5, 6];
+    let first = can_link::CanFrame::data(StandardId::new(0x7E8).unwrap(), &first).unwrap();
+    can_link::CanTxExt::send(&mut peer, first).await.unwrap();
+    let read = tokio::time::timeout(core::time::Duration::from_millis(1), tester.recv()).await;
+    assert!(read.is_err());
+    assert_eq!(tester.receiving(), Some((6, 20)));
+}
+
 #[tokio::test]
 async fn a_server_is_one_more_worker_behind_the_same_face() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -181,7 +181,7 @@ impl<'a, L: CanLink> Sending<'a, L> {
                     cause: None,
                 }));
             }
-            Step::Given(_) => self.stream.abort_send(),
+            Step::Given(_) => _ = self.stream.abort_send(),
             Step::Ended(_) | Step::Over(_) => {}
         }
     }

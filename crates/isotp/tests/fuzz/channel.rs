@@ -162,7 +162,7 @@ impl Subject {
             12 => self.conclude(input.flag()),
             13 => self.take(),
             _ => match input.byte() % 8 {
-                0 => self.channel.abort_send(),
+                0 => _ = self.channel.abort_send(),
                 1 => self.channel.abort_receive(),
                 2 => self.channel.handle_link_lost(),
                 _ => {}

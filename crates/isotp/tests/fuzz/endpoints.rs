@@ -227,7 +227,7 @@ impl Bus {
         let mut endpoint = self.endpoints.get_mut(id).unwrap();
         for channel in [&mut *endpoint, self.alone.get_mut(&id).unwrap()] {
             match kind % 3 {
-                1 => channel.abort_send(),
+                1 => _ = channel.abort_send(),
                 2 => channel.abort_receive(),
                 _ => {}
             }

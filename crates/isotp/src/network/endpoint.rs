@@ -9,6 +9,7 @@ use bytes::Bytes;
 use can_link::LinkError;
 use futures_core::Stream;
 use futures_sink::Sink;
+use tokio::task::coop::poll_proceed;
 
 use super::outbox::Sender;
 use super::shared::User;
@@ -260,11 +261,16 @@ impl Endpoint {
     fn poll_message(
         &self,
         number: u64,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Target, Bytes), StreamError>>> {
+        // Where messages come as fast as they are read, other tasks get their turns between them.
+        let turn = ready!(poll_proceed(cx));
         let mut state = self.user.lock();
         match state.take(self.id) {
-            Some(item) => Poll::Ready(item),
+            Some(item) => {
+                turn.made_progress();
+                Poll::Ready(item)
+            }
             None => {
                 state.wait(On::Reader(self.id), number, cx);
                 Poll::Pending

@@ -73,6 +73,40 @@ async fn the_sink_reports_a_failure_once_and_goes_on() {
     assert_eq!(received.unwrap().unwrap(), payload(30));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_always_finds_messages_lets_others_run() {
+    let (testers, _ecus, bus) = networks();
+    let mut port = bus.join();
+    let mut endpoints = Vec::new();
+    for n in 0..20 {
+        endpoints.push(endpoint(&testers, pair(n)).await);
+        for _ in 0..MAX_WAITING {
+            send_raw(&mut port, std_id(0x300 + n), &[1, 0x3E]).await;
+        }
+        settle().await;
+    }
+    let other = tokio::spawn(async {});
+    for endpoint in &endpoints {
+        assert_eq!(endpoint.available(), MAX_WAITING);
+        for _ in 0..MAX_WAITING {
+            endpoint.recv().await.unwrap().unwrap();
+        }
+    }
+    assert!(other.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_tells_whether_it_ended_a_message() {
+    let (testers, _ecus, _bus) = networks();
+    let mut alone = endpoint(&testers, pair(0)).await;
+    assert!(!alone.abort_send(), "there is none");
+    alone.feed(payload(20)).await.unwrap();
+    assert!(alone.abort_send());
+    assert!(!alone.abort_send());
+    let failure = alone.flush().await.unwrap_err();
+    assert_eq!(failure.n_result(), Some(NResult::Error));
+}
+
 /// The sink's `send`, which the endpoint's own one would hide.
 struct SinkStep;
 

@@ -53,7 +53,7 @@ pub struct Dropped {
 /// Why a packet goes no further.
 ///
 /// Each reason counts in one [`Counter`] of the interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
     /// Fewer bytes than a header (HDR-3).

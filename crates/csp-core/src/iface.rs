@@ -130,6 +130,10 @@ pub struct InterfaceStats {
     pub tx_bytes: u64,
     /// Payload bytes received.
     pub rx_bytes: u64,
+    /// Interrupts of the link's driver, where it tells them; else 0.
+    ///
+    /// [`Node::handle_interrupts`](crate::Node::handle_interrupts) adds to it.
+    pub irq: u64,
 }
 
 impl InterfaceStats {

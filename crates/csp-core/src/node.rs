@@ -1,6 +1,7 @@
 //! The sans-IO node: packets in, packets, events and a deadline out.
 
 mod events;
+mod exit;
 mod plan;
 mod rx;
 mod sockets;
@@ -78,6 +79,7 @@ pub struct Node {
     next_transmit: usize,
     random: u64,
     stats: Stats,
+    drops: BTreeMap<DropReason, u64>,
 }
 
 impl Node {
@@ -106,6 +108,7 @@ impl Node {
             next_transmit: 0,
             random: seed,
             stats: Stats::default(),
+            drops: BTreeMap::new(),
             config,
         }
     }
@@ -154,6 +157,28 @@ impl Node {
         Stats {
             events_lost: self.events.lost(),
             ..self.stats
+        }
+    }
+
+    /// How many packets went no further for each reason that there was.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        self.drops.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// Sets all counters, those of the interfaces included, back to zero.
+    pub fn reset_stats(&mut self) {
+        self.stats = Stats::default();
+        self.drops.clear();
+        self.events.reset_lost();
+        for interface in &mut self.interfaces {
+            interface.stats = InterfaceStats::default();
+        }
+    }
+
+    /// Sets the counters of one interface back to zero.
+    pub fn reset_interface_stats(&mut self, interface: InterfaceId) {
+        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
+            interface.stats = InterfaceStats::default();
         }
     }
 
@@ -229,6 +254,8 @@ impl Node {
             interface.stats.count(dropped.reason.counter(), dropped.count);
         }
         self.stats.dropped = self.stats.dropped.wrapping_add(dropped.count);
+        let times = self.drops.entry(dropped.reason).or_default();
+        *times = times.wrapping_add(dropped.count);
         self.events.notice(Event::Dropped(dropped));
     }
 

@@ -52,6 +52,10 @@ impl Events {
         self.ready.pop_front().or_else(|| self.notices.pop_front())
     }
 
+    pub(super) const fn reset_lost(&mut self) {
+        self.lost = 0;
+    }
+
     pub(super) const fn lost(&self) -> u64 {
         self.lost
     }

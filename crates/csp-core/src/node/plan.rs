@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Node;
+use super::exit::Refused;
 use crate::{Address, InterfaceId, Netmask};
 
 /// One way out of the node.
@@ -13,6 +14,23 @@ pub(super) struct Output {
     pub(super) via: Option<Address>,
     /// The subnet broadcast, which leaves as the global one (ROUTE-3).
     pub(super) broadcast: bool,
+    /// Why our own copy did not leave here, once that was tried.
+    pub(super) refused: Option<Refused>,
+}
+
+impl Output {
+    pub(super) const fn new(interface: usize, via: Option<Address>) -> Self {
+        Self {
+            interface,
+            via,
+            broadcast: false,
+            refused: None,
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Option<(InterfaceId, Refused)> {
+        InterfaceId::from_index(self.interface).zip(self.refused)
+    }
 }
 
 impl Node {
@@ -40,9 +58,8 @@ impl Node {
                 if !blocked(index, interface.address()) {
                     let broadcast = subnet.is_broadcast(destination);
                     outputs.push(Output {
-                        interface: index,
-                        via: None,
                         broadcast,
+                        ..Output::new(index, None)
                     });
                 }
             }
@@ -57,11 +74,7 @@ impl Node {
                 continue;
             };
             if !blocked(index, interface.address()) {
-                outputs.push(Output {
-                    interface: index,
-                    via: route.via,
-                    broadcast: false,
-                });
+                outputs.push(Output::new(index, route.via));
             }
         }
         if matched {
@@ -70,11 +83,7 @@ impl Node {
         for (index, interface) in real().filter(|(_, interface)| interface.default) {
             matched = true;
             if !blocked(index, interface.address()) {
-                outputs.push(Output {
-                    interface: index,
-                    via: None,
-                    broadcast: false,
-                });
+                outputs.push(Output::new(index, None));
             }
         }
         matched

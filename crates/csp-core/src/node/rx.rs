@@ -55,6 +55,15 @@ impl Node {
         });
     }
 
+    /// Counts interrupts of the driver of `interface`.
+    ///
+    /// Nothing but the statistics shows them.
+    pub fn handle_interrupts(&mut self, interface: InterfaceId, count: u64) {
+        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
+            interface.stats.irq = interface.stats.irq.wrapping_add(count);
+        }
+    }
+
     /// Takes note that the link of `interface` went up or down.
     ///
     /// What waits for a link that goes down is dropped.
@@ -130,7 +139,7 @@ impl Node {
     }
 
     fn deliver_to_service(&mut self, service: Service, arrival: Arrival) {
-        let needs = self.config.service_needs;
+        let (now, needs) = (arrival.now, self.config.service_needs);
         let Some(request) = self.open(arrival, needs) else {
             return;
         };
@@ -145,7 +154,7 @@ impl Node {
         };
         let mut header = request.header.reply();
         header.source = self.answering_address(request.interface, header.source, request.broadcast);
-        if self.originate(header, answer).is_ok() {
+        if self.originate_or_drop(now, request.interface, header, answer) {
             self.stats.served = self.stats.served.wrapping_add(1);
         }
     }

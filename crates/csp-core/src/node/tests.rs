@@ -1,5 +1,6 @@
 extern crate std;
 
+mod account;
 mod routing;
 
 use core::time::Duration;

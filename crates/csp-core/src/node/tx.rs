@@ -5,12 +5,13 @@
 use bytes::Bytes;
 use tinwire_time::Instant;
 
+use super::exit::Way;
+use super::plan::Output;
 use super::{Node, Transmit};
 use crate::ports::Binding;
-use crate::seal::{seal, trailer_len};
 use crate::{
-    Address, ConnectConfig, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, LinkState, Message,
-    Packet, Port, SendError, SocketId,
+    Address, ConnectConfig, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, Message, Packet,
+    Port, SendError, SocketId,
 };
 
 /// The flags that ask for trailers which this node does not make.
@@ -31,7 +32,7 @@ impl Node {
             .get(connection.0)
             .ok_or(SendError::Closed)?
             .header();
-        let sent = self.originate(header, payload);
+        let sent = self.originate(now, header, payload);
         if sent == Err(SendError::Full) {
             self.block(connection);
         }
@@ -160,29 +161,80 @@ impl Node {
         if flags.contains(Flags::RDP) {
             return Err(SendError::Unsupported { flags });
         }
-        let sent = self.originate(header, payload);
+        let sent = self.originate(now, header, payload);
         self.settle(now);
         sent
     }
 
-    /// Queues a packet of our own on every way out. Succeeds if it left on one.
-    pub(super) fn originate(&mut self, mut header: Header, payload: Bytes) -> Result<(), SendError> {
+    /// Sends a packet of our own on every way out. Succeeds if it left on one.
+    ///
+    /// The caller keeps what left on none; a copy lost beside others that left is dropped with its reason.
+    pub(super) fn originate(
+        &mut self,
+        now: Instant,
+        header: Header,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
+        let sent = self.attempt(now, header, payload);
+        let outputs = core::mem::take(&mut self.outputs);
+        for (id, refused) in outputs.iter().filter_map(Output::refusal) {
+            if sent.is_ok() {
+                self.drop_packet(id, Some(header), refused.reason);
+            } else if refused.error != SendError::Full
+                && let Some(interface) = self.interfaces.get_mut(id.index())
+            {
+                // What waits for room is not lost.
+                interface.stats.count(crate::Counter::TxError, 1);
+            }
+        }
+        self.outputs = outputs;
+        sent
+    }
+
+    /// Sends what no caller waits for; `cause` is the interface that gave rise to it.
+    ///
+    /// True if it left. Otherwise it is dropped with its reason.
+    pub(super) fn originate_or_drop(
+        &mut self,
+        now: Instant,
+        cause: InterfaceId,
+        header: Header,
+        payload: Bytes,
+    ) -> bool {
+        let sent = self.attempt(now, header, payload);
+        let outputs = core::mem::take(&mut self.outputs);
+        if outputs.is_empty() {
+            self.drop_packet(cause, Some(header), DropReason::NoRoute);
+        }
+        for (id, refused) in outputs.iter().filter_map(Output::refusal) {
+            self.drop_packet(id, Some(header), refused.reason);
+        }
+        self.outputs = outputs;
+        sent.is_ok()
+    }
+
+    /// Sends one copy per way out and notes with each way what became of it.
+    fn attempt(&mut self, now: Instant, mut header: Header, payload: Bytes) -> Result<(), SendError> {
         let destination = header.destination;
+        let mut outputs = core::mem::take(&mut self.outputs);
         // ROUTE-2, ROUTE-12: what is for ourselves never sees a link.
-        if let Some(own) = self
+        let own = self
             .interfaces
             .iter()
-            .position(|interface| interface.owns(destination))
-        {
-            return self.loop_back(own, header, payload);
+            .position(|interface| interface.owns(destination));
+        if let Some(own) = own {
+            outputs.clear();
+            outputs.push(Output::new(own, None));
+        } else {
+            self.route(None, destination, &mut outputs);
         }
-        let mut outputs = core::mem::take(&mut self.outputs);
-        self.route(None, destination, &mut outputs);
-        let sealed = seal(header.flags, payload.clone(), &self.config.hmac_key);
         let mut result = Err(SendError::NoRoute { destination });
-        let mut left = false;
-        for output in &outputs {
-            let Some(interface) = self.interfaces.get_mut(output.interface) else {
+        for output in &mut outputs {
+            let Some((interface, id)) = self
+                .interfaces
+                .get(output.interface)
+                .zip(InterfaceId::from_index(output.interface))
+            else {
                 continue;
             };
             // Both stay changed for later copies, as in libcsp.
@@ -192,60 +244,19 @@ impl Node {
             if output.broadcast || header.destination == Address::BROADCAST {
                 header.destination = interface.version.broadcast();
             }
-            result = if interface.link == LinkState::Down {
-                Err(SendError::LinkDown)
-            } else if let Err(error) = header.encode(interface.version) {
-                Err(error.into())
-            } else if sealed.len() > interface.mtu {
-                let max = interface.mtu.saturating_sub(trailer_len(header.flags));
-                Err(SendError::TooLong {
-                    len: payload.len(),
-                    max,
-                })
-            } else if interface.queue.len() >= self.config.transmit_queue {
-                Err(SendError::Full)
-            } else {
-                let Some(id) = InterfaceId::from_index(output.interface) else {
-                    continue;
-                };
-                let packet = Packet::new(header, sealed.clone());
-                interface.queue.push_back(Transmit {
-                    interface: id,
-                    packet,
-                    via: output.via,
-                });
-                Ok(())
+            let way = Way {
+                interface: id,
+                via: output.via,
+                looped: own.is_some(),
             };
+            let sent = self.emit(now, way, Packet::new(header, payload.clone()));
+            output.refused = sent.err();
             if result.is_err() {
-                interface.stats.count(crate::Counter::TxError, 1);
+                result = sent.map_err(|refused| refused.error);
             }
-            left |= result.is_ok();
         }
         self.outputs = outputs;
-        if left { Ok(()) } else { result }
-    }
-
-    /// Queues a packet to ourselves, as if received on the interface addressed.
-    fn loop_back(&mut self, index: usize, mut header: Header, payload: Bytes) -> Result<(), SendError> {
-        let Some((interface, id)) = self.interfaces.get_mut(index).zip(InterfaceId::from_index(index)) else {
-            return Err(SendError::Closed);
-        };
-        if header.source == Address::LOOPBACK {
-            header.source = interface.address();
-        }
-        let max = interface.mtu.saturating_sub(trailer_len(header.flags));
-        if payload.len() > max {
-            return Err(SendError::TooLong {
-                len: payload.len(),
-                max,
-            });
-        }
-        let payload = seal(header.flags, payload, &self.config.hmac_key);
-        interface.stats.tx = interface.stats.tx.wrapping_add(1);
-        let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-        interface.stats.tx_bytes = interface.stats.tx_bytes.wrapping_add(len);
-        self.looped.push_back((id, Packet::new(header, payload)));
-        Ok(())
+        result
     }
 
     /// Carries a packet that is not for us onward, unchanged (SEC-2, ROUTE-11).
@@ -271,26 +282,11 @@ impl Node {
             if output.broadcast {
                 packet.header.destination = interface.version.broadcast();
             }
-            let fault = if interface.link == LinkState::Down {
-                Some(DropReason::LinkDown)
-            } else if packet.header.encode(interface.version).is_err() {
-                Some(DropReason::Unencodable)
-            } else if packet.payload.len() > interface.mtu {
-                Some(DropReason::TooLong)
-            } else if interface.queue.len() >= self.config.transmit_queue {
-                Some(DropReason::TransmitQueueFull)
-            } else {
-                interface.queue.push_back(Transmit {
-                    interface: id,
-                    packet: packet.clone(),
-                    via: output.via,
-                });
-                self.stats.forwarded = self.stats.forwarded.wrapping_add(1);
-                None
-            };
-            if let Some(reason) = fault {
-                self.drop_packet(id, Some(packet.header), reason);
-            }
+            self.carry(Transmit {
+                interface: id,
+                packet: packet.clone(),
+                via: output.via,
+            });
         }
         self.outputs = outputs;
     }

@@ -213,6 +213,9 @@ pub enum SendError {
     /// The header has no form in the interface's header version.
     #[error(transparent)]
     Header(#[from] EncodeError),
+    /// A filter dropped it.
+    #[error("a filter dropped the packet")]
+    Filtered,
     /// The flags ask for something that the node does not do here.
     #[error("{flags:?} cannot be used here")]
     Unsupported {
@@ -233,6 +236,7 @@ impl From<SendError> for std::io::Error {
             SendError::NoRoute { .. } => ErrorKind::HostUnreachable,
             SendError::Full => ErrorKind::WouldBlock,
             SendError::LinkDown => ErrorKind::NetworkDown,
+            SendError::Filtered => ErrorKind::PermissionDenied,
         };
         Self::new(kind, error)
     }

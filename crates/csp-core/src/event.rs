@@ -110,6 +110,15 @@ pub enum DropReason {
     TooLong,
     /// The header has no form in the interface's header version.
     Unencodable,
+    /// A filter dropped it.
+    Filtered,
+    /// As many packets as may wait for the verdict of a filter; the newest is dropped.
+    ///
+    /// Counts as the peers' full router queue does, which is the receiving interface's `tx_error`
+    /// (section 12).
+    FilterQueueFull,
+    /// The verdict of a filter did not come in time.
+    FilterTimeout,
 }
 
 impl fmt::Display for DropReason {
@@ -141,6 +150,9 @@ impl fmt::Display for DropReason {
             Self::TransmitQueueFull => "the transmit queue is full",
             Self::TooLong => "longer than the interface's MTU",
             Self::Unencodable => "no form in the interface's header version",
+            Self::Filtered => "dropped by a filter",
+            Self::FilterQueueFull => "too many packets wait for a filter",
+            Self::FilterTimeout => "a filter did not decide in time",
         })
     }
 }
@@ -158,9 +170,12 @@ impl DropReason {
             | Self::Prohibited
             | Self::RdpUnsupported => Counter::RxError,
             Self::Authentication | Self::AuthenticationRequired => Counter::AuthErr,
-            Self::LinkSend | Self::LinkDown | Self::TransmitQueueFull | Self::TooLong | Self::Unencodable => {
-                Counter::TxError
-            }
+            Self::LinkSend
+            | Self::LinkDown
+            | Self::TransmitQueueFull
+            | Self::TooLong
+            | Self::Unencodable
+            | Self::FilterQueueFull => Counter::TxError,
             Self::LinkFull
             | Self::LinkStale
             | Self::NoListener
@@ -171,7 +186,9 @@ impl DropReason {
             | Self::TooManyConnections
             | Self::NotAccepted
             | Self::NoRoute
-            | Self::Blocked => Counter::Drop,
+            | Self::Blocked
+            | Self::Filtered
+            | Self::FilterTimeout => Counter::Drop,
         }
     }
 }

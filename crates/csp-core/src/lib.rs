@@ -15,6 +15,8 @@ mod conn;
 pub mod crc;
 #[cfg(feature = "alloc")]
 mod event;
+#[cfg(feature = "alloc")]
+mod filter;
 mod flags;
 mod header;
 pub mod hmac;
@@ -43,6 +45,8 @@ pub use config::{Config, ConnectConfig, Need, Needs, ReplyMatch, SocketConfig, S
 pub use conn::{ConnectError, ConnectionId, ListenerId, Message, Peers, SendError, SocketId};
 #[cfg(feature = "alloc")]
 pub use event::{Counter, DropReason, Dropped, Event, Stats};
+#[cfg(feature = "alloc")]
+pub use filter::{Asked, FilterContext, FilterId, OutsideConfig, Stage, Ticket, Verdict};
 pub use flags::{Flags, Priority};
 pub use header::{DecodeError, EncodeError, Header, HeaderBytes, MAX_HEADER_LEN, Version};
 #[cfg(feature = "alloc")]

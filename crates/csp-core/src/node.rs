@@ -1,7 +1,9 @@
 //! The sans-IO node: packets in, packets, events and a deadline out.
 
+mod entry;
 mod events;
 mod exit;
+mod filter;
 mod plan;
 mod rx;
 mod sockets;
@@ -16,8 +18,10 @@ use alloc::vec::Vec;
 use tinwire_time::Instant;
 
 use self::events::Events;
+pub(crate) use self::exit::Way;
 use self::plan::Output;
 use crate::conn::{Connection, Listener, Role, Socket};
+use crate::filter::Filters;
 use crate::iface::Interface;
 use crate::ports::{Owner, PortTable};
 use crate::service::Service;
@@ -51,8 +55,10 @@ pub struct Transmit {
 ///    when [`poll_timeout`](Self::poll_timeout) is due, and the application's commands.
 /// 2. [`poll_transmit`](Self::poll_transmit) until `None`, or [`poll_transmit_on`](Self::poll_transmit_on)
 ///    for each interface whose link has room. May give more after any `handle_*`, `send*` or `reply`.
-/// 3. [`poll_event`](Self::poll_event) until `None`. May give more after any of the above.
-/// 4. [`poll_timeout`](Self::poll_timeout): sleep until then, or until something happens. May change after
+/// 3. [`poll_filter`](Self::poll_filter) until `None`, if there are filters outside, and their verdicts to
+///    [`handle_verdict`](Self::handle_verdict).
+/// 4. [`poll_event`](Self::poll_event) until `None`. May give more after any of the above.
+/// 5. [`poll_timeout`](Self::poll_timeout): sleep until then, or until something happens. May change after
 ///    any of the above.
 ///
 /// No input makes it fail: what is wrong with a packet becomes a [`DropReason`], counted and told as an
@@ -75,6 +81,7 @@ pub struct Node {
     blocked: Vec<ConnectionId>,
     /// Scratch space for the ways out of one packet.
     outputs: Vec<Output>,
+    filters: Filters,
     events: Events,
     next_transmit: usize,
     random: u64,
@@ -104,6 +111,7 @@ impl Node {
             looped: VecDeque::new(),
             blocked: Vec::new(),
             outputs: Vec::new(),
+            filters: Filters::default(),
             events: Events::new(config.event_queue),
             next_transmit: 0,
             random: seed,
@@ -213,11 +221,13 @@ impl Node {
         self.listeners
             .iter()
             .filter_map(|(_, listener)| self.expiry(*listener.backlog.front()?))
+            .chain(self.filters.deadline())
             .min()
     }
 
     /// Drops what has waited too long. Early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.expire_filters(now);
         let waiting = self
             .listeners
             .iter()

@@ -3,15 +3,16 @@
 use tinwire_time::Instant;
 
 use super::{Node, Transmit};
+use crate::filter::{Passage, Screened};
 use crate::iface::Interface;
 use crate::seal::{seal, trailer_len};
-use crate::{Address, DropReason, InterfaceId, LinkState, Packet, SendError};
+use crate::{Address, DropReason, InterfaceId, LinkState, Packet, SendError, Stage};
 
 /// How one copy of our own packets leaves.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    pub(super) interface: InterfaceId,
-    pub(super) via: Option<Address>,
+pub(crate) struct Way {
+    pub(crate) interface: InterfaceId,
+    pub(crate) via: Option<Address>,
     /// Back to ourselves, as if received on the interface.
     pub(super) looped: bool,
 }
@@ -39,27 +40,26 @@ impl Refused {
 impl Node {
     /// Sends one copy of a packet of our own, its payload still without trailers.
     pub(super) fn emit(&mut self, now: Instant, way: Way, packet: Packet) -> Result<(), Refused> {
-        self.depart(now, way, packet)
+        if self.filters.is_empty(Stage::Outgoing) {
+            return self.depart(now, way, packet);
+        }
+        // While somebody waits for the answer.
+        self.check(way, &packet)?;
+        match self.screen(now, None, Passage::Outgoing(way), packet) {
+            Screened::Passed(Passage::Outgoing(way), packet) => self.depart(now, way, packet),
+            Screened::Full => Err(Refused::FILTER_FULL),
+            Screened::Dropped => Err(Refused::FILTERED),
+            Screened::Passed(..) | Screened::Held => Ok(()),
+        }
     }
 
     /// Puts the trailers on and queues the copy.
-    fn depart(&mut self, _now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
-        let header = packet.header;
+    pub(super) fn depart(&mut self, _now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
+        self.check(way, &packet)?;
         let Some(interface) = self.interfaces.get_mut(way.interface.index()) else {
             return Err(Refused::LINK_DOWN);
         };
-        let max = interface.mtu.saturating_sub(trailer_len(header.flags));
-        let len = packet.payload.len();
-        if len > max {
-            return Err(Refused {
-                error: SendError::TooLong { len, max },
-                reason: DropReason::TooLong,
-            });
-        }
-        if !way.looped {
-            interface.can_take(&packet, self.config.transmit_queue)?;
-        }
-        packet.payload = seal(header.flags, packet.payload, &self.config.hmac_key);
+        packet.payload = seal(packet.header.flags, packet.payload, &self.config.hmac_key);
         if way.looped {
             interface.stats.tx = interface.stats.tx.wrapping_add(1);
             let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
@@ -75,8 +75,42 @@ impl Node {
         Ok(())
     }
 
-    /// Queues one copy of somebody else's packet, which goes on untouched (SEC-2).
-    pub(super) fn carry(&mut self, transmit: Transmit) {
+    /// Whether the copy could leave as it is.
+    fn check(&self, way: Way, packet: &Packet) -> Result<(), Refused> {
+        let Some(interface) = self.interfaces.get(way.interface.index()) else {
+            return Err(Refused::LINK_DOWN);
+        };
+        let max = interface.mtu.saturating_sub(trailer_len(packet.header.flags));
+        let len = packet.payload.len();
+        if len > max {
+            return Err(Refused {
+                error: SendError::TooLong { len, max },
+                reason: DropReason::TooLong,
+            });
+        }
+        if way.looped {
+            Ok(())
+        } else {
+            interface.can_take(packet, self.config.transmit_queue)
+        }
+    }
+
+    /// Sends one copy of somebody else's packet.
+    pub(super) fn carry(&mut self, now: Instant, from: InterfaceId, transmit: Transmit) {
+        if self.filters.is_empty(Stage::Routed) {
+            return self.carry_on(transmit);
+        }
+        let Transmit {
+            interface,
+            packet,
+            via,
+        } = transmit;
+        let passage = Passage::Routed { from, interface, via };
+        self.pass(now, None, passage, packet);
+    }
+
+    /// Queues the copy, its payload untouched (SEC-2).
+    pub(super) fn carry_on(&mut self, transmit: Transmit) {
         let (id, header) = (transmit.interface, transmit.packet.header);
         let Some(interface) = self.interfaces.get_mut(id.index()) else {
             return;

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// A packet for us, and how it got here.
-struct Arrival {
-    now: Instant,
-    interface: InterfaceId,
-    broadcast: bool,
-    packet: Packet,
+pub(super) struct Arrival {
+    pub(super) now: Instant,
+    pub(super) interface: InterfaceId,
+    pub(super) broadcast: bool,
+    pub(super) packet: Packet,
 }
 
 impl Node {
@@ -41,7 +41,7 @@ impl Node {
 
     /// Takes a packet that the link of `interface` received.
     pub fn handle_packet(&mut self, now: Instant, interface: InterfaceId, packet: Packet) {
-        self.receive(now, interface, packet);
+        self.receive(now, interface, false, packet);
         self.settle(now);
     }
 
@@ -86,44 +86,11 @@ impl Node {
     /// Handles the packets that this node sent to itself.
     pub(super) fn settle(&mut self, now: Instant) {
         while let Some((interface, packet)) = self.looped.pop_front() {
-            self.receive(now, interface, packet);
+            self.receive(now, interface, true, packet);
         }
     }
 
-    fn receive(&mut self, now: Instant, interface: InterfaceId, packet: Packet) {
-        let Some(entry) = self.interfaces.get_mut(interface.index()) else {
-            return;
-        };
-        let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
-        entry.stats.rx = entry.stats.rx.wrapping_add(1);
-        entry.stats.rx_bytes = entry.stats.rx_bytes.wrapping_add(len);
-        let destination = packet.header.destination;
-        let broadcast = entry.subnet.is_broadcast(destination);
-        // ROUTE-1: any interface's own address, but broadcasts of the receiving interface alone.
-        if self
-            .interfaces
-            .iter()
-            .any(|interface| interface.owns(destination))
-        {
-            self.deliver(Arrival {
-                now,
-                interface,
-                broadcast: false,
-                packet,
-            });
-        } else if broadcast {
-            self.deliver(Arrival {
-                now,
-                interface,
-                broadcast: true,
-                packet,
-            });
-        } else {
-            self.forward(interface, packet);
-        }
-    }
-
-    fn deliver(&mut self, arrival: Arrival) {
+    pub(super) fn deliver(&mut self, arrival: Arrival) {
         let header = arrival.packet.header;
         let known = (header.destination_port, header.source, header.source_port);
         match self.ports.owner(header.destination_port) {

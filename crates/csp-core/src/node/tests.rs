@@ -1,6 +1,7 @@
 extern crate std;
 
 mod account;
+mod filter;
 mod routing;
 
 use core::time::Duration;

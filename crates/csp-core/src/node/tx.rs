@@ -178,7 +178,7 @@ impl Node {
         let sent = self.attempt(now, header, payload);
         let outputs = core::mem::take(&mut self.outputs);
         for (id, refused) in outputs.iter().filter_map(Output::refusal) {
-            if sent.is_ok() {
+            if sent.is_ok() || refused.error == SendError::Filtered {
                 self.drop_packet(id, Some(header), refused.reason);
             } else if refused.error != SendError::Full
                 && let Some(interface) = self.interfaces.get_mut(id.index())
@@ -260,7 +260,7 @@ impl Node {
     }
 
     /// Carries a packet that is not for us onward, unchanged (SEC-2, ROUTE-11).
-    pub(super) fn forward(&mut self, from: InterfaceId, mut packet: Packet) {
+    pub(super) fn forward(&mut self, now: Instant, from: InterfaceId, mut packet: Packet) {
         let header = packet.header;
         let mut outputs = core::mem::take(&mut self.outputs);
         let matched = self.route(Some(from), header.destination, &mut outputs);
@@ -282,11 +282,12 @@ impl Node {
             if output.broadcast {
                 packet.header.destination = interface.version.broadcast();
             }
-            self.carry(Transmit {
+            let transmit = Transmit {
                 interface: id,
                 packet: packet.clone(),
                 via: output.via,
-            });
+            };
+            self.carry(now, from, transmit);
         }
         self.outputs = outputs;
     }

@@ -2,8 +2,13 @@
 
 use core::time::Duration;
 
-use crate::hmac::Key;
-use crate::{DropReason, Flags, Port, Priority};
+use crate::hmac;
+use crate::iface::Interface;
+use crate::keys::Keys;
+use crate::seal::Protection;
+#[cfg(feature = "legacy-xtea")]
+use crate::xtea;
+use crate::{Flags, Need, Needs, Port, Priority, XteaFlag};
 
 /// How a node is set up.
 ///
@@ -15,7 +20,8 @@ pub struct Config {
     pub(crate) transmit_queue: usize,
     pub(crate) event_queue: usize,
     pub(crate) flags: Flags,
-    pub(crate) hmac_key: Key,
+    pub(crate) keys: Keys,
+    pub(crate) xtea_flag: XteaFlag,
     pub(crate) reply_match: ReplyMatch,
     pub(crate) ping: Switch,
     pub(crate) service_needs: Needs,
@@ -60,17 +66,40 @@ impl Config {
 
     /// Flags of connections and datagrams that don't choose their own.
     ///
-    /// Default none, as libcsp and csp-py.
+    /// Default none, as libcsp (`conn_dfl_so`) and csp-py (`default_send_flags`). A connection switches
+    /// single ones on or off: [`ConnectConfig::crc32`] and its like.
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Key of the HMAC trailers. Default 16 zero bytes, as the peers (SEC-5).
+    /// Key of the HMAC trailers of who has none of its own (BET-8).
+    ///
+    /// A connection's or socket's own key comes first, then the interface's. Default 16 zero bytes, as the
+    /// peers (SEC-5).
     #[must_use]
-    pub fn hmac_key(mut self, key: Key) -> Self {
-        self.hmac_key = key;
+    pub fn hmac_key(mut self, key: hmac::Key) -> Self {
+        self.keys.hmac = Some(key);
+        self
+    }
+
+    /// Key of the XTEA encryption of who has none of its own, for nodes of libcsp 1.x.
+    ///
+    /// Default none: what is encrypted is dropped and counted. It is no encryption to rely on (SEC-6).
+    #[cfg(feature = "legacy-xtea")]
+    #[must_use]
+    pub fn xtea_key(mut self, key: xtea::Key) -> Self {
+        self.keys.xtea = Some(key);
+        self
+    }
+
+    /// What the XTEA flag means in version 1 headers.
+    ///
+    /// Default [`XteaFlag::Encrypted`], as libcsp 1.6; libcsp 2.x takes it for a reserved bit.
+    #[must_use]
+    pub const fn xtea_flag(mut self, meaning: XteaFlag) -> Self {
+        self.xtea_flag = meaning;
         self
     }
 
@@ -100,6 +129,17 @@ impl Config {
     }
 }
 
+impl Config {
+    /// How packets are protected on `interface` by who has `keys` of its own (BET-8).
+    pub(crate) fn protection<'a>(&'a self, keys: &'a Keys, interface: &'a Interface) -> Protection<'a> {
+        Keys::protection(
+            [keys, &interface.keys, &self.keys],
+            interface.version,
+            self.xtea_flag,
+        )
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -108,7 +148,8 @@ impl Default for Config {
             transmit_queue: 64,
             event_queue: 64,
             flags: Flags::NONE,
-            hmac_key: Key::default(),
+            keys: Keys::default(),
+            xtea_flag: XteaFlag::default(),
             reply_match: ReplyMatch::Strict,
             ping: Switch::On,
             service_needs: Needs::default().crc32(Need::Required),
@@ -135,82 +176,11 @@ pub enum ReplyMatch {
     PortOnly,
 }
 
-/// What a receiver thinks of a trailer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Need {
-    /// It may be there.
-    #[default]
-    Optional,
-    /// Packets without it are dropped.
-    Required,
-    /// Packets with it are dropped.
-    Prohibited,
-}
-
-/// The trailers that a receiver requires and prohibits (SEC-7).
-///
-/// By default all are optional.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    crc32: Need,
-    hmac: Need,
-    rdp: Need,
-}
-
-impl Needs {
-    /// The CRC32 trailer. Default optional.
-    #[must_use]
-    pub const fn crc32(mut self, need: Need) -> Self {
-        self.crc32 = need;
-        self
-    }
-
-    /// The HMAC trailer. Default optional.
-    #[must_use]
-    pub const fn hmac(mut self, need: Need) -> Self {
-        self.hmac = need;
-        self
-    }
-
-    /// The RDP trailer. Default optional.
-    #[must_use]
-    pub const fn rdp(mut self, need: Need) -> Self {
-        self.rdp = need;
-        self
-    }
-
-    /// What a connection that sends with `flags` requires of replies (section 8).
-    pub(crate) const fn of_replies(flags: Flags) -> Self {
-        const fn need(used: bool) -> Need {
-            if used { Need::Required } else { Need::Optional }
-        }
-        Self {
-            crc32: need(flags.contains(Flags::CRC32)),
-            hmac: need(flags.contains(Flags::HMAC)),
-            rdp: Need::Optional,
-        }
-    }
-
-    /// Why a packet with `flags` is not acceptable, if it is not.
-    pub(crate) fn refusal(self, flags: Flags) -> Option<DropReason> {
-        [
-            (self.crc32, Flags::CRC32, DropReason::ChecksumRequired),
-            (self.hmac, Flags::HMAC, DropReason::AuthenticationRequired),
-            (self.rdp, Flags::RDP, DropReason::RdpRequired),
-        ]
-        .into_iter()
-        .find_map(|(need, flag, missing)| match (need, flags.contains(flag)) {
-            (Need::Required, false) => Some(missing),
-            (Need::Prohibited, true) => Some(DropReason::Prohibited),
-            _ => None,
-        })
-    }
-}
-
 /// How a listener or a socket receives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SocketConfig {
     pub(crate) needs: Needs,
+    pub(crate) keys: Keys,
     pub(crate) receive_queue: usize,
     pub(crate) backlog: usize,
     pub(crate) accept_timeout: Duration,
@@ -221,6 +191,25 @@ impl SocketConfig {
     #[must_use]
     pub const fn needs(mut self, needs: Needs) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Key of the HMAC trailers of what is received and answered here.
+    ///
+    /// It is also that of the connections accepted here. Default: the interface's, or the node's (BET-8).
+    #[must_use]
+    pub fn hmac_key(mut self, key: hmac::Key) -> Self {
+        self.keys.hmac = Some(key);
+        self
+    }
+
+    /// Key of the XTEA encryption of what is received and answered here, for nodes of libcsp 1.x.
+    ///
+    /// Default: the interface's, or the node's.
+    #[cfg(feature = "legacy-xtea")]
+    #[must_use]
+    pub fn xtea_key(mut self, key: xtea::Key) -> Self {
+        self.keys.xtea = Some(key);
         self
     }
 
@@ -257,6 +246,7 @@ impl Default for SocketConfig {
     fn default() -> Self {
         Self {
             needs: Needs::default(),
+            keys: Keys::default(),
             receive_queue: 16,
             backlog: 16,
             accept_timeout: Duration::from_secs(10),
@@ -264,23 +254,87 @@ impl Default for SocketConfig {
     }
 }
 
-/// How a client connection sends and receives.
-#[derive(Clone, Copy, Debug)]
+/// How a client connection sends and receives, or how a single packet is sent.
+///
+/// What a connection sends with it also requires of replies, as in libcsp 2.x. Its options are libcsp's
+/// `CSP_O_*`, whose numbers are told with each; what is not said is as in [`Config::flags`].
+#[derive(Clone, Debug)]
 pub struct ConnectConfig {
-    pub(crate) flags: Option<Flags>,
+    flags: Option<Flags>,
+    on: Flags,
+    off: Flags,
+    pub(crate) keys: Keys,
     pub(crate) priority: Priority,
     pub(crate) local_port: Option<Port>,
     pub(crate) receive_queue: usize,
 }
 
 impl ConnectConfig {
-    /// Flags of the packets sent, in place of the node's.
+    /// Flags of the packets sent, in place of the node's. Default: those of [`Config::flags`].
     ///
-    /// CRC32 and HMAC are then required of replies too, as in libcsp 2.x. Default: those of
-    /// [`Config::flags`].
+    /// Options set one by one, as [`crc32`](Self::crc32), come on top.
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = Some(flags);
+        self
+    }
+
+    /// CRC32 on (`CSP_O_CRC32` 0x0040) or off (`CSP_O_NOCRC32` 0x0080), whatever the node's flags say.
+    #[must_use]
+    pub const fn crc32(self, used: Switch) -> Self {
+        self.option(Flags::CRC32, used)
+    }
+
+    /// HMAC on (`CSP_O_HMAC` 0x0004) or off (`CSP_O_NOHMAC` 0x0008), whatever the node's flags say.
+    #[must_use]
+    pub const fn hmac(self, used: Switch) -> Self {
+        self.option(Flags::HMAC, used)
+    }
+
+    /// RDP on (`CSP_O_RDP` 0x0001) or off (`CSP_O_NORDP` 0x0002), whatever the node's flags say.
+    #[must_use]
+    pub const fn rdp(self, used: Switch) -> Self {
+        self.option(Flags::RDP, used)
+    }
+
+    /// XTEA on (`CSP_O_XTEA` 0x0010) or off (`CSP_O_NOXTEA` 0x0020), whatever the node's flags say.
+    ///
+    /// On is for nodes of libcsp 1.x. A connection with it refuses to send where it would not encrypt:
+    /// without the feature `legacy-xtea`, without a key, and in version 2.
+    #[must_use]
+    pub const fn xtea(self, used: Switch) -> Self {
+        self.option(Flags::XTEA, used)
+    }
+
+    const fn option(mut self, flag: Flags, used: Switch) -> Self {
+        let (on, off) = match used {
+            Switch::On => (self.on.with(flag), self.off.without(flag)),
+            Switch::Off => (self.on.without(flag), self.off.with(flag)),
+        };
+        self.on = on;
+        self.off = off;
+        self
+    }
+
+    /// The flags to send with on a node whose own are `node`.
+    pub(crate) fn flags_over(&self, node: Flags) -> Flags {
+        self.flags.unwrap_or(node).with(self.on).without(self.off)
+    }
+
+    /// Key of the HMAC trailers of this connection. Default: the interface's, or the node's (BET-8).
+    #[must_use]
+    pub fn hmac_key(mut self, key: hmac::Key) -> Self {
+        self.keys.hmac = Some(key);
+        self
+    }
+
+    /// Key of the XTEA encryption of this connection, for nodes of libcsp 1.x.
+    ///
+    /// Default: the interface's, or the node's.
+    #[cfg(feature = "legacy-xtea")]
+    #[must_use]
+    pub fn xtea_key(mut self, key: xtea::Key) -> Self {
+        self.keys.xtea = Some(key);
         self
     }
 
@@ -314,6 +368,9 @@ impl Default for ConnectConfig {
     fn default() -> Self {
         Self {
             flags: None,
+            on: Flags::NONE,
+            off: Flags::NONE,
+            keys: Keys::default(),
             priority: Priority::Norm,
             local_port: None,
             receive_queue: 16,
@@ -326,20 +383,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_trailer_is_named_and_a_prohibited_one_refused() {
-        let needs = Needs::default()
-            .crc32(Need::Required)
-            .hmac(Need::Required)
-            .rdp(Need::Prohibited);
-        let all = Flags::CRC32 | Flags::HMAC;
-        assert_eq!(needs.refusal(all), None);
-        assert_eq!(needs.refusal(Flags::HMAC), Some(DropReason::ChecksumRequired));
+    fn an_option_of_a_connection_beats_the_flags_of_the_node() {
+        let node = Flags::CRC32 | Flags::RDP;
+        let config = ConnectConfig::default()
+            .crc32(Switch::Off)
+            .hmac(Switch::On)
+            .rdp(Switch::Off);
+        assert_eq!(config.flags_over(node), Flags::HMAC);
         assert_eq!(
-            needs.refusal(Flags::CRC32),
-            Some(DropReason::AuthenticationRequired)
+            config.clone().crc32(Switch::On).flags_over(node),
+            Flags::HMAC | Flags::CRC32
         );
-        assert_eq!(needs.refusal(all | Flags::RDP), Some(DropReason::Prohibited));
-        let rdp = Needs::default().rdp(Need::Required);
-        assert_eq!(rdp.refusal(Flags::NONE), Some(DropReason::RdpRequired));
+        assert_eq!(
+            config.flags(Flags::XTEA).flags_over(node),
+            Flags::HMAC | Flags::XTEA
+        );
+        assert_eq!(ConnectConfig::default().flags_over(node), node);
     }
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use thiserror::Error;
 use tinwire_time::Instant;
 
+use crate::keys::Keys;
 use crate::ports::Binding;
 use crate::slab::Key;
-use crate::{Address, EncodeError, Flags, Header, InterfaceId, Needs, Port, Priority, SocketConfig};
+use crate::{Address, EncodeError, Flags, Header, InterfaceId, Need, Needs, Port, Priority, SocketConfig};
 
 /// Names a connection of one node; of no use after it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,7 @@ pub(crate) struct Connection {
     pub(crate) flags: Flags,
     pub(crate) priority: Priority,
     pub(crate) needs: Needs,
+    pub(crate) keys: Keys,
     pub(crate) inbox: Inbox,
     /// A send was refused for lack of room, so the application waits to be told.
     pub(crate) blocked: bool,
@@ -134,6 +136,34 @@ impl Connection {
         header.priority = self.priority;
         header.flags = self.flags;
         header
+    }
+
+    /// With what the connection sends.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            keys: self.keys.clone(),
+            encrypted: self.needs.xtea,
+        }
+    }
+}
+
+/// Who sends a packet of this node's own, as far as its protection goes.
+///
+/// By default nobody in particular: a service, say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    /// Its own keys.
+    pub(crate) keys: Keys,
+    /// Whether it sends at all where nothing is encrypted.
+    pub(crate) encrypted: Need,
+}
+
+impl Origin {
+    pub(crate) const fn of_socket(keys: Keys) -> Self {
+        Self {
+            keys,
+            encrypted: Need::Optional,
+        }
     }
 }
 

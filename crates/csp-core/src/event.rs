@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::seal::OpenError;
 use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
 
 /// Something happened that the owner of a node may want to act on.
@@ -74,10 +75,16 @@ pub enum DropReason {
     Checksum,
     /// The HMAC trailer is cut short or wrong (SEC-5).
     Authentication,
+    /// The payload is encrypted and its nonce is cut short (SEC-6).
+    Decryption,
+    /// The payload is encrypted, and this node has no key or does not speak XTEA.
+    EncryptedUnsupported,
     /// The receiver requires a CRC32 trailer (SEC-7).
     ChecksumRequired,
     /// The receiver requires an HMAC trailer (SEC-7).
     AuthenticationRequired,
+    /// The receiver requires XTEA encryption (SEC-7).
+    EncryptionRequired,
     /// The receiver requires RDP (SEC-7).
     RdpRequired,
     /// The packet has a flag that the receiver prohibits.
@@ -133,8 +140,11 @@ impl fmt::Display for DropReason {
             Self::LinkDown => "the link is down",
             Self::Checksum => "wrong checksum",
             Self::Authentication => "wrong authentication code",
+            Self::Decryption => "encrypted, and too short",
+            Self::EncryptedUnsupported => "encrypted, and there is no key",
             Self::ChecksumRequired => "no checksum, and one is required",
             Self::AuthenticationRequired => "no authentication code, and one is required",
+            Self::EncryptionRequired => "not encrypted, and that is required",
             Self::RdpRequired => "not by RDP, and that is required",
             Self::Prohibited => "a flag that is prohibited",
             Self::RdpUnsupported => "RDP, which is not supported",
@@ -157,6 +167,17 @@ impl fmt::Display for DropReason {
     }
 }
 
+impl From<OpenError> for DropReason {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Crc(_) => Self::Checksum,
+            OpenError::Hmac(_) => Self::Authentication,
+            OpenError::Nonce { .. } => Self::Decryption,
+            OpenError::NoKey => Self::EncryptedUnsupported,
+        }
+    }
+}
+
 impl DropReason {
     /// The counter in which the reason counts.
     #[must_use]
@@ -169,7 +190,11 @@ impl DropReason {
             | Self::RdpRequired
             | Self::Prohibited
             | Self::RdpUnsupported => Counter::RxError,
-            Self::Authentication | Self::AuthenticationRequired => Counter::AuthErr,
+            Self::Authentication
+            | Self::Decryption
+            | Self::EncryptedUnsupported
+            | Self::AuthenticationRequired
+            | Self::EncryptionRequired => Counter::AuthErr,
             Self::LinkSend
             | Self::LinkDown
             | Self::TransmitQueueFull

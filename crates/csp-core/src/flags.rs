@@ -18,6 +18,8 @@ impl Flags {
     /// A 5-byte RDP trailer is present.
     pub const RDP: Self = Self(0x02);
     /// The payload is encrypted (libcsp 1.x); reserved and ignored by libcsp 2.x.
+    ///
+    /// See [`XteaFlag`].
     pub const XTEA: Self = Self(0x04);
     /// A 4-byte authentication tag is present.
     pub const HMAC: Self = Self(0x08);
@@ -93,6 +95,20 @@ impl fmt::Debug for Flags {
         }
         f.write_str(")")
     }
+}
+
+/// What the XTEA flag of a version 1 header means.
+///
+/// In version 2 it is a reserved bit, carried and ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XteaFlag {
+    /// The payload is encrypted, as libcsp 1.x has it (SEC-6).
+    ///
+    /// Without the feature `legacy-xtea`, or without a key, such packets are dropped.
+    #[default]
+    Encrypted,
+    /// Nothing: a reserved bit, as libcsp 2.x has it (NET-4).
+    Reserved,
 }
 
 /// Urgency of a packet. Only CAN arbitration acts on it.

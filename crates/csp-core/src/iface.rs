@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use self::config::{DEFAULT_MTU, InterfaceConfig, InterfaceError, MIN_MTU};
+use crate::keys::Keys;
 use crate::node::Transmit;
 use crate::{Address, Counter, Netmask, Subnet, Version};
 
@@ -158,6 +159,7 @@ pub(crate) struct Interface {
     pub(crate) mtu: usize,
     pub(crate) default: bool,
     pub(crate) aliases: Vec<Address>,
+    pub(crate) keys: Keys,
     pub(crate) link: LinkState,
     pub(crate) stats: InterfaceStats,
     pub(crate) queue: VecDeque<Transmit>,
@@ -173,6 +175,7 @@ impl Interface {
             mtu,
             default,
             aliases,
+            keys,
         } = config;
         if mtu < MIN_MTU {
             return Err(InterfaceError::MtuTooSmall { mtu });
@@ -187,6 +190,7 @@ impl Interface {
             mtu,
             default,
             aliases,
+            keys,
             link: LinkState::Up,
             stats: InterfaceStats::default(),
             queue: VecDeque::new(),

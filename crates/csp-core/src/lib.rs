@@ -23,6 +23,10 @@ pub mod hmac;
 #[cfg(feature = "alloc")]
 mod iface;
 #[cfg(feature = "alloc")]
+mod keys;
+#[cfg(feature = "alloc")]
+mod needs;
+#[cfg(feature = "alloc")]
 mod node;
 #[cfg(feature = "alloc")]
 mod packet;
@@ -31,29 +35,32 @@ mod ports;
 mod route;
 #[cfg(feature = "tokio")]
 pub mod rt;
-#[cfg(feature = "alloc")]
 pub mod seal;
 #[cfg(feature = "alloc")]
 pub mod service;
 #[cfg(feature = "alloc")]
 mod slab;
+#[cfg(feature = "legacy-xtea")]
+pub mod xtea;
 
 pub use address::{Address, Netmask, ParseAddressError, Subnet, SubnetError};
 #[cfg(feature = "alloc")]
-pub use config::{Config, ConnectConfig, Need, Needs, ReplyMatch, SocketConfig, Switch};
+pub use config::{Config, ConnectConfig, ReplyMatch, SocketConfig, Switch};
 #[cfg(feature = "alloc")]
 pub use conn::{ConnectError, ConnectionId, ListenerId, Message, Peers, SendError, SocketId};
 #[cfg(feature = "alloc")]
 pub use event::{Counter, DropReason, Dropped, Event, Stats};
 #[cfg(feature = "alloc")]
 pub use filter::{Asked, FilterContext, FilterId, OutsideConfig, Stage, Ticket, Verdict};
-pub use flags::{Flags, Priority};
+pub use flags::{Flags, Priority, XteaFlag};
 pub use header::{DecodeError, EncodeError, Header, HeaderBytes, MAX_HEADER_LEN, Version};
 #[cfg(feature = "alloc")]
 pub use iface::{
     DEFAULT_MTU, InterfaceConfig, InterfaceError, InterfaceId, InterfaceName, InterfaceStats, LinkState,
     MAX_NAME_LEN, MIN_MTU,
 };
+#[cfg(feature = "alloc")]
+pub use needs::{Need, Needs};
 #[cfg(feature = "alloc")]
 pub use node::{Node, Transmit};
 #[cfg(feature = "alloc")]

@@ -269,6 +269,12 @@ impl Node {
         self.events.notice(Event::Dropped(dropped));
     }
 
+    /// Random bits to encrypt a packet under.
+    const fn nonce(&mut self) -> u32 {
+        let [a, b, c, d, ..] = self.random().to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// The next number of a splitmix64 sequence.
     const fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);

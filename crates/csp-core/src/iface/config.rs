@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use thiserror::Error;
 
 use super::InterfaceName;
-use crate::{Address, Netmask, Subnet, SubnetError, Version};
+use crate::keys::Keys;
+#[cfg(feature = "legacy-xtea")]
+use crate::xtea;
+use crate::{Address, Netmask, Subnet, SubnetError, Version, hmac};
 
 /// Largest payload, trailers included, of an interface unless told otherwise.
 ///
@@ -27,6 +30,7 @@ pub struct InterfaceConfig {
     pub(super) mtu: usize,
     pub(super) default: bool,
     pub(super) aliases: Vec<Address>,
+    pub(super) keys: Keys,
 }
 
 impl InterfaceConfig {
@@ -43,6 +47,7 @@ impl InterfaceConfig {
             mtu: DEFAULT_MTU,
             default: false,
             aliases: Vec::new(),
+            keys: Keys::NONE,
         }
     }
 
@@ -75,6 +80,21 @@ impl InterfaceConfig {
     #[must_use]
     pub fn alias(mut self, address: Address) -> Self {
         self.aliases.push(address);
+        self
+    }
+
+    /// Key of the HMAC trailers on this interface. Default: the node's (BET-8).
+    #[must_use]
+    pub fn hmac_key(mut self, key: hmac::Key) -> Self {
+        self.keys.hmac = Some(key);
+        self
+    }
+
+    /// Key of the XTEA encryption on this interface, for nodes of libcsp 1.x. Default: the node's.
+    #[cfg(feature = "legacy-xtea")]
+    #[must_use]
+    pub fn xtea_key(mut self, key: xtea::Key) -> Self {
+        self.keys.xtea = Some(key);
         self
     }
 

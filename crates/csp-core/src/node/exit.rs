@@ -3,18 +3,20 @@
 use tinwire_time::Instant;
 
 use super::{Node, Transmit};
+use crate::conn::Origin;
 use crate::filter::{Passage, Screened};
 use crate::iface::Interface;
-use crate::seal::{seal, trailer_len};
-use crate::{Address, DropReason, InterfaceId, LinkState, Packet, SendError, Stage};
+use crate::{Address, DropReason, Flags, InterfaceId, LinkState, Need, Packet, SendError, Stage};
 
 /// How one copy of our own packets leaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Way {
     pub(crate) interface: InterfaceId,
     pub(crate) via: Option<Address>,
     /// Back to ourselves, as if received on the interface.
     pub(super) looped: bool,
+    /// Whose packet it is: whose keys seal it.
+    pub(super) origin: Origin,
 }
 
 /// Why a copy did not leave.
@@ -31,6 +33,11 @@ impl Refused {
         error: SendError::LinkDown,
         reason: DropReason::LinkDown,
     };
+    /// What is to be encrypted would not be, or cannot be.
+    const ENCRYPTION: Self = Self {
+        error: SendError::Unsupported { flags: Flags::XTEA },
+        reason: DropReason::Unencodable,
+    };
     const FULL: Self = Self {
         error: SendError::Full,
         reason: DropReason::TransmitQueueFull,
@@ -44,7 +51,7 @@ impl Node {
             return self.depart(now, way, packet);
         }
         // While somebody waits for the answer.
-        self.check(way, &packet)?;
+        self.check(&way, &packet)?;
         match self.screen(now, None, Passage::Outgoing(way), packet) {
             Screened::Passed(Passage::Outgoing(way), packet) => self.depart(now, way, packet),
             Screened::Full => Err(Refused::FILTER_FULL),
@@ -55,11 +62,15 @@ impl Node {
 
     /// Puts the trailers on and queues the copy.
     pub(super) fn depart(&mut self, _now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
-        self.check(way, &packet)?;
+        self.check(&way, &packet)?;
+        let nonce = self.nonce();
         let Some(interface) = self.interfaces.get_mut(way.interface.index()) else {
             return Err(Refused::LINK_DOWN);
         };
-        packet.payload = seal(packet.header.flags, packet.payload, &self.config.hmac_key);
+        let protection = self.config.protection(&way.origin.keys, interface);
+        packet.payload = protection
+            .seal(packet.header.flags, packet.payload, nonce)
+            .map_err(|_| Refused::ENCRYPTION)?;
         if way.looped {
             interface.stats.tx = interface.stats.tx.wrapping_add(1);
             let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
@@ -76,11 +87,16 @@ impl Node {
     }
 
     /// Whether the copy could leave as it is.
-    fn check(&self, way: Way, packet: &Packet) -> Result<(), Refused> {
+    fn check(&self, way: &Way, packet: &Packet) -> Result<(), Refused> {
         let Some(interface) = self.interfaces.get(way.interface.index()) else {
             return Err(Refused::LINK_DOWN);
         };
-        let max = interface.mtu.saturating_sub(trailer_len(packet.header.flags));
+        let flags = packet.header.flags;
+        let protection = self.config.protection(&way.origin.keys, interface);
+        if way.origin.encrypted == Need::Required && !protection.encrypts(flags) {
+            return Err(Refused::ENCRYPTION);
+        }
+        let max = interface.mtu.saturating_sub(protection.trailer_len(flags));
         let len = packet.payload.len();
         if len > max {
             return Err(Refused {

@@ -7,8 +7,8 @@ use tinwire_time::Instant;
 
 use super::Node;
 use crate::conn::{Connection, Inbox, Pushed, Role};
+use crate::keys::Keys;
 use crate::ports::Owner;
-use crate::seal::{self, OpenError};
 use crate::service::Service;
 use crate::{
     Address, ConnectionId, DropReason, Dropped, Event, Flags, Header, InterfaceId, LinkState, ListenerId,
@@ -107,7 +107,7 @@ impl Node {
 
     fn deliver_to_service(&mut self, service: Service, arrival: Arrival) {
         let (now, needs) = (arrival.now, self.config.service_needs);
-        let Some(request) = self.open(arrival, needs) else {
+        let Some(request) = self.open(arrival, needs, &Keys::NONE) else {
             return;
         };
         // Two services that answer each other's answers would never stop.
@@ -127,10 +127,11 @@ impl Node {
     }
 
     fn deliver_to_socket(&mut self, id: SocketId, arrival: Arrival) {
-        let Some(needs) = self.sockets.get(id.0).map(|socket| socket.config.needs) else {
+        let Some(config) = self.sockets.get(id.0).map(|socket| &socket.config) else {
             return;
         };
-        let Some(message) = self.open(arrival, needs) else {
+        let (needs, keys) = (config.needs, config.keys.clone());
+        let Some(message) = self.open(arrival, needs, &keys) else {
             return;
         };
         let (interface, header) = (message.interface, message.header);
@@ -166,10 +167,11 @@ impl Node {
     }
 
     fn deliver_to_connection(&mut self, id: ConnectionId, arrival: Arrival) {
-        let Some(needs) = self.connections.get(id.0).map(|connection| connection.needs) else {
+        let Some(entry) = self.connections.get(id.0) else {
             return;
         };
-        let Some(message) = self.open(arrival, needs) else {
+        let (needs, keys) = (entry.needs, entry.keys.clone());
+        let Some(message) = self.open(arrival, needs, &keys) else {
             return;
         };
         let (interface, header) = (message.interface, message.header);
@@ -185,9 +187,9 @@ impl Node {
         let Some(listener) = self.listeners.get(id.0) else {
             return;
         };
-        let (config, waiting) = (listener.config, listener.backlog.len());
+        let (config, waiting) = (listener.config.clone(), listener.backlog.len());
         let now = arrival.now;
-        let Some(message) = self.open(arrival, config.needs) else {
+        let Some(message) = self.open(arrival, config.needs, &config.keys) else {
             return;
         };
         let (interface, header) = (message.interface, message.header);
@@ -210,6 +212,7 @@ impl Node {
             flags: header.flags.without(Flags::FRAG),
             priority: header.priority,
             needs: config.needs,
+            keys: config.keys,
             inbox: Inbox::new(config.receive_queue),
             blocked: false,
         };
@@ -235,23 +238,19 @@ impl Node {
     /// Checks what the receiver needs, then the trailers, and strips them.
     ///
     /// Otherwise the packet is dropped.
-    fn open(&mut self, arrival: Arrival, needs: Needs) -> Option<Message> {
+    fn open(&mut self, arrival: Arrival, needs: Needs, keys: &Keys) -> Option<Message> {
         let Arrival {
             now,
             interface,
             broadcast,
             packet: Packet { header, payload },
         } = arrival;
-        let version = self.interfaces.get(interface.index())?.version;
-        let opened = match needs.refusal(header.flags) {
+        let entry = self.interfaces.get(interface.index())?;
+        let protection = self.config.protection(keys, entry);
+        let opened = match needs.refusal(header.flags, protection.encrypts(header.flags)) {
             Some(reason) => Err(reason),
             None if header.flags.contains(Flags::RDP) => Err(DropReason::RdpUnsupported),
-            None => {
-                seal::open(&header, version, payload, &self.config.hmac_key).map_err(|error| match error {
-                    OpenError::Crc(_) => DropReason::Checksum,
-                    OpenError::Hmac(_) => DropReason::Authentication,
-                })
-            }
+            None => protection.open(&header, payload).map_err(DropReason::from),
         };
         match opened {
             Ok(payload) => Some(Message {

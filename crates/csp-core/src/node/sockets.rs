@@ -43,8 +43,8 @@ impl Node {
         self.ports.check(binding)?;
         let socket = Socket {
             binding,
-            config,
             inbox: Inbox::new(config.receive_queue),
+            config,
         };
         let id = SocketId(self.sockets.insert(socket).ok_or(BindError::InUse { binding })?);
         self.ports.set(binding, Owner::Socket(id));
@@ -63,7 +63,7 @@ impl Node {
         remote_port: Port,
         config: ConnectConfig,
     ) -> Result<ConnectionId, ConnectError> {
-        let flags = config.flags.unwrap_or(self.config.flags);
+        let flags = config.flags_over(self.config.flags);
         let unsupported = unsupported(flags);
         if unsupported != Flags::NONE {
             return Err(ConnectError::Unsupported { flags: unsupported });
@@ -87,6 +87,7 @@ impl Node {
             flags,
             priority: config.priority,
             needs: Needs::of_replies(flags),
+            keys: config.keys,
             inbox: Inbox::new(config.receive_queue),
             blocked: false,
         };

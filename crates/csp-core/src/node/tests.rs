@@ -2,6 +2,7 @@ extern crate std;
 
 mod account;
 mod filter;
+mod keys;
 mod routing;
 
 use core::time::Duration;
@@ -13,9 +14,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::conn::SendError;
 use crate::ports::Binding;
+use crate::seal::Protection;
 use crate::{
     BindError, ConnectConfig, ConnectError, Counter, Flags, LinkState, ListenerId, Message, Need, Needs,
-    Netmask, ReplyMatch, SocketConfig, Version,
+    Netmask, ReplyMatch, SocketConfig, Version, hmac,
 };
 
 fn address(bits: u16) -> Address {
@@ -53,7 +55,9 @@ fn packet(source: (u16, u8), destination: (u16, u8), flags: Flags, payload: &'st
         (address(destination.0), port(destination.1)),
     );
     header.flags = flags;
-    let payload = crate::seal::seal(flags, Bytes::from_static(payload), &crate::hmac::Key::default());
+    let key = hmac::Key::default();
+    let protection = Protection::new(Version::V2, &key);
+    let payload = protection.seal(flags, Bytes::from_static(payload), 0).unwrap();
     Packet::new(header, payload)
 }
 

@@ -8,7 +8,9 @@ use tinwire_time::Instant;
 use super::exit::Way;
 use super::plan::Output;
 use super::{Node, Transmit};
-use crate::ports::Binding;
+use crate::conn::Origin;
+use crate::keys::Keys;
+use crate::ports::{Binding, Owner};
 use crate::{
     Address, ConnectConfig, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, Message, Packet,
     Port, SendError, SocketId,
@@ -16,8 +18,7 @@ use crate::{
 
 /// The flags that ask for trailers which this node does not make.
 pub(super) const fn unsupported(flags: Flags) -> Flags {
-    let others = flags.without(Flags::RDP.with(Flags::XTEA));
-    flags.without(others)
+    flags.without(flags.without(Flags::RDP))
 }
 
 impl Node {
@@ -27,12 +28,9 @@ impl Node {
     /// Nothing was sent: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try
     /// again.
     pub fn send(&mut self, now: Instant, connection: ConnectionId, payload: Bytes) -> Result<(), SendError> {
-        let header = self
-            .connections
-            .get(connection.0)
-            .ok_or(SendError::Closed)?
-            .header();
-        let sent = self.originate(now, header, payload);
+        let entry = self.connections.get(connection.0).ok_or(SendError::Closed)?;
+        let (origin, header) = (entry.origin(), entry.header());
+        let sent = self.originate(now, &origin, header, payload);
         if sent == Err(SendError::Full) {
             self.block(connection);
         }
@@ -42,7 +40,8 @@ impl Node {
 
     /// Sends one packet without a connection.
     ///
-    /// Its source port is `socket`'s; of one bound to any port, port 0.
+    /// Its source port is `socket`'s; of one bound to any port, port 0. Its key is the one in `config`, else
+    /// that of `socket`.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`]. [`SendError::Full`] is not followed by an event.
@@ -61,13 +60,15 @@ impl Node {
         };
         let mut header = Header::new((Address::LOOPBACK, source_port), destination);
         header.priority = config.priority;
-        header.flags = config.flags.unwrap_or(self.config.flags);
-        self.send_datagram(now, header, payload)
+        header.flags = config.flags_over(self.config.flags);
+        let origin = Origin::of_socket(config.keys.or(&socket.config.keys));
+        self.send_datagram(now, &origin, header, payload)
     }
 
     /// Sends `payload` to where `request` came from, with its priority (CONN-7).
     ///
-    /// `flags`: those of the reply; `None`: those of the request.
+    /// `flags`: those of the reply; `None`: those of the request (`CSP_O_SAME` 0x8000). It is sealed with the
+    /// key of the socket that is bound to the port.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -81,7 +82,12 @@ impl Node {
         let mut header = request.header.reply();
         header.flags = flags.unwrap_or(header.flags);
         header.source = self.answering_address(request.interface, header.source, request.broadcast);
-        self.send_datagram(now, header, payload)
+        let socket = match self.ports.owner(header.source_port) {
+            Some(Owner::Socket(socket)) => self.sockets.get(socket.0),
+            _ => None,
+        };
+        let origin = Origin::of_socket(socket.map_or(Keys::NONE, |socket| socket.config.keys.clone()));
+        self.send_datagram(now, &origin, header, payload)
     }
 
     /// The next packet to put on a link, the interfaces taking turns.
@@ -156,12 +162,18 @@ impl Node {
         }
     }
 
-    fn send_datagram(&mut self, now: Instant, header: Header, payload: Bytes) -> Result<(), SendError> {
+    fn send_datagram(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        header: Header,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
         let flags = unsupported(header.flags);
         if flags.contains(Flags::RDP) {
             return Err(SendError::Unsupported { flags });
         }
-        let sent = self.originate(now, header, payload);
+        let sent = self.originate(now, origin, header, payload);
         self.settle(now);
         sent
     }
@@ -172,10 +184,11 @@ impl Node {
     pub(super) fn originate(
         &mut self,
         now: Instant,
+        origin: &Origin,
         header: Header,
         payload: Bytes,
     ) -> Result<(), SendError> {
-        let sent = self.attempt(now, header, payload);
+        let sent = self.attempt(now, origin, header, payload);
         let outputs = core::mem::take(&mut self.outputs);
         for (id, refused) in outputs.iter().filter_map(Output::refusal) {
             if sent.is_ok() || refused.error == SendError::Filtered {
@@ -201,7 +214,7 @@ impl Node {
         header: Header,
         payload: Bytes,
     ) -> bool {
-        let sent = self.attempt(now, header, payload);
+        let sent = self.attempt(now, &Origin::default(), header, payload);
         let outputs = core::mem::take(&mut self.outputs);
         if outputs.is_empty() {
             self.drop_packet(cause, Some(header), DropReason::NoRoute);
@@ -214,7 +227,13 @@ impl Node {
     }
 
     /// Sends one copy per way out and notes with each way what became of it.
-    fn attempt(&mut self, now: Instant, mut header: Header, payload: Bytes) -> Result<(), SendError> {
+    fn attempt(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        mut header: Header,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
         let destination = header.destination;
         let mut outputs = core::mem::take(&mut self.outputs);
         // ROUTE-2, ROUTE-12: what is for ourselves never sees a link.
@@ -248,6 +267,7 @@ impl Node {
                 interface: id,
                 via: output.via,
                 looped: own.is_some(),
+                origin: origin.clone(),
             };
             let sent = self.emit(now, way, Packet::new(header, payload.clone()));
             output.refused = sent.err();

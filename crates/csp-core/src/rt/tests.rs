@@ -123,7 +123,7 @@ async fn a_transaction_is_request_and_reply_in_one_call() {
     });
     let none = ConnectConfig::default();
     let reply = one
-        .transaction(address(2), port(12), none, "ping", SHORT)
+        .transaction(address(2), port(12), none.clone(), "ping", SHORT)
         .await
         .unwrap();
     assert_eq!(reply.payload, "pong");

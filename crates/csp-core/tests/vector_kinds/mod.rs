@@ -7,7 +7,7 @@ pub(crate) mod wire;
 use csp_core::hmac::Key;
 use csp_core::{
     Address, Config, Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Port,
-    Priority, Version,
+    Priority, Version, XteaFlag,
 };
 use testkit::vectors::{Value, hex};
 use tinwire_time::Instant;
@@ -76,12 +76,13 @@ pub(crate) fn is_negative(entry: &Value) -> bool {
     entry.get("negative").is_some_and(|negative| negative == true)
 }
 
-/// `plain`, or any of `crc`, `hmac` joined by underscores; `None` for others.
+/// `plain`, or any of `crc`, `hmac`, `xtea` joined by underscores; `None` for others.
 pub(crate) fn flags(opts: &str) -> Option<Flags> {
     opts.split('_').try_fold(Flags::NONE, |flags, word| match word {
         "plain" | "none" => Some(flags),
         "crc" => Some(flags | Flags::CRC32),
         "hmac" => Some(flags | Flags::HMAC),
+        "xtea" => Some(flags | Flags::XTEA),
         _ => None,
     })
 }
@@ -90,6 +91,15 @@ pub(crate) fn key(input: &Value) -> Key {
     match input.get("hmac_passphrase") {
         Some(phrase) => Key::from_pass_phrase(&bytes(phrase)),
         None => Key::from_pass_phrase(b"vector key"),
+    }
+}
+
+/// What the XTEA flag means to the peer in version 1.
+pub(crate) fn xtea_flag(entry: &Value) -> XteaFlag {
+    if is_16(entry) {
+        XteaFlag::Encrypted
+    } else {
+        XteaFlag::Reserved
     }
 }
 
@@ -109,7 +119,13 @@ pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId
     let own = input.get("my_addr").map_or(Address::new(9).unwrap(), address);
     let name = InterfaceName::new("CAN").unwrap();
     let interface = InterfaceConfig::new(name, own, Netmask::new(netmask).unwrap()).version(version);
-    let mut node = Node::new(config.hmac_key(key(input)), 1);
+    let config = config.hmac_key(key(input));
+    #[cfg(feature = "legacy-xtea")]
+    let config = match input.get("xtea_passphrase") {
+        Some(phrase) => config.xtea_key(csp_core::xtea::Key::from_pass_phrase(&bytes(phrase))),
+        None => config,
+    };
+    let mut node = Node::new(config, 1);
     let id = node.add_interface(interface.default_route()).unwrap();
     (node, id)
 }

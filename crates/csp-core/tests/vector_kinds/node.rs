@@ -4,26 +4,27 @@ use bytes::Bytes;
 use csp_core::service::ping;
 use csp_core::{
     Address, BindError, Binding, Config, ConnectConfig, Flags, Header, InterfaceId, Need, Needs, Node,
-    Packet, Port, Priority, ReplyMatch, SocketConfig, Subnet, Version, crc,
+    Packet, Port, Priority, ReplyMatch, SocketConfig, Subnet, Switch, Version, crc,
 };
 use testkit::vectors::Value;
 
 use super::{
     NOW, Outcome, address, byte, bytes, flags, header, is_16, number, one_interface, port, sent, text,
-    version,
+    version, xtea_flag,
 };
 
 fn subnet(node: &Node, interface: InterfaceId) -> Subnet {
     node.interfaces().find(|(id, ..)| *id == interface).unwrap().2
 }
 
-/// `none`, or any of `crcreq`, `hmacreq`, `rdpreq` joined by underscores.
+/// `none`, or any of `crcreq`, `hmacreq`, `rdpreq`, `xteareq` joined by underscores.
 fn needs(opts: &str) -> Needs {
     opts.split('_').fold(Needs::default(), |needs, word| match word {
         "none" => needs,
         "crcreq" => needs.crc32(Need::Required),
         "hmacreq" => needs.hmac(Need::Required),
         "rdpreq" => needs.rdp(Need::Required),
+        "xteareq" => needs.xtea(Need::Required),
         other => panic!("socket option {other}"),
     })
 }
@@ -52,7 +53,8 @@ fn differs_from_16(
 
 pub(crate) fn packet_accept(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
-    let (mut node, interface) = one_interface(input, Config::default());
+    let config = Config::default().xtea_flag(xtea_flag(entry));
+    let (mut node, interface) = one_interface(input, config);
     let config = SocketConfig::default().needs(needs(text(&input["socket_opts"])));
     let socket = node.bind(port(&input["port"]).into(), config).unwrap();
     let frame = bytes(&input["frame"]);
@@ -61,18 +63,15 @@ pub(crate) fn packet_accept(entry: &Value) -> Outcome {
     let expected = out["delivered"].as_str().map(|_| bytes(&out["delivered"]));
 
     let decoded = Header::decode(version(input), &frame).ok();
-    if let Some((header, _)) = decoded.filter(|_| is_16(entry)) {
-        if header.flags.contains(Flags::XTEA) {
-            return Outcome::NotBuilt("XTEA");
-        }
-        if let Some((ours, rule)) = differs_from_16(input, &header, &frame, subnet(&node, interface)) {
-            assert_eq!(delivered.is_some(), ours, "{rule}: {entry}");
-            return if expected.is_some() == ours {
-                Outcome::Agrees
-            } else {
-                Outcome::Differs(rule)
-            };
-        }
+    if let Some((header, _)) = decoded.filter(|_| is_16(entry))
+        && let Some((ours, rule)) = differs_from_16(input, &header, &frame, subnet(&node, interface))
+    {
+        assert_eq!(delivered.is_some(), ours, "{rule}: {entry}");
+        return if expected.is_some() == ours {
+            Outcome::Agrees
+        } else {
+            Outcome::Differs(rule)
+        };
     }
     assert_eq!(delivered, expected, "{entry}");
     let stats = *node.interface_stats(interface).unwrap();
@@ -293,18 +292,26 @@ pub(crate) fn client_match(entry: &Value) -> Outcome {
 pub(crate) fn connect_opts(entry: &Value) -> Outcome {
     let input = &entry["in"];
     let opts = number(&input["opts"]);
-    let mut flags = Flags::NONE;
-    // The numbers of section 8; "no CRC" wins.
-    for (used, not, flag) in [(0x04, 0x08, Flags::HMAC), (0x40, 0x80, Flags::CRC32)] {
-        if opts & used != 0 && opts & not == 0 {
-            flags |= flag;
-        }
+    // As options over a node that has none, and off over a node that has all: the same packets.
+    for node_flags in [Flags::NONE, Flags::HMAC | Flags::CRC32] {
+        connect_opts_over(entry, opts, node_flags);
     }
-    let (mut node, _) = one_interface(input, Config::default());
+    Outcome::Agrees
+}
+
+fn connect_opts_over(entry: &Value, opts: u64, node_flags: Flags) {
+    let input = &entry["in"];
+    // The numbers of section 8; "no CRC" wins.
+    let used = |on: u64, off: u64| match opts & on != 0 && opts & off == 0 {
+        true => Switch::On,
+        false => Switch::Off,
+    };
+    let (mut node, _) = one_interface(input, Config::default().flags(node_flags));
     let expected = bytes(&entry["out"]["frame"]);
     let (theirs, _) = Header::decode(version(input), &expected).unwrap();
     let config = ConnectConfig::default()
-        .flags(flags)
+        .hmac(used(0x04, 0x08))
+        .crc32(used(0x40, 0x80))
         .priority(theirs.priority)
         .local_port(theirs.source_port);
     let connection = node
@@ -313,7 +320,6 @@ pub(crate) fn connect_opts(entry: &Value) -> Outcome {
     node.send(NOW, connection, bytes(&input["payload"]).into())
         .unwrap();
     assert_eq!(sent(&mut node, version(input)), [expected], "{entry}");
-    Outcome::Agrees
 }
 
 pub(crate) fn sendto_reply(entry: &Value) -> Outcome {

@@ -1,7 +1,7 @@
 //! Headers, trailers and packets as bytes.
 
 use bytes::Bytes;
-use csp_core::seal::{seal, trailer_len};
+use csp_core::seal::{Protection, trailer_len};
 use csp_core::{
     Config, ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
     SendError, Version, crc,
@@ -91,9 +91,6 @@ pub(crate) fn hmac(entry: &Value) -> Outcome {
 
 pub(crate) fn packet_encode(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
-    if text(&input["opts"]).contains("xtea") {
-        return Outcome::NotBuilt("XTEA");
-    }
     let mut header = header(input);
     header.flags = match input.get("preset_flags") {
         Some(preset) => Flags::from_bits(number(preset).try_into().unwrap()),
@@ -105,13 +102,64 @@ pub(crate) fn packet_encode(entry: &Value) -> Outcome {
         refused(entry, &header, payload);
         return Outcome::Agrees;
     }
-    let packet = Packet::new(header, seal(header.flags, payload, &key(input)));
+    let (hmac, version) = (key(input), version(input));
+    let protection = Protection::new(version, &hmac);
+    if !protection.encrypts(header.flags) {
+        return sealed(entry, protection, header, payload, 0);
+    }
+    #[cfg(feature = "legacy-xtea")]
+    {
+        let xtea = csp_core::xtea::Key::from_pass_phrase(&bytes(&input["xtea_passphrase"]));
+        let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
+        sealed(entry, protection.xtea(&xtea), header, payload, nonce)
+    }
+    #[cfg(not(feature = "legacy-xtea"))]
+    Outcome::NotBuilt("XTEA without the feature legacy-xtea")
+}
+
+/// Sealed in a buffer of its own and in place, the packet is the peer's, and opens again.
+fn sealed(entry: &Value, protection: Protection<'_>, header: Header, payload: Bytes, nonce: u32) -> Outcome {
+    let sealed = protection.seal(header.flags, payload.clone(), nonce).unwrap();
+    let mut buffer = [&payload[..], &[0xEE; 16]].concat();
+    let in_place = protection.seal_in_place(header.flags, &mut buffer, payload.len(), nonce);
+    let in_place = in_place.unwrap();
+    assert_eq!(*in_place, sealed, "{entry}");
+    let packet = Packet::new(header, sealed.clone());
+    let frame = packet.encode(version(&entry["in"])).unwrap();
+    assert_eq!(frame, bytes(&entry["out"]["frame"]), "{entry}");
     assert_eq!(
-        packet.encode(version(input)).unwrap(),
-        bytes(&out["frame"]),
+        *protection.open_in_place(&header, in_place).unwrap(),
+        payload,
         "{entry}"
     );
+    assert_eq!(protection.open(&header, sealed).unwrap(), payload, "{entry}");
     Outcome::Agrees
+}
+
+#[cfg(feature = "legacy-xtea")]
+pub(crate) fn xtea_ctr(entry: &Value) -> Outcome {
+    use csp_core::xtea::Key;
+
+    let (input, out) = (&entry["in"], &entry["out"]);
+    let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
+    let derived: [u8; 16] = bytes(&input["key"]).try_into().unwrap();
+    let (plain, cipher) = (bytes(&input["plain"]), bytes(&out["cipher"]));
+    for key in [
+        Key::from_pass_phrase(&bytes(&input["passphrase"])),
+        Key::from_bytes(derived),
+    ] {
+        let mut payload = plain.clone();
+        key.apply(nonce, &mut payload);
+        assert_eq!(payload, cipher, "{entry}");
+        key.apply(nonce, &mut payload);
+        assert_eq!(payload, plain, "{entry}");
+    }
+    Outcome::Agrees
+}
+
+#[cfg(not(feature = "legacy-xtea"))]
+pub(crate) fn xtea_ctr(_: &Value) -> Outcome {
+    Outcome::NotBuilt("XTEA without the feature legacy-xtea")
 }
 
 /// A node with the peer's buffer as its MTU refuses the packet (SEC-8).

@@ -1,0 +1,225 @@
+//! Whose key a packet is sealed and opened with, and what options make of a connection's flags.
+
+use super::*;
+use crate::Switch;
+
+fn key(byte: u8) -> hmac::Key {
+    hmac::Key::from_bytes([byte; 16])
+}
+
+/// A node 2 with the node's key 1, an interface of `version` and, if given, that interface's key.
+fn keyed(version: Version, of_interface: Option<hmac::Key>) -> (Node, InterfaceId) {
+    let mut node = Node::new(Config::default().hmac_key(key(1)), 1);
+    let netmask = if version == Version::V1 { 1 } else { 8 };
+    let config = interface("A", 2, netmask).version(version).default_route();
+    let config = match of_interface {
+        Some(key) => config.hmac_key(key),
+        None => config,
+    };
+    let id = node.add_interface(config).unwrap();
+    (node, id)
+}
+
+/// What a connection with `config` puts on the link for "abc".
+fn sent_by(node: &mut Node, config: ConnectConfig) -> Bytes {
+    let connection = node.connect(address(5), port(10), config).unwrap();
+    node.send(at(0), connection, Bytes::from_static(b"abc")).unwrap();
+    node.poll_transmit().unwrap().packet.payload
+}
+
+fn tagged(byte: u8) -> Vec<u8> {
+    [b"abc", &key(byte).tag(b"abc")[..]].concat()
+}
+
+#[test]
+fn the_key_of_a_connection_comes_first_then_the_interfaces_then_the_nodes() {
+    let hmac = ConnectConfig::default().hmac(Switch::On);
+    let (mut plain, _) = keyed(Version::V2, None);
+    assert_eq!(sent_by(&mut plain, hmac.clone()), tagged(1));
+    let (mut of_interface, _) = keyed(Version::V2, Some(key(2)));
+    assert_eq!(sent_by(&mut of_interface, hmac.clone()), tagged(2));
+    assert_eq!(sent_by(&mut of_interface, hmac.hmac_key(key(3))), tagged(3));
+}
+
+/// A packet from 5 to `destination_port`, authenticated with key `byte`.
+fn authentic(destination_port: u8, byte: u8) -> Packet {
+    let mut packet = packet((5, 33), (2, destination_port), Flags::NONE, b"abc");
+    packet.header.flags = Flags::HMAC;
+    packet.payload = tagged(byte).into();
+    packet
+}
+
+#[test]
+fn a_socket_with_a_key_opens_and_answers_with_it_and_others_with_the_interfaces() {
+    let (mut node, id) = keyed(Version::V2, Some(key(2)));
+    let own = SocketConfig::default().hmac_key(key(3));
+    let with = node.bind(port(10).into(), own).unwrap();
+    let without = node.bind(port(11).into(), SocketConfig::default()).unwrap();
+    for (socket, number, right, wrong) in [(with, 10, 3, 2), (without, 11, 2, 1)] {
+        node.handle_packet(at(0), id, authentic(number, wrong));
+        assert_dropped(&mut node, DropReason::Authentication);
+        node.handle_packet(at(0), id, authentic(number, right));
+        let request = node.recv_from(socket).unwrap();
+        node.reply(at(0), &request, None, Bytes::from_static(b"abc"))
+            .unwrap();
+        assert_eq!(node.poll_transmit().unwrap().packet.payload, tagged(right));
+        let to = (address(5), port(33));
+        let config = ConnectConfig::default().flags(Flags::HMAC);
+        let abc = Bytes::from_static(b"abc");
+        node.send_to(at(0), socket, to, config.clone(), abc.clone())
+            .unwrap();
+        assert_eq!(node.poll_transmit().unwrap().packet.payload, tagged(right));
+        node.send_to(at(0), socket, to, config.hmac_key(key(9)), abc)
+            .unwrap();
+        assert_eq!(node.poll_transmit().unwrap().packet.payload, tagged(9));
+    }
+}
+
+#[test]
+fn an_accepted_connection_has_the_key_of_its_listener() {
+    let (mut node, id) = keyed(Version::V2, None);
+    let listener = listen(&mut node, 10, SocketConfig::default().hmac_key(key(3)));
+    node.handle_packet(at(0), id, authentic(10, 3));
+    let connection = node.accept(listener).unwrap();
+    node.send(at(0), connection, Bytes::from_static(b"abc")).unwrap();
+    assert_eq!(node.poll_transmit().unwrap().packet.payload, tagged(3));
+    node.handle_packet(at(0), id, authentic(10, 1));
+    assert_dropped(&mut node, DropReason::Authentication);
+}
+
+#[test]
+fn copies_on_two_interfaces_have_the_key_of_each() {
+    let mut node = Node::new(Config::default().hmac_key(key(1)), 1);
+    for (name, config) in [("A", key(2)), ("B", key(3))] {
+        node.add_interface(interface(name, 2, 8).hmac_key(config))
+            .unwrap();
+    }
+    let config = ConnectConfig::default().hmac(Switch::On);
+    assert_eq!(sent_by(&mut node, config), tagged(2));
+    assert_eq!(node.poll_transmit().unwrap().packet.payload, tagged(3));
+}
+
+#[test]
+fn what_is_sent_with_an_option_is_required_of_replies() {
+    for (config, reason) in [
+        (
+            ConnectConfig::default().crc32(Switch::On),
+            DropReason::ChecksumRequired,
+        ),
+        (
+            ConnectConfig::default().hmac(Switch::On),
+            DropReason::AuthenticationRequired,
+        ),
+        (
+            ConnectConfig::default().xtea(Switch::On),
+            DropReason::EncryptionRequired,
+        ),
+    ] {
+        let (mut node, id) = keyed(Version::V1, None);
+        let config = config.local_port(port(40));
+        let connection = node.connect(address(5), port(10), config).unwrap();
+        let bare = packet((5, 10), (2, 40), Flags::NONE, b"abc");
+        node.handle_packet(at(0), id, bare);
+        assert_dropped(&mut node, reason);
+        assert_eq!(node.recv(connection), None);
+    }
+}
+
+#[test]
+fn encryption_that_would_not_happen_is_refused_and_a_reserved_flag_is_carried() {
+    let abc = || Bytes::from_static(b"abc");
+    let refused = Err(SendError::Unsupported { flags: Flags::XTEA });
+    for version in [Version::V1, Version::V2] {
+        let (mut node, _) = keyed(version, None);
+        let config = ConnectConfig::default().xtea(Switch::On);
+        let connection = node.connect(address(5), port(10), config).unwrap();
+        assert_eq!(node.send(at(0), connection, abc()), refused);
+        assert_eq!(node.poll_transmit(), None);
+    }
+    let (mut node, id) = keyed(Version::V2, None);
+    let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+    let packet = packet((5, 33), (2, 10), Flags::XTEA, b"abc");
+    node.handle_packet(at(0), id, packet);
+    let request = node.recv_from(socket).unwrap();
+    assert_eq!(request.payload, abc());
+    node.reply(at(0), &request, None, abc()).unwrap();
+    let reply = node.poll_transmit().unwrap().packet;
+    assert_eq!((reply.header.flags, reply.payload), (Flags::XTEA, abc()));
+}
+
+#[test]
+fn an_encrypted_packet_without_a_key_is_dropped_unless_the_flag_is_reserved() {
+    let payload = packet((5, 33), (2, 10), Flags::XTEA, b"abcdef");
+    let (mut node, id) = keyed(Version::V1, None);
+    let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+    node.handle_packet(at(0), id, payload.clone());
+    assert_dropped(&mut node, DropReason::EncryptedUnsupported);
+    assert_eq!(node.interface_stats(id).unwrap().autherr, 1);
+    assert_eq!(node.recv_from(socket), None);
+
+    let mut node = Node::new(Config::default().xtea_flag(crate::XteaFlag::Reserved), 1);
+    let id = node
+        .add_interface(interface("A", 2, 1).version(Version::V1))
+        .unwrap();
+    let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+    node.handle_packet(at(0), id, payload);
+    assert_eq!(node.recv_from(socket).unwrap().payload, "abcdef");
+}
+
+#[cfg(feature = "legacy-xtea")]
+#[test]
+fn two_nodes_with_a_key_talk_encrypted_and_no_two_packets_alike() {
+    let xtea = || crate::xtea::Key::from_pass_phrase(b"old key");
+    let (mut client, a) = keyed(Version::V1, None);
+    let config = interface("A", 5, 1).version(Version::V1).xtea_key(xtea());
+    let mut server = Node::new(Config::default().hmac_key(key(1)), 2);
+    let b = server.add_interface(config).unwrap();
+    let needs = Needs::default().xtea(Need::Required).crc32(Need::Required);
+    let listener = listen(&mut server, 10, SocketConfig::default().needs(needs));
+
+    let config = ConnectConfig::default().crc32(Switch::On).hmac(Switch::On);
+    let config = config.xtea(Switch::On).xtea_key(xtea());
+    let connection = client.connect(address(5), port(10), config).unwrap();
+    let mut seen = vec![];
+    for _ in 0..2 {
+        client
+            .send(at(0), connection, Bytes::from_static(b"hello"))
+            .unwrap();
+        let packet = client.poll_transmit().unwrap().packet;
+        assert_eq!(packet.payload.len(), 5 + 4 + 4 + 4);
+        server.handle_packet(at(0), b, packet.clone());
+        seen.push(packet.payload);
+    }
+    assert_ne!(seen[0], seen[1]);
+    let accepted = server.accept(listener).unwrap();
+    assert_eq!(server.recv(accepted).unwrap().payload, "hello");
+    assert_eq!(server.recv(accepted).unwrap().payload, "hello");
+    server
+        .send(at(0), accepted, Bytes::from_static(b"world"))
+        .unwrap();
+    client.handle_packet(at(0), a, server.poll_transmit().unwrap().packet);
+    assert_eq!(client.recv(connection).unwrap().payload, "world");
+
+    let mut short = packet((2, 33), (5, 10), Flags::XTEA | Flags::CRC32, b"");
+    short.payload = Bytes::from_static(b"abc");
+    server.handle_packet(at(0), b, short);
+    assert_dropped(&mut server, DropReason::Decryption);
+}
+
+#[test]
+fn each_protection_can_be_prohibited() {
+    let prohibited = |needs: Needs| SocketConfig::default().needs(needs);
+    let no = Need::Prohibited;
+    for (config, flags) in [
+        (prohibited(Needs::default().crc32(no)), Flags::CRC32),
+        (prohibited(Needs::default().hmac(no)), Flags::HMAC),
+        (prohibited(Needs::default().rdp(no)), Flags::RDP),
+        (prohibited(Needs::default().xtea(no)), Flags::XTEA),
+    ] {
+        let (mut node, id) = keyed(Version::V1, None);
+        let socket = node.bind(port(10).into(), config).unwrap();
+        node.handle_packet(at(0), id, packet((5, 33), (2, 10), flags, b"abc"));
+        assert_dropped(&mut node, DropReason::Prohibited);
+        assert_eq!(node.recv_from(socket), None);
+    }
+}

@@ -1,4 +1,5 @@
-//! `nostd`: builds every core for a target without an operating system, alone, with and without `alloc`.
+//! `nostd`: builds every core for a target without an operating system, alone, with and without `alloc`, and
+//! with what else it has that needs no operating system.
 //!
 //! A build of the workspace proves nothing here: it unifies features, so one member's `std` reaches all.
 
@@ -9,6 +10,8 @@ use crate::workspace::{Package, Workspace};
 
 /// A member that has this feature has a form without it.
 const ALLOC: &str = "alloc";
+/// For old peers; works on every target.
+const LEGACY: &str = "legacy-xtea";
 
 pub(crate) fn run() -> Result {
     let workspace = Workspace::load()?;
@@ -22,6 +25,9 @@ pub(crate) fn run() -> Result {
     for package in &cores {
         build(package, &[])?;
         build(package, &["--features", ALLOC])?;
+        if package.has_feature(LEGACY) {
+            build(package, &["--features", LEGACY])?;
+        }
     }
     let names: Vec<_> = cores.iter().map(|package| package.name.as_str()).collect();
     println!(

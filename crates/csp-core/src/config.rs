@@ -25,6 +25,8 @@ pub struct Config {
     pub(crate) reply_match: ReplyMatch,
     pub(crate) ping: Switch,
     pub(crate) service_needs: Needs,
+    pub(crate) forward: Switch,
+    pub(crate) checks: Switch,
 }
 
 impl Config {
@@ -127,6 +129,25 @@ impl Config {
         self.service_needs = needs;
         self
     }
+
+    /// Whether packets for others are carried from one interface to another.
+    ///
+    /// Default on, as everywhere. Switched off they are dropped, and interfaces need no network of their own.
+    #[must_use]
+    pub const fn forward(mut self, forward: Switch) -> Self {
+        self.forward = forward;
+        self
+    }
+
+    /// Whether interfaces and routes that cannot work are refused (BET-7).
+    ///
+    /// Default on. Switched off everything is taken that has a meaning at all, as the peers do; what then
+    /// cannot be carried is dropped with a reason.
+    #[must_use]
+    pub const fn checks(mut self, checks: Switch) -> Self {
+        self.checks = checks;
+        self
+    }
 }
 
 impl Config {
@@ -153,6 +174,8 @@ impl Default for Config {
             reply_match: ReplyMatch::Strict,
             ping: Switch::On,
             service_needs: Needs::default().crc32(Need::Required),
+            forward: Switch::On,
+            checks: Switch::On,
         }
     }
 }

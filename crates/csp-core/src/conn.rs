@@ -246,6 +246,16 @@ pub enum SendError {
     /// A filter dropped it.
     #[error("a filter dropped the packet")]
     Filtered,
+    /// On a node that speaks both header versions 31 is one node, and on this v1 interface it would be all.
+    ///
+    /// [`Address::BROADCAST`] is the broadcast of both.
+    #[error(
+        "address {address} would be the broadcast on the interface: give it a name there, or send to 16383"
+    )]
+    Broadcast {
+        /// The broadcast of the interface's header version.
+        address: Address,
+    },
     /// The flags ask for something that the node does not do here.
     #[error("{flags:?} cannot be used here")]
     Unsupported {
@@ -260,9 +270,10 @@ impl From<SendError> for std::io::Error {
         use std::io::ErrorKind;
         let kind = match error {
             SendError::Closed => ErrorKind::NotConnected,
-            SendError::TooLong { .. } | SendError::Header(_) | SendError::Unsupported { .. } => {
-                ErrorKind::InvalidInput
-            }
+            SendError::TooLong { .. }
+            | SendError::Header(_)
+            | SendError::Broadcast { .. }
+            | SendError::Unsupported { .. } => ErrorKind::InvalidInput,
             SendError::NoRoute { .. } => ErrorKind::HostUnreachable,
             SendError::Full => ErrorKind::WouldBlock,
             SendError::LinkDown => ErrorKind::NetworkDown,

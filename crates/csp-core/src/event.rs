@@ -111,6 +111,10 @@ pub enum DropReason {
     NoRoute,
     /// The only ways out lead back to where the packet came from (split horizon).
     Blocked,
+    /// The packet is for another node, and this one does not forward.
+    NotForwarding,
+    /// The interface was removed.
+    InterfaceRemoved,
     /// The interface's transmit queue is full; the newest packet is dropped.
     TransmitQueueFull,
     /// The payload is longer than the interface's MTU.
@@ -157,6 +161,8 @@ impl fmt::Display for DropReason {
             Self::NotAccepted => "its connection was not accepted in time",
             Self::NoRoute => "no route to its destination",
             Self::Blocked => "its only way leads back",
+            Self::NotForwarding => "not for this node, which does not forward",
+            Self::InterfaceRemoved => "its interface was removed",
             Self::TransmitQueueFull => "the transmit queue is full",
             Self::TooLong => "longer than the interface's MTU",
             Self::Unencodable => "no form in the interface's header version",
@@ -213,7 +219,9 @@ impl DropReason {
             | Self::NoRoute
             | Self::Blocked
             | Self::Filtered
-            | Self::FilterTimeout => Counter::Drop,
+            | Self::FilterTimeout
+            | Self::NotForwarding
+            | Self::InterfaceRemoved => Counter::Drop,
         }
     }
 }

@@ -3,36 +3,52 @@
 //! Not here: any driver.
 
 mod config;
+mod mapping;
+mod table;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
 pub use self::config::{DEFAULT_MTU, InterfaceConfig, InterfaceError, MIN_MTU};
+use self::mapping::Mapping;
+pub(crate) use self::table::Interfaces;
 use crate::keys::Keys;
 use crate::node::Transmit;
-use crate::{Address, Counter, Netmask, Subnet, Version};
+use crate::{Address, Counter, Netmask, Subnet, Switch, Version};
 
 /// Names an interface of one node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceId(u16);
+pub struct InterfaceId {
+    index: u16,
+    /// How many interfaces had the place before, so that an id of one of them finds nothing.
+    generation: u16,
+}
 
 impl InterfaceId {
     /// The loopback interface, `LOOP`, which every node has.
-    pub const LOOPBACK: Self = Self(0);
+    pub const LOOPBACK: Self = Self {
+        index: 0,
+        generation: 0,
+    };
 
+    #[cfg(test)]
     pub(crate) fn from_index(index: usize) -> Option<Self> {
-        u16::try_from(index).ok().map(Self)
+        Some(Self {
+            index: u16::try_from(index).ok()?,
+            generation: 0,
+        })
     }
 
+    #[cfg(test)]
     pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.index)
     }
 }
 
 impl fmt::Debug for InterfaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InterfaceId({})", self.0)
+        write!(f, "InterfaceId({})", self.index)
     }
 }
 
@@ -153,44 +169,42 @@ impl InterfaceStats {
 /// An interface as a node holds it.
 #[derive(Debug)]
 pub(crate) struct Interface {
+    pub(crate) id: InterfaceId,
     pub(crate) name: InterfaceName,
     pub(crate) subnet: Subnet,
     pub(crate) version: Version,
     pub(crate) mtu: usize,
     pub(crate) default: bool,
+    pub(crate) redundant: bool,
     pub(crate) aliases: Vec<Address>,
     pub(crate) keys: Keys,
+    pub(crate) mapping: Mapping,
     pub(crate) link: LinkState,
     pub(crate) stats: InterfaceStats,
     pub(crate) queue: VecDeque<Transmit>,
 }
 
 impl Interface {
-    pub(crate) fn try_new(config: InterfaceConfig) -> Result<Self, InterfaceError> {
-        let InterfaceConfig {
-            name,
-            address,
-            netmask,
-            version,
-            mtu,
-            default,
-            aliases,
-            keys,
-        } = config;
-        if mtu < MIN_MTU {
-            return Err(InterfaceError::MtuTooSmall { mtu });
+    /// The interface by itself; what else the node has is not looked at.
+    pub(crate) fn try_new(config: InterfaceConfig, checks: Switch) -> Result<Self, InterfaceError> {
+        let subnet = config.subnet()?;
+        for alias in &config.aliases {
+            Subnet::new(config.version, *alias, config.netmask)?;
         }
-        for alias in &aliases {
-            Subnet::new(version, *alias, netmask)?;
+        if checks == Switch::On {
+            config.check(subnet)?;
         }
         Ok(Self {
-            name,
-            subnet: Subnet::new(version, address, netmask)?,
-            version,
-            mtu,
-            default,
-            aliases,
-            keys,
+            id: InterfaceId::LOOPBACK,
+            name: config.name,
+            subnet,
+            version: config.version,
+            mtu: config.mtu,
+            default: config.default,
+            redundant: config.redundant,
+            aliases: config.aliases,
+            mapping: config.mapping,
+            keys: config.keys,
             link: LinkState::Up,
             stats: InterfaceStats::default(),
             queue: VecDeque::new(),
@@ -200,11 +214,28 @@ impl Interface {
     pub(crate) fn loopback() -> Self {
         let name = InterfaceName::new("LOOP").expect("four letters make a name");
         let config = InterfaceConfig::new(name, Address::LOOPBACK, Netmask::host(Version::V2));
-        Self::try_new(config.mtu(usize::from(u16::MAX))).expect("address 0 is in the range of every version")
+        Self::try_new(config.mtu(usize::from(u16::MAX)), Switch::Off)
+            .expect("address 0 is in the range of every version")
     }
 
     pub(crate) const fn address(&self) -> Address {
         self.subnet.address()
+    }
+
+    /// How the interface would be set up with another address, its keys aside.
+    pub(crate) fn config(&self, address: Address, netmask: Netmask) -> InterfaceConfig {
+        InterfaceConfig {
+            name: self.name,
+            address,
+            netmask,
+            version: self.version,
+            mtu: self.mtu,
+            default: self.default,
+            redundant: self.redundant,
+            aliases: self.aliases.clone(),
+            mapping: self.mapping.clone(),
+            keys: Keys::NONE,
+        }
     }
 
     /// Whether `address` is one of this interface's own.
@@ -212,14 +243,31 @@ impl Interface {
         self.address() == address || self.aliases.contains(&address)
     }
 
-    /// Whether a destination could match either.
-    ///
-    /// A redundant pair is wanted so; two without a network never do.
-    pub(crate) fn collides(&self, other: &Self) -> bool {
-        self.subnet != other.subnet
-            && self.subnet.netmask() != Netmask::NONE
-            && other.subnet.netmask() != Netmask::NONE
-            && (self.subnet.contains(other.address()) || other.subnet.contains(self.address()))
+    /// The address and the aliases.
+    fn addresses(&self) -> impl Iterator<Item = Address> {
+        core::iter::once(self.address()).chain(self.aliases.iter().copied())
+    }
+
+    /// Why this one cannot be beside `other`, both having links of their own.
+    pub(crate) fn conflict(&self, other: &Self) -> Result<(), InterfaceError> {
+        if self.redundant || other.redundant {
+            return Ok(());
+        }
+        if let Some(address) = self.addresses().find(|address| other.owns(*address)) {
+            return Err(InterfaceError::AddressInUse {
+                address,
+                other: other.name,
+            });
+        }
+        let (ours, theirs) = (self.subnet, other.subnet);
+        let have_networks = ours.netmask() != Netmask::NONE && theirs.netmask() != Netmask::NONE;
+        if have_networks && (ours.contains(theirs.address()) || theirs.contains(ours.address())) {
+            return Err(InterfaceError::NetworkInUse {
+                address: self.address(),
+                other: other.name,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod entry;
 mod events;
 mod exit;
 mod filter;
+mod interfaces;
 mod plan;
 mod rx;
 mod sockets;
@@ -22,14 +23,13 @@ pub(crate) use self::exit::Way;
 use self::plan::Output;
 use crate::conn::{Connection, Listener, Role, Socket};
 use crate::filter::Filters;
-use crate::iface::Interface;
+use crate::iface::Interfaces;
 use crate::ports::{Owner, PortTable};
 use crate::service::Service;
 use crate::slab::Slab;
 use crate::{
-    Address, Config, ConnectionId, DropReason, Dropped, Event, Header, InterfaceConfig, InterfaceError,
-    InterfaceId, InterfaceName, InterfaceStats, Packet, Port, Route, RouteError, RouteTable, Stats, Subnet,
-    Switch,
+    Address, Config, ConnectionId, DropReason, Dropped, Event, Header, InterfaceId, InterfaceStats, Packet,
+    Port, RouteTable, Stats, Switch,
 };
 
 /// A packet to put on the link of an interface.
@@ -67,7 +67,7 @@ pub struct Transmit {
 #[derive(Debug)]
 pub struct Node {
     config: Config,
-    interfaces: Vec<Interface>,
+    interfaces: Interfaces,
     routes: RouteTable,
     ports: PortTable,
     connections: Slab<Connection>,
@@ -101,7 +101,7 @@ impl Node {
             ports.set(Service::Ping.port().into(), Owner::Service(Service::Ping));
         }
         Self {
-            interfaces: [Interface::loopback()].into(),
+            interfaces: Interfaces::new(),
             routes: RouteTable::new(),
             ports,
             connections: Slab::new(config.max_connections),
@@ -119,44 +119,6 @@ impl Node {
             drops: BTreeMap::new(),
             config,
         }
-    }
-
-    /// Adds an interface, its link up.
-    ///
-    /// # Errors
-    /// The configuration cannot work: see [`InterfaceError`].
-    pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<InterfaceId, InterfaceError> {
-        let new = Interface::try_new(config)?;
-        if self.interfaces.iter().any(|old| old.name == new.name) {
-            return Err(InterfaceError::NameInUse { name: new.name });
-        }
-        let mut real = self.interfaces.iter().skip(1);
-        if let Some(old) = real.find(|old| old.collides(&new)) {
-            return Err(InterfaceError::NetworkInUse {
-                address: new.address(),
-                other: old.name,
-            });
-        }
-        let id = InterfaceId::from_index(self.interfaces.len()).ok_or(InterfaceError::TooMany)?;
-        self.interfaces.push(new);
-        Ok(id)
-    }
-
-    /// The interfaces with their names, subnets and counters, the loopback first.
-    pub fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, InterfaceName, Subnet, &InterfaceStats)> {
-        self.interfaces
-            .iter()
-            .enumerate()
-            .filter_map(|(index, interface)| {
-                let id = InterfaceId::from_index(index)?;
-                Some((id, interface.name, interface.subnet, &interface.stats))
-            })
-    }
-
-    /// Counters of one interface.
-    #[must_use]
-    pub fn interface_stats(&self, interface: InterfaceId) -> Option<&InterfaceStats> {
-        Some(&self.interfaces.get(interface.index())?.stats)
     }
 
     /// Counters of the node.
@@ -178,35 +140,16 @@ impl Node {
         self.stats = Stats::default();
         self.drops.clear();
         self.events.reset_lost();
-        for interface in &mut self.interfaces {
+        for interface in self.interfaces.iter_mut() {
             interface.stats = InterfaceStats::default();
         }
     }
 
     /// Sets the counters of one interface back to zero.
     pub fn reset_interface_stats(&mut self, interface: InterfaceId) {
-        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
+        if let Some(interface) = self.interfaces.get_mut(interface) {
             interface.stats = InterfaceStats::default();
         }
-    }
-
-    /// Adds a route.
-    ///
-    /// # Errors
-    /// The interface does not exist, or the table is full.
-    pub fn add_route(&mut self, route: Route) -> Result<(), RouteError> {
-        if route.interface.index() >= self.interfaces.len() {
-            return Err(RouteError::UnknownInterface {
-                interface: route.interface,
-            });
-        }
-        self.routes.insert(route)
-    }
-
-    /// The routes.
-    #[must_use]
-    pub const fn routes(&self) -> &RouteTable {
-        &self.routes
     }
 
     /// The next event.
@@ -260,7 +203,7 @@ impl Node {
     }
 
     fn drop_packets(&mut self, dropped: Dropped) {
-        if let Some(interface) = self.interfaces.get_mut(dropped.interface.index()) {
+        if let Some(interface) = self.interfaces.get_mut(dropped.interface) {
             interface.stats.count(dropped.reason.counter(), dropped.count);
         }
         self.stats.dropped = self.stats.dropped.wrapping_add(dropped.count);

@@ -54,6 +54,11 @@ impl RouteTable {
         Ok(())
     }
 
+    /// Removes the routes over one interface.
+    pub(crate) fn remove_interface(&mut self, interface: InterfaceId) {
+        self.routes.retain(|route| route.interface != interface);
+    }
+
     /// Removes every route.
     pub fn clear(&mut self) {
         self.routes.clear();

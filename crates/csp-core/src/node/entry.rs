@@ -5,13 +5,13 @@ use tinwire_time::Instant;
 use super::Node;
 use super::rx::Arrival;
 use crate::filter::Passage;
-use crate::{InterfaceId, Packet, Stage};
+use crate::{DropReason, InterfaceId, Packet, Stage};
 
 impl Node {
     /// Counts a packet and shows it to the filters; `looped` ones are from this node itself.
     pub(super) fn receive(&mut self, now: Instant, interface: InterfaceId, looped: bool, packet: Packet) {
-        let Some(entry) = self.interfaces.get_mut(interface.index()) else {
-            return;
+        let Some(entry) = self.interfaces.get_mut(interface) else {
+            return self.drop_packet(interface, Some(packet.header), DropReason::InterfaceRemoved);
         };
         let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
         entry.stats.rx = entry.stats.rx.wrapping_add(1);
@@ -24,14 +24,16 @@ impl Node {
     }
 
     /// Delivers a packet that is for us, and carries on one that is not.
-    pub(super) fn admit(&mut self, now: Instant, interface: InterfaceId, _looped: bool, packet: Packet) {
+    pub(super) fn admit(&mut self, now: Instant, interface: InterfaceId, _looped: bool, mut packet: Packet) {
+        // It may have gone while a filter outside had the packet.
+        let Some(entry) = self.interfaces.get(interface) else {
+            return self.drop_packet(interface, Some(packet.header), DropReason::InterfaceRemoved);
+        };
+        let broadcast = entry.subnet.is_broadcast(packet.header.destination);
+        packet.header = entry.mapping.leave_network(packet.header);
         let destination = packet.header.destination;
         // ROUTE-1: any interface's own address, but broadcasts of the receiving interface alone.
         let own = self.interfaces.iter().any(|entry| entry.owns(destination));
-        let broadcast = self
-            .interfaces
-            .get(interface.index())
-            .is_some_and(|entry| entry.subnet.is_broadcast(destination));
         if own || broadcast {
             self.deliver(Arrival {
                 now,

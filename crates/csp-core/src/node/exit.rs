@@ -64,7 +64,7 @@ impl Node {
     pub(super) fn depart(&mut self, _now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
         self.check(&way, &packet)?;
         let nonce = self.nonce();
-        let Some(interface) = self.interfaces.get_mut(way.interface.index()) else {
+        let Some(interface) = self.interfaces.get_mut(way.interface) else {
             return Err(Refused::LINK_DOWN);
         };
         let protection = self.config.protection(&way.origin.keys, interface);
@@ -88,7 +88,7 @@ impl Node {
 
     /// Whether the copy could leave as it is.
     fn check(&self, way: &Way, packet: &Packet) -> Result<(), Refused> {
-        let Some(interface) = self.interfaces.get(way.interface.index()) else {
+        let Some(interface) = self.interfaces.get(way.interface) else {
             return Err(Refused::LINK_DOWN);
         };
         let flags = packet.header.flags;
@@ -128,8 +128,8 @@ impl Node {
     /// Queues the copy, its payload untouched (SEC-2).
     pub(super) fn carry_on(&mut self, transmit: Transmit) {
         let (id, header) = (transmit.interface, transmit.packet.header);
-        let Some(interface) = self.interfaces.get_mut(id.index()) else {
-            return;
+        let Some(interface) = self.interfaces.get_mut(id) else {
+            return self.drop_packet(id, Some(header), DropReason::InterfaceRemoved);
         };
         let refused = if transmit.packet.payload.len() > interface.mtu {
             Some(DropReason::TooLong)

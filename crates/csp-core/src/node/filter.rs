@@ -105,7 +105,7 @@ impl Node {
         passage: Passage,
         packet: Packet,
     ) -> Screened {
-        let Some(interface) = self.interfaces.get(passage.interface().index()) else {
+        let Some(interface) = self.interfaces.get(passage.interface()) else {
             return Screened::Dropped;
         };
         let context = passage.context(now, interface.version);

@@ -1,25 +1,25 @@
-//! Which interfaces a packet leaves on (ROUTE-3 to ROUTE-6).
+//! Which interfaces a packet leaves on, and what its header is there (ROUTE-3 to ROUTE-6).
 
 use alloc::vec::Vec;
 
 use super::Node;
 use super::exit::Refused;
-use crate::{Address, InterfaceId, Netmask};
+use crate::iface::Interface;
+use crate::{Address, DropReason, Header, InterfaceId, Netmask, SendError, Version};
 
 /// One way out of the node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
-    /// Index of the interface.
-    pub(super) interface: usize,
+    pub(super) interface: InterfaceId,
     pub(super) via: Option<Address>,
-    /// The subnet broadcast, which leaves as the global one (ROUTE-3).
+    /// Leaves as the global broadcast of the interface's header version (ROUTE-3).
     pub(super) broadcast: bool,
     /// Why our own copy did not leave here, once that was tried.
     pub(super) refused: Option<Refused>,
 }
 
 impl Output {
-    pub(super) const fn new(interface: usize, via: Option<Address>) -> Self {
+    pub(super) const fn new(interface: InterfaceId, via: Option<Address>) -> Self {
         Self {
             interface,
             via,
@@ -29,11 +29,47 @@ impl Output {
     }
 
     pub(super) fn refusal(&self) -> Option<(InterfaceId, Refused)> {
-        InterfaceId::from_index(self.interface).zip(self.refused)
+        Some((self.interface, self.refused?))
+    }
+
+    /// The header that goes onto the link of `interface`, for one of the address space of `space`.
+    pub(super) fn header(
+        &self,
+        interface: &Interface,
+        header: Header,
+        space: Version,
+    ) -> Result<Header, Refused> {
+        let refused = |error| Refused {
+            error,
+            reason: DropReason::Unencodable,
+        };
+        let mut leaving = interface.mapping.enter_network(header);
+        if self.broadcast {
+            leaving.destination = interface.version.broadcast();
+        }
+        if let Err(error) = leaving.encode(interface.version) {
+            return Err(refused(error.into()));
+        }
+        // Address 31 of a v2 network is a node like others; in a v1 network it is everybody.
+        let address = interface.version.broadcast();
+        let everybody = leaving.source == address || (!self.broadcast && leaving.destination == address);
+        if space != interface.version && everybody {
+            return Err(refused(SendError::Broadcast { address }));
+        }
+        Ok(leaving)
     }
 }
 
 impl Node {
+    /// The widest header version that the node's interfaces speak.
+    ///
+    /// Addresses that an application names are meant in it: on a node of v1 interfaces 31 is the broadcast,
+    /// on one that has v2 interfaces too it is a node.
+    pub(super) fn space(&self) -> Version {
+        let versions = self.interfaces.real().map(|interface| interface.version);
+        versions.max().unwrap_or_default()
+    }
+
     /// Finds the ways out for `destination` (ROUTE-3 to ROUTE-5).
     ///
     /// True if there would be one, were it not blocked.
@@ -44,48 +80,60 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) -> bool {
         outputs.clear();
-        // Split horizon: not back to where it came from, nor to an interface that lies in the same network.
-        let source = from.and_then(|from| Some((from.index(), self.interfaces.get(from.index())?.subnet)));
-        let blocked = |index: usize, address: Address| {
-            source.is_some_and(|(from, subnet)| index == from || subnet.contains(address))
+        let source = from.and_then(|from| self.interfaces.get(from));
+        let space = source.map_or_else(|| self.space(), |source| source.version);
+        let mut broadcast = destination == Address::BROADCAST || destination == space.broadcast();
+        let mut ways = Ways {
+            source,
+            outputs,
+            matched: false,
         };
-        let mut matched = false;
-        let real = || self.interfaces.iter().enumerate().skip(1);
-        for (index, interface) in real() {
-            let subnet = interface.subnet;
-            if subnet.netmask() != Netmask::NONE && subnet.contains(destination) {
-                matched = true;
-                if !blocked(index, interface.address()) {
-                    let broadcast = subnet.is_broadcast(destination);
-                    outputs.push(Output {
-                        broadcast,
-                        ..Output::new(index, None)
-                    });
-                }
-            }
+        let in_network =
+            |way: &&Interface| way.subnet.netmask() != Netmask::NONE && way.subnet.contains(destination);
+        for way in self.interfaces.real().filter(in_network) {
+            // Once the subnet broadcast, always: later copies leave so too, as with libcsp.
+            broadcast |= way.subnet.is_broadcast(destination) && destination != way.version.broadcast();
+            ways.add(way, None, broadcast);
         }
-        if matched {
+        if ways.matched {
             return true;
         }
         for route in self.routes.lookup(destination) {
-            matched = true;
-            let index = route.interface.index();
-            let Some(interface) = self.interfaces.get(index) else {
-                continue;
-            };
-            if !blocked(index, interface.address()) {
-                outputs.push(Output::new(index, route.via));
+            if let Some(way) = self.interfaces.get(route.interface) {
+                ways.add(way, route.via, broadcast);
             }
         }
-        if matched {
+        if ways.matched {
             return true;
         }
-        for (index, interface) in real().filter(|(_, interface)| interface.default) {
-            matched = true;
-            if !blocked(index, interface.address()) {
-                outputs.push(Output::new(index, None));
-            }
+        for way in self.interfaces.real().filter(|interface| interface.default) {
+            ways.add(way, None, broadcast);
         }
-        matched
+        ways.matched
+    }
+}
+
+/// The ways found so far for one packet.
+struct Ways<'a> {
+    /// Where the packet came from.
+    source: Option<&'a Interface>,
+    outputs: &'a mut Vec<Output>,
+    /// Whether there was a way, blocked or not.
+    matched: bool,
+}
+
+impl Ways<'_> {
+    /// Takes note of a way, and takes it unless it is blocked.
+    ///
+    /// Split horizon: not back to where the packet came from, nor to an interface in the same network.
+    fn add(&mut self, way: &Interface, via: Option<Address>, broadcast: bool) {
+        self.matched = true;
+        let blocked = |source: &Interface| source.id == way.id || source.subnet.contains(way.address());
+        if !self.source.is_some_and(blocked) {
+            self.outputs.push(Output {
+                broadcast,
+                ..Output::new(way.id, via)
+            });
+        }
     }
 }

@@ -26,12 +26,8 @@ pub(super) struct Arrival {
 impl Node {
     /// Takes what the link of `interface` received: header and payload.
     pub fn handle_frame(&mut self, now: Instant, interface: InterfaceId, frame: Bytes) {
-        let Some(version) = self
-            .interfaces
-            .get(interface.index())
-            .map(|interface| interface.version)
-        else {
-            return;
+        let Some(version) = self.interfaces.get(interface).map(|interface| interface.version) else {
+            return self.drop_packet(interface, None, DropReason::InterfaceRemoved);
         };
         match Packet::decode(version, frame) {
             Ok(packet) => self.handle_packet(now, interface, packet),
@@ -59,7 +55,7 @@ impl Node {
     ///
     /// Nothing but the statistics shows them.
     pub fn handle_interrupts(&mut self, interface: InterfaceId, count: u64) {
-        if let Some(interface) = self.interfaces.get_mut(interface.index()) {
+        if let Some(interface) = self.interfaces.get_mut(interface) {
             interface.stats.irq = interface.stats.irq.wrapping_add(count);
         }
     }
@@ -68,7 +64,7 @@ impl Node {
     ///
     /// What waits for a link that goes down is dropped.
     pub fn handle_link(&mut self, interface: InterfaceId, state: LinkState) {
-        let Some(entry) = self.interfaces.get_mut(interface.index()) else {
+        let Some(entry) = self.interfaces.get_mut(interface) else {
             return;
         };
         if core::mem::replace(&mut entry.link, state) == state {
@@ -161,8 +157,7 @@ impl Node {
                 || peers.remote == Address::BROADCAST
                 || self
                     .interfaces
-                    .iter()
-                    .skip(1)
+                    .real()
                     .any(|interface| interface.subnet.is_broadcast(peers.remote)))
     }
 
@@ -245,7 +240,7 @@ impl Node {
             broadcast,
             packet: Packet { header, payload },
         } = arrival;
-        let entry = self.interfaces.get(interface.index())?;
+        let entry = self.interfaces.get(interface)?;
         let protection = self.config.protection(keys, entry);
         let opened = match needs.refusal(header.flags, protection.encrypts(header.flags)) {
             Some(reason) => Err(reason),

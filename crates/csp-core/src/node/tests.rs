@@ -2,8 +2,10 @@ extern crate std;
 
 mod account;
 mod filter;
+mod interfaces;
 mod keys;
 mod routing;
+mod worlds;
 
 use core::time::Duration;
 use std::vec;
@@ -16,8 +18,8 @@ use crate::conn::SendError;
 use crate::ports::Binding;
 use crate::seal::Protection;
 use crate::{
-    BindError, ConnectConfig, ConnectError, Counter, Flags, LinkState, ListenerId, Message, Need, Needs,
-    Netmask, ReplyMatch, SocketConfig, Version, hmac,
+    BindError, ConnectConfig, ConnectError, Counter, Flags, InterfaceConfig, InterfaceName, InterfaceStats,
+    LinkState, ListenerId, Message, Need, Needs, Netmask, ReplyMatch, SocketConfig, Version, hmac,
 };
 
 fn address(bits: u16) -> Address {

@@ -13,7 +13,7 @@ use crate::keys::Keys;
 use crate::ports::{Binding, Owner};
 use crate::{
     Address, ConnectConfig, ConnectionId, DropReason, Event, Flags, Header, InterfaceId, Message, Packet,
-    Port, SendError, SocketId,
+    Port, SendError, SocketId, Switch, Version,
 };
 
 /// The flags that ask for trailers which this node does not make.
@@ -92,12 +92,12 @@ impl Node {
 
     /// The next packet to put on a link, the interfaces taking turns.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        let count = self.interfaces.len();
+        let count = self.interfaces.places();
         for step in 0..count {
-            let index = self.next_transmit.wrapping_add(step) % count;
-            let transmit = InterfaceId::from_index(index).and_then(|id| self.poll_transmit_on(id));
+            let place = self.next_transmit.wrapping_add(step) % count;
+            let transmit = self.interfaces.at(place).and_then(|id| self.poll_transmit_on(id));
             if transmit.is_some() {
-                self.next_transmit = index.wrapping_add(1);
+                self.next_transmit = place.wrapping_add(1);
                 return transmit;
             }
         }
@@ -108,13 +108,13 @@ impl Node {
     #[must_use]
     pub fn waiting_on(&self, interface: InterfaceId) -> usize {
         self.interfaces
-            .get(interface.index())
+            .get(interface)
             .map_or(0, |interface| interface.queue.len())
     }
 
     /// The next packet to put on the link of `interface`.
     pub fn poll_transmit_on(&mut self, interface: InterfaceId) -> Option<Transmit> {
-        let interface = self.interfaces.get_mut(interface.index())?;
+        let interface = self.interfaces.get_mut(interface)?;
         let transmit = interface.queue.pop_front()?;
         interface.stats.tx = interface.stats.tx.wrapping_add(1);
         let len = u64::try_from(transmit.packet.payload.len()).unwrap_or(u64::MAX);
@@ -153,8 +153,8 @@ impl Node {
     ) -> Address {
         let own = self
             .interfaces
-            .get(interface.index())
-            .map(super::Interface::address);
+            .get(interface)
+            .map(|interface| interface.address());
         if broadcast {
             own.unwrap_or(Address::LOOPBACK)
         } else {
@@ -194,7 +194,7 @@ impl Node {
             if sent.is_ok() || refused.error == SendError::Filtered {
                 self.drop_packet(id, Some(header), refused.reason);
             } else if refused.error != SendError::Full
-                && let Some(interface) = self.interfaces.get_mut(id.index())
+                && let Some(interface) = self.interfaces.get_mut(id)
             {
                 // What waits for room is not lost.
                 interface.stats.count(crate::Counter::TxError, 1);
@@ -240,36 +240,38 @@ impl Node {
         let own = self
             .interfaces
             .iter()
-            .position(|interface| interface.owns(destination));
+            .find(|interface| interface.owns(destination));
+        let own = own.map(|interface| interface.id);
         if let Some(own) = own {
             outputs.clear();
             outputs.push(Output::new(own, None));
         } else {
             self.route(None, destination, &mut outputs);
         }
+        let space = self.space();
+        let mut filled_in: Option<Version> = None;
         let mut result = Err(SendError::NoRoute { destination });
         for output in &mut outputs {
-            let Some((interface, id)) = self
-                .interfaces
-                .get(output.interface)
-                .zip(InterfaceId::from_index(output.interface))
-            else {
+            let Some(interface) = self.interfaces.get(output.interface) else {
                 continue;
             };
-            // Both stay changed for later copies, as in libcsp.
-            if header.source == Address::LOOPBACK {
+            // It stays for later copies, as in libcsp, unless they speak another version.
+            if header.source == Address::LOOPBACK || filled_in.is_some_and(|old| old != interface.version) {
                 header.source = interface.address();
-            }
-            if output.broadcast || header.destination == Address::BROADCAST {
-                header.destination = interface.version.broadcast();
+                filled_in = Some(interface.version);
             }
             let way = Way {
-                interface: id,
+                interface: output.interface,
                 via: output.via,
                 looped: own.is_some(),
                 origin: origin.clone(),
             };
-            let sent = self.emit(now, way, Packet::new(header, payload.clone()));
+            let leaving = if way.looped {
+                Ok(header)
+            } else {
+                output.header(interface, header, space)
+            };
+            let sent = leaving.and_then(|header| self.emit(now, way, Packet::new(header, payload.clone())));
             output.refused = sent.err();
             if result.is_err() {
                 result = sent.map_err(|refused| refused.error);
@@ -280,8 +282,14 @@ impl Node {
     }
 
     /// Carries a packet that is not for us onward, unchanged (SEC-2, ROUTE-11).
-    pub(super) fn forward(&mut self, now: Instant, from: InterfaceId, mut packet: Packet) {
-        let header = packet.header;
+    pub(super) fn forward(&mut self, now: Instant, from: InterfaceId, packet: Packet) {
+        let Packet { header, payload } = packet;
+        if self.config.forward == Switch::Off {
+            return self.drop_packet(from, Some(header), DropReason::NotForwarding);
+        }
+        let Some(space) = self.interfaces.get(from).map(|from| from.version) else {
+            return self.drop_packet(from, Some(header), DropReason::InterfaceRemoved);
+        };
         let mut outputs = core::mem::take(&mut self.outputs);
         let matched = self.route(Some(from), header.destination, &mut outputs);
         if outputs.is_empty() {
@@ -293,21 +301,20 @@ impl Node {
             self.drop_packet(from, Some(header), reason);
         }
         for output in &outputs {
-            let Some(interface) = self.interfaces.get_mut(output.interface) else {
+            let Some(interface) = self.interfaces.get(output.interface) else {
                 continue;
             };
-            let Some(id) = InterfaceId::from_index(output.interface) else {
-                continue;
-            };
-            if output.broadcast {
-                packet.header.destination = interface.version.broadcast();
+            match output.header(interface, header, space) {
+                Ok(leaving) => {
+                    let transmit = Transmit {
+                        interface: output.interface,
+                        packet: Packet::new(leaving, payload.clone()),
+                        via: output.via,
+                    };
+                    self.carry(now, from, transmit);
+                }
+                Err(refused) => self.drop_packet(output.interface, Some(header), refused.reason),
             }
-            let transmit = Transmit {
-                interface: id,
-                packet: packet.clone(),
-                via: output.via,
-            };
-            self.carry(now, from, transmit);
         }
         self.outputs = outputs;
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use csp_core::{
     Address, Config, ConnectConfig, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node,
-    Packet, Route, SendError, SocketConfig, Subnet, Version,
+    Packet, Route, SendError, SocketConfig, Subnet, Switch, Version,
 };
 use testkit::vectors::Value;
 
@@ -84,7 +84,8 @@ fn leaving(node: &mut Node, names: &[(String, InterfaceId)]) -> Vec<Leaving> {
 }
 
 fn set_up(input: &Value, version: Version) -> (Node, Vec<(String, InterfaceId)>) {
-    let mut node = Node::new(Config::default(), 1);
+    // The captures have set-ups that we refuse: the same network twice, netmask 0 on a router.
+    let mut node = Node::new(Config::default().checks(Switch::Off), 1);
     let mut names = vec![];
     for interface in input["interfaces"].as_array().unwrap() {
         let name = text(&interface["name"]);

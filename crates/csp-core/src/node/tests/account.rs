@@ -30,7 +30,7 @@ fn an_answer_to_nowhere_is_dropped_where_the_request_came_from() {
 #[test]
 fn a_copy_lost_beside_one_that_left_is_a_drop_and_not_an_error() {
     let (mut node, first) = node(9, Config::default());
-    let second = node.add_interface(interface("B", 9, 8)).unwrap();
+    let second = node.add_interface(interface("B", 9, 8).redundant()).unwrap();
     node.handle_link(second, LinkState::Down);
     events(&mut node);
     let client = node

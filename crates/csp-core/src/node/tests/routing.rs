@@ -1,6 +1,7 @@
 //! The way out: interfaces, routes, limits.
 
 use super::*;
+use crate::{Route, RouteError, Subnet};
 
 #[test]
 fn a_packet_too_long_for_the_interface_is_refused_with_the_limit() {
@@ -56,37 +57,6 @@ fn without_a_way_out_there_is_an_error() {
     assert_eq!(
         node.send(at(0), client, Bytes::new()),
         Err(SendError::NoRoute { destination })
-    );
-}
-
-#[test]
-fn an_interface_that_cannot_work_is_refused_with_the_reason() {
-    let (mut node, _) = node(9, Config::default());
-    let other = InterfaceName::new("A").unwrap();
-    let refused = [
-        (interface("A", 100, 8), InterfaceError::NameInUse { name: other }),
-        (
-            interface("B", 10, 8),
-            InterfaceError::NetworkInUse {
-                address: address(10),
-                other,
-            },
-        ),
-        (
-            interface("B", 100, 8).mtu(7),
-            InterfaceError::MtuTooSmall { mtu: 7 },
-        ),
-    ];
-    for (config, error) in refused {
-        assert_eq!(node.add_interface(config), Err(error));
-    }
-    assert!(matches!(
-        node.add_interface(interface("B", 100, 5).version(Version::V1)),
-        Err(InterfaceError::Subnet(_))
-    ));
-    assert!(
-        node.add_interface(interface("B", 9, 8)).is_ok(),
-        "a redundant pair"
     );
 }
 

@@ -91,7 +91,7 @@ fn an_accepted_connection_has_the_key_of_its_listener() {
 fn copies_on_two_interfaces_have_the_key_of_each() {
     let mut node = Node::new(Config::default().hmac_key(key(1)), 1);
     for (name, config) in [("A", key(2)), ("B", key(3))] {
-        node.add_interface(interface(name, 2, 8).hmac_key(config))
+        node.add_interface(interface(name, 2, 8).hmac_key(config).redundant())
             .unwrap();
     }
     let config = ConnectConfig::default().hmac(Switch::On);

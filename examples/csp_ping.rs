@@ -37,7 +37,7 @@ async fn ping(link: impl CanLink + 'static) -> Result<Pong, Box<dyn Error>> {
     let node = Node::spawn(Config::default());
     let interface = InterfaceConfig::new(name, us, network);
     let can = CanInterface::new(link, &interface, CanConfig::default())?;
-    node.attach(interface, can).await?;
+    node.attach(interface, can)?;
 
     Ok(node.ping(them, PingConfig::default().size(40)).await?)
 }

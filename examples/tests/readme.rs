@@ -57,8 +57,7 @@ async fn csp() -> Outcome {
     node.attach(
         config.clone(),
         CanInterface::new(link, &config, CanConfig::default())?,
-    )
-    .await?;
+    )?;
     let pong = node
         .ping(csp_core::Address::new(5).unwrap(), PingConfig::default())
         .await?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use can_link::linux::{RawOptions, RawSocket};
 use can_link::{CanFrame, CanTxExt, StandardId};
 use csp_can::{CanConfig, CanInterface, Fragmenter};
-use csp_core::rt::{Node, Notice, PingConfig};
+use csp_core::rt::{Node, Notice, Notices, PingConfig};
 use csp_core::{
     Address, Config, Event, Header, InterfaceConfig, InterfaceName, LinkState, Netmask, Port, Version,
 };
@@ -37,7 +37,7 @@ async fn node(interface: &str, own: u16) -> Node {
     let config = InterfaceConfig::new(name, address(own), Netmask::new(8).unwrap()).default_route();
     let node = Node::spawn(Config::default());
     let link = CanInterface::new(open(interface), &config, CanConfig::default()).unwrap();
-    node.attach(config, link).await.unwrap();
+    node.attach(config, link).unwrap();
     node
 }
 
@@ -121,7 +121,7 @@ fn ip(arguments: &[&str]) {
     assert!(status.success(), "ip {arguments:?}: {status}");
 }
 
-async fn until(notices: &mut tokio::sync::broadcast::Receiver<Notice>, wanted: LinkState) {
+async fn until(notices: &mut Notices, wanted: LinkState) {
     let seen = async {
         loop {
             if let Notice::Event(Event::Link { state, .. }) = notices.recv().await.unwrap()

@@ -1,27 +1,27 @@
 //! Nodes on tokio.
 //!
-//! One task drives a [`crate::Node`], handles talk to it through bounded channels.
+//! One task drives a [`crate::Node`], and handles share it behind a lock that is held for one call.
 //!
 //! ```text
-//! Interface ──► Driver(crate::Node) ──► Connection, Listener, Socket ──► application
-//! (Stream + Sink)   one task            bounded inbox each
+//! Interface ──► Driver ──► crate::Node behind a lock ──► Connection, Listener, Socket ──► application
+//! (Stream + Sink)  one task                              woken one by one
 //! ```
 //!
 //! [`Node`] is the handle that everything begins with. The driver ends when its last clone is dropped, and
 //! with it every interface; connections, listeners and sockets then report that they are closed. Dropping one
 //! of those closes it in the node.
 
-mod command;
 mod conn;
 mod driver;
-mod execute;
+mod feed;
 mod iface;
-mod inbox;
 mod node;
 mod pair;
 mod ping;
 mod serial;
+mod shared;
 mod socket;
+mod waiters;
 
 #[cfg(test)]
 #[expect(
@@ -33,7 +33,7 @@ mod tests;
 pub use conn::{Connection, ConnectionSender, RecvError};
 pub use driver::Driver;
 pub use iface::{Incoming, Interface};
-pub use node::{CallError, InterfaceStatus, Node, Notice, Status, TransactionError};
+pub use node::{CallError, InterfaceStatus, Node, Notice, Notices, Status, TransactionError};
 pub use pair::{PairEnd, pair};
 pub use ping::{PingConfig, PingError, Pong};
 pub use serial::Serial;

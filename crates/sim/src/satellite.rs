@@ -137,7 +137,6 @@ async fn start<L: CanLink + 'static>(station: Station, link: L) -> Result<Node, 
         .map_err(|source| SatelliteError::Link { name, source })?;
     let node = Node::spawn(Config::default());
     node.attach(interface, link)
-        .await
         .map_err(|source| SatelliteError::Interface { name, source })?;
     Ok(node)
 }

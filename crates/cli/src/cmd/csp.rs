@@ -72,7 +72,6 @@ async fn attach(door: &Door, iface: &Iface, link: &LinkAddress, own: Subnet) -> 
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context(&name))?;
     let node = Node::spawn(Config::default());
     node.attach(config, interface)
-        .await
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context(&name))?;
     Ok(Attached {
         node,

@@ -4,7 +4,7 @@ use std::vec::Vec;
 use can_link::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, SendError};
 use can_link::virtual_bus::{BitRate, BusConfig, PortConfig, VirtualPort};
 use can_link::{CanFrame, CanRxExt, CanTxExt, StandardId, VirtualBus};
-use csp_core::rt::{Node, Notice, PingConfig, PingError, RecvError};
+use csp_core::rt::{Node, Notice, Notices, PingConfig, PingError, RecvError};
 use csp_core::{
     Config, ConnectConfig, Event as NodeEvent, InterfaceId, InterfaceName, Netmask, Port, SocketConfig,
 };
@@ -27,12 +27,12 @@ fn config(own: u16) -> InterfaceConfig {
 async fn node(bus: &VirtualBus, own: u16) -> Node {
     let node = Node::spawn(Config::default());
     let link = CanInterface::new(bus.join(), &config(own), CanConfig::default()).unwrap();
-    node.attach(config(own), link).await.unwrap();
+    node.attach(config(own), link).unwrap();
     node
 }
 
 async fn stats(node: &Node) -> csp_core::InterfaceStats {
-    node.status().await.unwrap().interfaces[1].stats
+    node.status().interfaces[1].stats
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn a_node_takes_its_addresses_and_broadcasts_and_nothing_else() {
     let two = Node::spawn(Config::default());
     let config = config(2).alias(address(300));
     let link = CanInterface::new(bus.join(), &config, CanConfig::default()).unwrap();
-    two.attach(config, link).await.unwrap();
+    two.attach(config, link).unwrap();
     let mut received = Vec::new();
     let mut sender = bus.join();
     for destination in [2, 300, 63, 16383, 3, 127, 0] {
@@ -116,12 +116,12 @@ async fn a_router_between_two_buses_carries_a_ping() {
         let name = InterfaceName::new(name).unwrap();
         let config = InterfaceConfig::new(name, address(own), Netmask::new(8).unwrap());
         let link = CanInterface::new(bus.join(), &config, promiscuous).unwrap();
-        router.attach(config, link).await.unwrap();
+        router.attach(config, link).unwrap();
     }
     let (one, _two) = (node(&left, 2).await, node(&right, 66).await);
     let pong = one.ping(address(66), PingConfig::default()).await.unwrap();
     assert_eq!(pong.from, address(66));
-    assert_eq!(router.status().await.unwrap().stats.forwarded, 2);
+    assert_eq!(router.status().stats.forwarded, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn a_link_that_is_gone_ends_its_interface_and_not_the_node() {
     assert!(one.ping(Address::LOOPBACK, PingConfig::default()).await.is_ok());
 }
 
-async fn assert_link(notices: &mut tokio::sync::broadcast::Receiver<Notice>, expected: LinkState) {
+async fn assert_link(notices: &mut Notices, expected: LinkState) {
     let interface = loop {
         match tokio::time::timeout(SHORT, notices.recv())
             .await
@@ -314,9 +314,9 @@ async fn a_frame_that_the_link_refuses_costs_its_packet_and_not_the_next() {
     let (one, two) = (Node::spawn(Config::default()), node(&bus, 2).await);
     let link = RefusesOnce(bus.join(), false);
     let link = CanInterface::new(link, &config(1), CanConfig::default()).unwrap();
-    one.attach(config(1), link).await.unwrap();
+    one.attach(config(1), link).unwrap();
     let port = Port::new(10).unwrap();
-    let mut socket = two.bind(port, SocketConfig::default()).await.unwrap();
+    let mut socket = two.bind(port, SocketConfig::default()).unwrap();
     let client = one
         .connect(address(2), port, ConnectConfig::default())
         .await
@@ -338,7 +338,7 @@ async fn v1_node(bus: &VirtualBus, own: u16, can: CanConfig) -> Node {
     let config = config.version(Version::V1).default_route();
     let node = Node::spawn(Config::default());
     let link = CanInterface::new(bus.join(), &config, can).unwrap();
-    node.attach(config, link).await.unwrap();
+    node.attach(config, link).unwrap();
     node
 }
 
@@ -372,23 +372,22 @@ async fn cfp_1_reaches_a_router_by_its_address() {
         let name = InterfaceName::new(name).unwrap();
         let config = InterfaceConfig::new(name, address(own), Netmask::new(2).unwrap()).version(Version::V1);
         let link = CanInterface::new(bus.join(), &config, CanConfig::default()).unwrap();
-        router.attach(config, link).await.unwrap();
+        router.attach(config, link).unwrap();
     }
     let one = v1_node(&left, 2, CanConfig::default()).await;
     let two = v1_node(&right, 10, CanConfig::default()).await;
     for (node, network, via) in [(&one, 8, 1), (&two, 0, 9)] {
         let subnet = Subnet::new(Version::V1, address(network), Netmask::new(2).unwrap()).unwrap();
-        let interface = node.status().await.unwrap().interfaces[1].id;
+        let interface = node.status().interfaces[1].id;
         node.add_route(csp_core::Route {
             subnet,
             interface,
             via: Some(address(via)),
         })
-        .await
         .unwrap();
     }
     assert!(one.ping(address(10), PingConfig::default()).await.is_ok());
-    assert_eq!(router.status().await.unwrap().stats.forwarded, 2);
+    assert_eq!(router.status().stats.forwarded, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -396,7 +395,7 @@ async fn a_conversation_of_many_packets_arrives_whole_and_in_order() {
     let bus = VirtualBus::new();
     let (one, two) = (node(&bus, 1).await, node(&bus, 2).await);
     let port = Port::new(10).unwrap();
-    let mut listener = two.listen(port, SocketConfig::default()).await.unwrap();
+    let mut listener = two.listen(port, SocketConfig::default()).unwrap();
     let reader = tokio::spawn(async move {
         let mut connection = listener.accept().await.unwrap();
         let mut got = Vec::new();
@@ -431,7 +430,7 @@ async fn the_frames_on_the_bus_are_those_of_the_peers() {
     let one = Node::spawn(Config::default());
     let own = config(5573);
     let link = CanInterface::new(bus.join(), &own, CanConfig::default()).unwrap();
-    one.attach(own, link).await.unwrap();
+    one.attach(own, link).unwrap();
     let local = ConnectConfig::default()
         .local_port(Port::new(63).unwrap())
         .priority(csp_core::Priority::Critical);

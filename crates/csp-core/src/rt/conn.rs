@@ -1,15 +1,16 @@
 //! Connections as applications hold them.
 
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
 use tinwire_time::Instant;
-use tokio::sync::Semaphore;
+use tokio::task::coop::poll_proceed;
 
-use super::command::{CONNECTION_SENDS, Command, Weak, call_weak};
-use super::inbox::Inbox;
+use super::shared::{Shared, State};
 use crate::{ConnectionId, Message, Peers, SendError};
 
 /// A connection to a port of another node.
@@ -18,18 +19,15 @@ use crate::{ConnectionId, Message, Peers, SendError};
 #[derive(Debug)]
 pub struct Connection {
     sender: ConnectionSender,
-    inbox: Inbox<Message>,
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, peers: Peers, commands: Weak, inbox: Inbox<Message>) -> Self {
-        let sender = ConnectionSender {
-            id,
-            peers,
-            commands,
-            turns: Arc::new(Semaphore::new(CONNECTION_SENDS)),
-        };
-        Self { sender, inbox }
+    /// The handle of a connection that has its seat.
+    pub(super) fn new(shared: &Arc<Shared>, state: &State, id: ConnectionId) -> Self {
+        let peers = state.node.peers(id).expect("a connection just opened is there");
+        let shared = Arc::clone(shared);
+        let sender = ConnectionSender { shared, id, peers };
+        Self { sender }
     }
 
     /// The two ends.
@@ -54,7 +52,7 @@ impl Connection {
     /// Nothing was sent: see [`SendError`].
     ///
     /// # Cancel safety
-    /// A dropped future may or may not have sent the packet.
+    /// A future dropped before it was done has sent nothing.
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
         self.sender.send(payload).await
     }
@@ -62,12 +60,21 @@ impl Connection {
     /// The next packet.
     ///
     /// # Errors
-    /// [`RecvError::Closed`]: the node has stopped.
+    /// [`RecvError::Closed`]: the node has stopped, and everything that came before was received.
     ///
     /// # Cancel safety
     /// A dropped future has taken nothing.
     pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        self.inbox.recv().await.ok_or(RecvError::Closed)
+        let ConnectionSender { shared, id, .. } = &self.sender;
+        poll_fn(|cx| {
+            let coop = ready!(poll_proceed(cx));
+            let message = shared.lock().poll_recv(*id, cx);
+            if message.is_ready() {
+                coop.made_progress();
+            }
+            message
+        })
+        .await
     }
 
     /// The next packet, if it comes within `limit`.
@@ -89,13 +96,18 @@ impl Connection {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.sender.shared.lock().close(self.sender.id);
+    }
+}
+
 /// The sending half of a [`Connection`].
 #[derive(Clone, Debug)]
 pub struct ConnectionSender {
+    shared: Arc<Shared>,
     id: ConnectionId,
     peers: Peers,
-    commands: Weak,
-    turns: Arc<Semaphore>,
 }
 
 impl ConnectionSender {
@@ -113,25 +125,48 @@ impl ConnectionSender {
     /// Nothing was sent: see [`SendError`].
     ///
     /// # Cancel safety
-    /// A dropped future may or may not have sent the packet.
+    /// A future dropped before it was done has sent nothing.
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
         self.send_at(payload.into()).await.map(drop)
     }
 
     async fn send_at(&self, payload: Bytes) -> Result<Instant, SendError> {
-        let connection = self.id;
-        // Given back by the driver, even for a send that was given up. Nobody closes the semaphore.
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| SendError::Closed)?;
-        let command = |reply| Command::Send {
-            connection,
-            payload,
-            turn,
-            reply,
-        };
-        call_weak(&self.commands, command)
-            .await
-            .unwrap_or(Err(SendError::Closed))
+        let mut turn = Turn::new(&self.shared, self.id);
+        poll_fn(|cx| turn.poll_send(&payload, cx)).await
+    }
+}
+
+/// The place of one sender among those of a connection that wait for room.
+struct Turn<'a> {
+    shared: &'a Shared,
+    id: ConnectionId,
+    number: Option<u64>,
+}
+
+impl<'a> Turn<'a> {
+    const fn new(shared: &'a Shared, id: ConnectionId) -> Self {
+        let number = None;
+        Self { shared, id, number }
+    }
+
+    fn poll_send(&mut self, payload: &Bytes, cx: &mut Context<'_>) -> Poll<Result<Instant, SendError>> {
+        let coop = ready!(poll_proceed(cx));
+        let sent = self
+            .shared
+            .lock()
+            .poll_send(self.id, &mut self.number, payload, cx);
+        if sent.is_ready() {
+            coop.made_progress();
+        }
+        sent
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.number.is_some() {
+            self.shared.lock().leave(self.id, &mut self.number);
+        }
     }
 }
 

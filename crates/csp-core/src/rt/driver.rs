@@ -1,282 +1,270 @@
-//! The task that drives a node. It makes no protocol decision.
+//! The task that moves packets between links and a node. It makes no protocol decision.
 
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use bytes::Bytes;
-use tinwire_time::{Instant, Origin};
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tinwire_time::Instant;
 use tokio::time::Sleep;
 
-use super::command::{Command, Reply, Weak};
-use super::inbox::{Attention, Inbox, Outlet, channel};
-use super::{Connection, Incoming, Interface, Notice};
-use crate::{
-    ConnectionId, DropReason, Event, InterfaceId, LinkState, ListenerId, Message, Node, SendError, SocketId,
-};
+use super::shared::{Progress, Shared, State};
+use super::{Incoming, Interface, Notice};
+use crate::{DropReason, InterfaceId, LinkState, Transmit};
 
-/// Packets of one link, or commands, taken before others get their turn.
-const BATCH: usize = 32;
+/// Packets of one link, in each direction, moved before other links and tasks get their turn.
+///
+/// Half of what a connection has room for by default: whoever reads when there is something loses nothing to
+/// a burst.
+const BATCH: usize = 8;
 
-/// Rounds through all steps before the task gives way to others.
-const ROUNDS: usize = 8;
+/// Looks at what was stirred up meanwhile before the task gives way to others.
+const ROUNDS: usize = 4;
 
-/// An interface's link, while it lives.
+/// An interface's link.
 pub(super) struct Link {
-    pub(super) id: InterfaceId,
-    pub(super) io: Option<Pin<Box<dyn Interface>>>,
-    pub(super) unflushed: bool,
+    id: InterfaceId,
+    /// Until it has ended.
+    io: Option<Pin<Box<dyn Interface>>>,
+    /// It was given packets that it may still have.
+    unflushed: bool,
+    /// Packets that wait for it in the node.
+    waiting: usize,
+    progress: Progress,
 }
 
-/// A packet that waits for room in a transmit queue; its connection has a bounded number of turns.
-pub(super) struct Parked {
-    pub(super) payload: Bytes,
-    #[expect(
-        dead_code,
-        reason = "dropped with the packet, which lets another one of its connection come"
-    )]
-    pub(super) turn: OwnedSemaphorePermit,
-    pub(super) reply: Reply<Instant, SendError>,
+impl Link {
+    pub(super) fn new(id: InterfaceId, io: impl Interface) -> Self {
+        Self {
+            id,
+            io: Some(Box::pin(io)),
+            unflushed: false,
+            waiting: 0,
+            progress: Progress::default(),
+        }
+    }
+}
+
+/// What a link came with.
+enum Item {
+    Incoming(Incoming),
+    Ended(Option<io::Error>),
 }
 
 /// Drives a [`crate::Node`].
 ///
-/// A future that ends when the last [`Node`](super::Node) handle is dropped.
+/// A future that ends when the last [`Node`](super::Node) handle is dropped. One that is dropped before stops
+/// the node in the same way.
 pub struct Driver {
-    pub(super) node: Node,
-    pub(super) origin: Origin,
-    pub(super) now: Instant,
-    pub(super) sleep: Option<(Instant, Pin<Box<Sleep>>)>,
-    pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) weak: Weak,
-    pub(super) attention: (Attention, mpsc::Receiver<()>),
-    pub(super) notices: broadcast::Sender<Notice>,
-    pub(super) links: Vec<Link>,
-    pub(super) connections: BTreeMap<ConnectionId, Outlet<Message>>,
-    pub(super) listeners: BTreeMap<ListenerId, Outlet<Connection>>,
-    pub(super) sockets: BTreeMap<SocketId, Outlet<Message>>,
-    pub(super) parked: BTreeMap<ConnectionId, VecDeque<Parked>>,
-    pub(super) flushes: Vec<oneshot::Sender<()>>,
+    shared: Arc<Shared>,
+    links: Vec<Link>,
+    items: Vec<(InterfaceId, Item)>,
+    /// Set to this moment, or to an earlier one at which nothing is due.
+    sleep: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Driver {
-    pub(super) fn new(
-        node: Node,
-        commands: mpsc::Receiver<Command>,
-        weak: Weak,
-        notices: broadcast::Sender<Notice>,
-    ) -> Self {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
         Self {
-            node,
-            origin: Origin::new(clock()),
-            now: Instant::ZERO,
-            sleep: None,
-            commands,
-            weak,
-            attention: mpsc::channel(1),
-            notices,
+            shared,
             links: Vec::new(),
-            connections: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            sockets: BTreeMap::new(),
-            parked: BTreeMap::new(),
-            flushes: Vec::new(),
+            items: Vec::new(),
+            sleep: None,
         }
     }
 
-    /// Takes commands; `Stop` when the last handle is gone.
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Step {
-        for taken in 0..BATCH {
-            match self.commands.poll_recv(cx) {
-                Poll::Ready(Some(command)) => self.execute(command),
-                Poll::Ready(None) => return Step::Stop,
-                Poll::Pending => return Step::moved(taken > 0),
-            }
-        }
-        Step::Moved
-    }
-
-    /// Closes what lost its handle, and fills what has room again.
-    fn poll_attention(&mut self, cx: &mut Context<'_>) -> Step {
-        if self.attention.1.poll_recv(cx).is_pending() {
-            return Step::Idle;
-        }
-        self.attend();
-        Step::Moved
-    }
-
-    pub(super) fn attend(&mut self) {
-        for id in keys(&self.connections, Outlet::is_closed) {
-            self.connections.remove(&id);
-            self.node.close(id);
-            self.retry(id);
-        }
-        for id in keys(&self.listeners, Outlet::is_closed) {
-            self.listeners.remove(&id);
-            self.node.close_listener(id);
-        }
-        for id in keys(&self.sockets, Outlet::is_closed) {
-            self.sockets.remove(&id);
-            self.node.close_socket(id);
-        }
-        for id in keys(&self.listeners, |_| true) {
-            self.fill_listener(id);
-        }
-        for (id, outlet) in &self.connections {
-            fill(outlet, || self.node.recv(*id));
-        }
-        for (id, outlet) in &self.sockets {
-            fill(outlet, || self.node.recv_from(*id));
-        }
-    }
-
-    /// Takes what the links received.
-    fn poll_links(&mut self, cx: &mut Context<'_>) -> Step {
-        let mut moved = false;
+    /// Takes what the links received; true when one of them may have more.
+    fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
         for link in &mut self.links {
-            for _ in 0..BATCH {
-                let Some(io) = &mut link.io else { break };
+            let mut taken = 0;
+            while let Some(io) = &mut link.io {
+                if taken == BATCH {
+                    more = true;
+                    break;
+                }
                 let Poll::Ready(item) = io.as_mut().poll_next(cx) else {
                     break;
                 };
-                moved = true;
-                match item {
-                    Some(Ok(Incoming::Packet(packet))) => self.node.handle_packet(self.now, link.id, packet),
-                    Some(Ok(Incoming::Discarded { reason, count })) => {
-                        self.node.handle_discard(link.id, reason, count);
-                    }
-                    Some(Ok(Incoming::Link(state))) => self.node.handle_link(link.id, state),
+                taken += 1;
+                let item = match item {
+                    Some(Ok(incoming)) => Item::Incoming(incoming),
                     ended => {
                         link.io = None;
-                        self.node.handle_link(link.id, LinkState::Down);
-                        let error = ended.and_then(io::Result::err).map(Arc::new);
-                        // Nobody may be listening.
-                        let _ = self.notices.send(Notice::Ended {
-                            interface: link.id,
-                            error,
-                        });
+                        Item::Ended(ended.and_then(Result::err))
                     }
-                }
+                };
+                self.items.push((link.id, item));
             }
         }
-        Step::moved(moved)
+        more
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Step {
-        let Some(deadline) = self.node.poll_timeout() else {
-            self.sleep = None;
-            return Step::Idle;
+    /// Tells the machine what was received and what time it is.
+    ///
+    /// `None`: the node has stopped. True when there are links that were not looked at.
+    fn handle(&mut self) -> Option<bool> {
+        let mut state = self.shared.lock();
+        if state.stopped {
+            return None;
+        }
+        state.stirred = false;
+        let now = state.tick();
+        for (id, item) in self.items.drain(..) {
+            match item {
+                Item::Incoming(Incoming::Packet(packet)) => state.node.handle_packet(now, id, packet),
+                Item::Incoming(Incoming::Discarded { reason, count }) => {
+                    state.node.handle_discard(id, reason, count);
+                }
+                Item::Incoming(Incoming::Link(link)) => state.node.handle_link(id, link),
+                Item::Ended(error) => state.ended(id, error),
+            }
+        }
+        if state.node.poll_timeout().is_some_and(|due| due <= now) {
+            state.node.handle_timeout(now);
+        }
+        state.collect();
+        let arrived = !state.arrivals.is_empty();
+        self.links.append(&mut state.arrivals);
+        for link in &mut self.links {
+            link.waiting = state.node.waiting_on(link.id);
+        }
+        Some(arrived)
+    }
+
+    /// Hands packets to the links that have room, and flushes; true when one of them may take more.
+    fn transmit(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
+        for link in &mut self.links {
+            more |= link.transmit(&self.shared, cx);
+        }
+        more
+    }
+
+    /// Whether there is nothing to do until somebody wakes this task, which from now on they do.
+    fn may_sleep(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = {
+            let mut state = self.shared.lock();
+            if state.stirred {
+                return false;
+            }
+            for link in &self.links {
+                state.note_progress(link);
+            }
+            state.task = Some(cx.waker().clone());
+            // A deadline past what the clock can express never comes.
+            let due = state.node.poll_timeout();
+            due.and_then(|due| Some((due, state.origin.deadline(due)?)))
         };
-        // A deadline past what the clock can express never comes.
-        let Some(until) = self.origin.deadline(deadline).map(tokio::time::Instant::from_std) else {
-            return Step::Idle;
-        };
-        let (armed, sleep) = self
+        let Some((due, until)) = due else { return true };
+        let until = tokio::time::Instant::from_std(until);
+        let (set, sleep) = self
             .sleep
-            .get_or_insert_with(|| (deadline, Box::pin(tokio::time::sleep_until(until))));
-        if *armed != deadline {
-            *armed = deadline;
+            .get_or_insert_with(|| (due, Box::pin(tokio::time::sleep_until(until))));
+        // One that is set too early rings for nothing once; deadlines that move away are more frequent.
+        if due < *set {
+            *set = due;
             sleep.as_mut().reset(until);
         }
         if sleep.as_mut().poll(cx).is_pending() {
-            return Step::Idle;
+            return true;
         }
         self.sleep = None;
-        // `now` was read before the sleep was asked.
-        self.now = self.now.max(deadline);
-        self.node.handle_timeout(self.now);
-        Step::Moved
+        false
     }
 
-    fn dispatch_events(&mut self) {
-        while let Some(event) = self.node.poll_event() {
-            match event {
-                Event::Incoming(id) => self.fill_listener(id),
-                Event::Readable(id) => {
-                    if let Some(outlet) = self.connections.get(&id) {
-                        fill(outlet, || self.node.recv(id));
-                    }
-                }
-                Event::Datagram(id) => {
-                    if let Some(outlet) = self.sockets.get(&id) {
-                        fill(outlet, || self.node.recv_from(id));
-                    }
-                }
-                Event::Writable(id) => self.retry(id),
-                // Nobody may be listening.
-                notice => drop(self.notices.send(Notice::Event(notice))),
-            }
-        }
+    /// How many futures wait for room or for a flush.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.lock().waiting()
     }
 
-    /// Hands packets to the links that have room, and flushes.
-    fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Step {
-        let mut moved = false;
-        let mut idle = true;
+    /// The node has stopped: what is queued leaves on links that take it at once.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        let shared = Arc::clone(&self.shared);
         for link in &mut self.links {
-            let Some(io) = &mut link.io else { continue };
-            while self.node.waiting_on(link.id) > 0 {
-                let Poll::Ready(room) = io.as_mut().poll_ready(cx) else {
-                    break;
-                };
-                if room.is_err() && core::mem::take(&mut link.unflushed) {
-                    // The packet handed over before is the one that failed; the next one has its own turn.
-                    self.node.handle_discard(link.id, DropReason::LinkSend, 1);
-                    moved = true;
-                    continue;
-                }
-                let Some(transmit) = self.node.poll_transmit_on(link.id) else {
-                    break;
-                };
-                moved = true;
-                match room.and_then(|()| io.as_mut().start_send(transmit)) {
-                    Ok(()) => link.unflushed = true,
-                    Err(_) => self.node.handle_discard(link.id, DropReason::LinkSend, 1),
-                }
-            }
-            if link.unflushed
-                && let Poll::Ready(flushed) = io.as_mut().poll_flush(cx)
-            {
-                link.unflushed = false;
-                if flushed.is_err() {
-                    self.node.handle_discard(link.id, DropReason::LinkSend, 1);
-                }
-            }
-            idle &= !link.unflushed && self.node.waiting_on(link.id) == 0;
+            link.waiting = shared.lock().node.waiting_on(link.id);
+            link.transmit(&shared, cx);
         }
-        if idle && self.parked.is_empty() {
-            for flush in self.flushes.drain(..) {
-                // Whoever asked may have given up.
-                let _ = flush.send(());
+    }
+}
+
+impl Link {
+    fn transmit(&mut self, shared: &Shared, cx: &mut Context<'_>) -> bool {
+        let Some(io) = &mut self.io else { return false };
+        let mut taken = 0;
+        while self.waiting > 0 {
+            if taken == BATCH {
+                return true;
+            }
+            let Poll::Ready(room) = io.as_mut().poll_ready(cx) else {
+                break;
+            };
+            taken += 1;
+            if room.is_err() && mem::take(&mut self.unflushed) {
+                // The packet handed over before is the one that failed; the next one has its own turn.
+                shared.lock().lost(self.id);
+                continue;
+            }
+            let next = shared.lock().next_transmit(self.id);
+            let Some((transmit, waiting)) = next else {
+                self.waiting = 0;
+                break;
+            };
+            self.waiting = waiting;
+            self.progress.taken = self.progress.taken.wrapping_add(1);
+            match room.and_then(|()| io.as_mut().start_send(transmit)) {
+                Ok(()) => self.unflushed = true,
+                Err(_) => shared.lock().lost(self.id),
             }
         }
-        Step::moved(moved)
+        if self.unflushed
+            && let Poll::Ready(flushed) = io.as_mut().poll_flush(cx)
+        {
+            self.unflushed = false;
+            if flushed.is_err() {
+                shared.lock().lost(self.id);
+            }
+        }
+        if !self.unflushed {
+            self.progress.flushed = self.progress.taken;
+        }
+        false
+    }
+}
+
+impl State {
+    /// The link of an interface has ended.
+    fn ended(&mut self, id: InterfaceId, error: Option<io::Error>) {
+        self.node.handle_link(id, LinkState::Down);
+        let error = error.map(Arc::new);
+        let ended = Notice::Ended { interface: id, error };
+        self.notices.push(&ended, &mut self.wakes);
+        self.flushes.wake(&mut self.wakes);
     }
 
-    fn fill_listener(&mut self, id: ListenerId) {
-        let Self {
-            node,
-            connections,
-            listeners,
-            attention,
-            weak,
-            ..
-        } = self;
-        let Some(outlet) = listeners.get(&id) else { return };
-        while let Some(room) = outlet.room() {
-            let Some(accepted) = node.accept(id) else { return };
-            let Some(peers) = node.peers(accepted) else {
-                continue;
-            };
-            let (messages, inbox): (Outlet<Message>, Inbox<Message>) = channel(&attention.0);
-            fill(&messages, || node.recv(accepted));
-            connections.insert(accepted, messages);
-            room.send(Connection::new(accepted, peers, weak.clone(), inbox));
+    /// A packet that a link was given did not leave on it.
+    fn lost(&mut self, id: InterfaceId) {
+        self.node.handle_discard(id, DropReason::LinkSend, 1);
+        self.collect();
+    }
+
+    /// The next packet for a link, and how many wait behind it.
+    fn next_transmit(&mut self, id: InterfaceId) -> Option<(Transmit, usize)> {
+        let transmit = self.node.poll_transmit_on(id)?;
+        self.collect();
+        Some((transmit, self.node.waiting_on(id)))
+    }
+
+    fn note_progress(&mut self, link: &Link) {
+        let noted = self.progress.entry(link.id).or_default();
+        let moved = noted.flushed != link.progress.flushed;
+        *noted = link.progress;
+        if moved {
+            self.flushes.wake(&mut self.wakes);
         }
     }
 }
@@ -287,21 +275,16 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         for _ in 0..ROUNDS {
-            this.now = this.now.max(this.origin.at(clock()));
-            let commands = this.poll_commands(cx);
-            if commands == Step::Stop {
+            let received = this.receive(cx);
+            let Some(arrived) = this.handle() else {
+                this.finish(cx);
                 return Poll::Ready(());
+            };
+            let transmitted = this.transmit(cx);
+            if received || transmitted {
+                break;
             }
-            let steps = [
-                commands,
-                this.poll_attention(cx),
-                this.poll_links(cx),
-                this.poll_timer(cx),
-            ];
-            this.dispatch_events();
-            let transmitted = this.poll_transmit(cx);
-            this.dispatch_events();
-            if transmitted == Step::Idle && steps.iter().all(|step| *step == Step::Idle) {
+            if !arrived && this.may_sleep(cx) {
                 return Poll::Pending;
             }
         }
@@ -310,51 +293,21 @@ impl Future for Driver {
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stop();
+        // A link may have a handle of its own node, so none is dropped under the lock.
+        let arrivals = mem::take(&mut state.arrivals);
+        drop(state);
+        drop(arrivals);
+    }
+}
+
 impl core::fmt::Debug for Driver {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Driver")
-            .field("now", &self.now)
             .field("links", &self.links.len())
             .finish_non_exhaustive()
     }
-}
-
-/// What one step of the driver did.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Idle,
-    Moved,
-    Stop,
-}
-
-impl Step {
-    const fn moved(moved: bool) -> Self {
-        if moved { Self::Moved } else { Self::Idle }
-    }
-}
-
-/// Moves messages from the node to a handle while there is room.
-fn fill(outlet: &Outlet<Message>, mut next: impl FnMut() -> Option<Message>) {
-    while let Some(room) = outlet.room() {
-        match next() {
-            Some(message) => room.send(message),
-            None => return,
-        }
-    }
-}
-
-fn keys<K: Copy, T>(outlets: &BTreeMap<K, Outlet<T>>, which: impl Fn(&Outlet<T>) -> bool) -> Vec<K> {
-    outlets
-        .iter()
-        .filter(|(_, outlet)| which(outlet))
-        .map(|(id, _)| *id)
-        .collect()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where the core's time comes from"
-)]
-fn clock() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }

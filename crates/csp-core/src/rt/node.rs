@@ -1,18 +1,22 @@
 //! The handle of a running node.
 
+use core::future::poll_fn;
 use core::hash::BuildHasher;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::boxed::Box;
 use std::collections::hash_map::RandomState;
 use std::io;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use thiserror::Error;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::coop::poll_proceed;
 
-use super::command::{COMMAND_QUEUE, Command, call};
+use super::driver::Link;
+use super::shared::{Locked, Seat, Shared};
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
 use crate::{
     Address, BindError, Binding, Config, ConnectConfig, ConnectError, Event, InterfaceConfig, InterfaceError,
@@ -20,36 +24,35 @@ use crate::{
     Stats, Subnet,
 };
 
-/// How far a reader of [`Node::notices`] can be behind.
-const NOTICE_QUEUE: usize = 64;
-
 /// A node that runs.
 ///
 /// Clones are the same node; when the last is dropped the node stops and its interfaces with it.
 #[derive(Clone, Debug)]
 pub struct Node {
-    commands: mpsc::Sender<Command>,
-    notices: broadcast::WeakSender<Notice>,
+    alive: Arc<Alive>,
+}
+
+/// What all clones of a handle keep alive.
+#[derive(Debug)]
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.lock().stop();
+    }
 }
 
 impl Node {
     /// A node, and the future that drives it for the caller to run.
     ///
-    /// The first ephemeral port is random.
+    /// Until that is polled nothing moves. The first ephemeral port is random.
     #[must_use]
     pub fn new(config: Config) -> (Self, Driver) {
-        let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
-        let (notices, _) = broadcast::channel(NOTICE_QUEUE);
-        let weak = (commands.downgrade(), notices.downgrade());
         let seed = RandomState::new().hash_one("csp");
-        let driver = Driver::new(crate::Node::new(config, seed), receiver, weak.0, notices);
-        (
-            Self {
-                commands,
-                notices: weak.1,
-            },
-            driver,
-        )
+        let shared = Arc::new(Shared::new(crate::Node::new(config, seed)));
+        let driver = Driver::new(Arc::clone(&shared));
+        let alive = Arc::new(Alive(shared));
+        (Self { alive }, driver)
     }
 
     /// A node driven by a task of the current tokio runtime.
@@ -71,27 +74,24 @@ impl Node {
     ///
     /// # Errors
     /// The configuration cannot work, or the node has stopped.
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have added the interface.
-    pub async fn attach(
+    pub fn attach(
         &self,
         config: InterfaceConfig,
         link: impl Interface,
     ) -> Result<InterfaceId, CallError<InterfaceError>> {
-        let link = Box::pin(link);
-        self.call(|reply| Command::Attach { config, link, reply }).await
+        let mut state = self.running()?;
+        let id = state.node.add_interface(config).map_err(CallError::Refused)?;
+        state.arrivals.push(Link::new(id, link));
+        state.wake_task();
+        Ok(id)
     }
 
     /// Adds a route.
     ///
     /// # Errors
     /// The interface does not exist, the table is full, or the node has stopped.
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have added the route.
-    pub async fn add_route(&self, route: Route) -> Result<(), CallError<RouteError>> {
-        self.call(|reply| Command::Route { route, reply }).await
+    pub fn add_route(&self, route: Route) -> Result<(), CallError<RouteError>> {
+        self.running()?.node.add_route(route).map_err(CallError::Refused)
     }
 
     /// Opens a connection to a port of another node.
@@ -103,60 +103,50 @@ impl Node {
     ///
     /// # Cancel safety
     /// A dropped future leaves no connection behind.
+    #[expect(clippy::unused_async, reason = "RDP connections wait for the other node")]
     pub async fn connect(
         &self,
         remote: Address,
         port: Port,
         config: ConnectConfig,
     ) -> Result<Connection, CallError<ConnectError>> {
-        self.call(|reply| Command::Connect {
-            remote: (remote, port),
-            config,
-            reply,
-        })
-        .await
+        let mut state = self.running()?;
+        let opened = state.node.connect(remote, port, config);
+        let id = opened.map_err(CallError::Refused)?;
+        state.connections.insert(id, Seat::default());
+        Ok(Connection::new(&self.alive.0, &state, id))
     }
 
     /// Waits for connections to a port, or to any (PORT-1).
     ///
     /// # Errors
     /// The port is in use or in the ephemeral range, or the node has stopped.
-    ///
-    /// # Cancel safety
-    /// A dropped future leaves no listener behind.
-    pub async fn listen(
+    pub fn listen(
         &self,
         binding: impl Into<Binding>,
         config: SocketConfig,
     ) -> Result<Listener, CallError<BindError>> {
-        let binding = binding.into();
-        self.call(|reply| Command::Listen {
-            binding,
-            config,
-            reply,
-        })
-        .await
+        let mut state = self.running()?;
+        let opened = state.node.listen(binding.into(), config);
+        let id = opened.map_err(CallError::Refused)?;
+        state.listeners.insert(id, None);
+        Ok(Listener::new(Arc::clone(&self.alive.0), id))
     }
 
     /// Waits for single packets to a port, or to any (PORT-1).
     ///
     /// # Errors
     /// The port is in use or in the ephemeral range, or the node has stopped.
-    ///
-    /// # Cancel safety
-    /// A dropped future leaves no socket behind.
-    pub async fn bind(
+    pub fn bind(
         &self,
         binding: impl Into<Binding>,
         config: SocketConfig,
     ) -> Result<Socket, CallError<BindError>> {
-        let binding = binding.into();
-        self.call(|reply| Command::Bind {
-            binding,
-            config,
-            reply,
-        })
-        .await
+        let mut state = self.running()?;
+        let opened = state.node.bind(binding.into(), config);
+        let id = opened.map_err(CallError::Refused)?;
+        state.sockets.insert(id, None);
+        Ok(Socket::new(Arc::clone(&self.alive.0), id))
     }
 
     /// Sends `request` to a port and waits up to `limit` for one reply (CONN-8).
@@ -184,28 +174,36 @@ impl Node {
     }
 
     /// What happens in the node from now on.
-    ///
-    /// A reader that is more than 64 notices behind misses the oldest and is told how many.
     #[must_use]
-    pub fn notices(&self) -> broadcast::Receiver<Notice> {
-        match self.notices.upgrade() {
-            Some(notices) => notices.subscribe(),
-            // The node has stopped: a receiver that says so.
-            None => broadcast::channel(1).1,
+    pub fn notices(&self) -> Notices {
+        let mut state = self.alive.0.lock();
+        let number = state.ticket();
+        state.notices.join(number);
+        drop(state);
+        Notices {
+            shared: Arc::clone(&self.alive.0),
+            number,
         }
     }
 
-    /// Counters and interfaces; `None` when the node has stopped.
-    ///
-    /// # Cancel safety
-    /// A dropped future has changed nothing.
-    pub async fn status(&self) -> Option<Status> {
-        call(&self.commands, |reply| Command::Status { reply }).await
+    /// Counters and interfaces.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let state = self.alive.0.lock();
+        let interfaces = state.node.interfaces();
+        let interfaces = interfaces.map(|(id, name, subnet, stats)| InterfaceStatus {
+            id,
+            name,
+            subnet,
+            stats: *stats,
+        });
+        Status {
+            stats: state.node.stats(),
+            interfaces: interfaces.collect(),
+        }
     }
 
-    /// Waits until every packet sent so far was handed to its link.
-    ///
-    /// The links have then flushed too.
+    /// Waits until every packet sent so far was handed to its link, and the links have flushed.
     ///
     /// # Errors
     /// [`RecvError::Timeout`] after `limit`; [`RecvError::Closed`]: the node has stopped.
@@ -213,21 +211,127 @@ impl Node {
     /// # Cancel safety
     /// A dropped future has changed nothing; the packets go on their way.
     pub async fn flush(&self, limit: Duration) -> Result<(), RecvError> {
-        let flushed = call(&self.commands, |reply| Command::Flush { reply });
-        match tokio::time::timeout(limit, flushed).await {
-            Ok(flushed) => flushed.ok_or(RecvError::Closed),
-            Err(_) => Err(RecvError::Timeout { limit }),
+        let flush = Flush::new(&self.alive.0);
+        let flushed = poll_fn(|cx| flush.poll(cx));
+        let late = Err(RecvError::Timeout { limit });
+        tokio::time::timeout(limit, flushed).await.unwrap_or(late)
+    }
+
+    /// The state, while the node runs.
+    fn running<E>(&self) -> Result<Locked<'_>, CallError<E>> {
+        let state = self.alive.0.lock();
+        if state.stopped {
+            return Err(CallError::Stopped);
+        }
+        Ok(state)
+    }
+}
+
+/// Somebody who waits for the links to be through with what they have now.
+struct Flush<'a> {
+    shared: &'a Shared,
+    number: u64,
+    /// By interface, how many packets it will have let go of then.
+    targets: Vec<(InterfaceId, u64)>,
+}
+
+impl<'a> Flush<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let mut state = shared.lock();
+        let number = state.ticket();
+        let interfaces = state.node.interfaces().map(|(id, ..)| id);
+        let waiting = interfaces.map(|id| (id, state.node.waiting_on(id)));
+        let target = |(id, waiting): (InterfaceId, usize)| {
+            let taken = state.progress.get(&id).map_or(0, |progress| progress.taken);
+            (
+                id,
+                taken.saturating_add(u64::try_from(waiting).unwrap_or(u64::MAX)),
+            )
+        };
+        let targets = waiting.map(target).collect();
+        drop(state);
+        Self {
+            shared,
+            number,
+            targets,
         }
     }
 
-    async fn call<T, E>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
-    ) -> Result<T, CallError<E>> {
-        match call(&self.commands, command).await {
-            Some(answer) => answer.map_err(CallError::Refused),
-            None => Err(CallError::Stopped),
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<(), RecvError>> {
+        let mut state = self.shared.lock();
+        if state.stopped {
+            return Poll::Ready(Err(RecvError::Closed));
         }
+        let is_through = |&(id, target): &(InterfaceId, u64)| {
+            let progress = state.progress.get(&id).copied().unwrap_or_default();
+            // What a link that went down never took is through as well.
+            progress.flushed >= target
+                || (state.node.waiting_on(id) == 0 && progress.flushed == progress.taken)
+        };
+        if self.targets.iter().all(is_through) {
+            return Poll::Ready(Ok(()));
+        }
+        state.flushes.wait(self.number, cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().flushes.leave(self.number);
+    }
+}
+
+/// What happens in a node, as a `Stream` that ends when the node stops.
+///
+/// A reader that is more than 64 notices behind misses the oldest, which [`lost`](Self::lost) counts.
+#[derive(Debug)]
+pub struct Notices {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Notices {
+    /// The next notice; `None` when the node has stopped.
+    ///
+    /// # Cancel safety
+    /// A dropped future has taken nothing.
+    pub async fn recv(&mut self) -> Option<Notice> {
+        poll_fn(|cx| self.poll_notice(cx)).await
+    }
+
+    /// How many notices were missed.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.shared.lock().notices.lost(self.number)
+    }
+
+    fn poll_notice(&self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        let coop = ready!(poll_proceed(cx));
+        let mut state = self.shared.lock();
+        let stopped = state.stopped;
+        let notice = state.notices.poll_next(self.number, cx).map(Some);
+        if notice.is_pending() && stopped {
+            return Poll::Ready(None);
+        }
+        if notice.is_ready() {
+            coop.made_progress();
+        }
+        notice
+    }
+}
+
+impl Stream for Notices {
+    type Item = Notice;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        self.poll_notice(cx)
+    }
+}
+
+impl Drop for Notices {
+    fn drop(&mut self) {
+        self.shared.lock().notices.leave(self.number);
     }
 }
 

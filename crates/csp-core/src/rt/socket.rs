@@ -1,25 +1,29 @@
 //! Listeners and connectionless sockets as applications hold them.
 
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::task::coop::poll_proceed;
 
-use super::command::{Command, Weak, call_weak};
-use super::inbox::Inbox;
+use super::shared::{Locked, Shared};
 use super::{Connection, RecvError};
-use crate::{Address, ConnectConfig, Flags, Message, Port, SendError, SocketId};
+use crate::{Address, ConnectConfig, Flags, ListenerId, Message, Port, SendError, SocketId};
 
 /// A port where connections arrive.
 ///
 /// Dropping it frees the port; connections accepted live on.
 #[derive(Debug)]
 pub struct Listener {
-    inbox: Inbox<Connection>,
+    shared: Arc<Shared>,
+    id: ListenerId,
 }
 
 impl Listener {
-    pub(super) const fn new(inbox: Inbox<Connection>) -> Self {
-        Self { inbox }
+    pub(super) const fn new(shared: Arc<Shared>, id: ListenerId) -> Self {
+        Self { shared, id }
     }
 
     /// The next connection that somebody opened; its first packet waits in it.
@@ -30,7 +34,15 @@ impl Listener {
     /// # Cancel safety
     /// A dropped future has taken nothing.
     pub async fn accept(&mut self) -> Result<Connection, RecvError> {
-        self.inbox.recv().await.ok_or(RecvError::Closed)
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Connection, RecvError>> {
+        let coop = ready!(poll_proceed(cx));
+        let mut state = self.shared.lock();
+        let accepted = ready!(state.poll_accept(self.id, cx));
+        coop.made_progress();
+        Poll::Ready(accepted.map(|id| Connection::new(&self.shared, &state, id)))
     }
 
     /// The next connection, if one comes within `limit`.
@@ -47,17 +59,26 @@ impl Listener {
     }
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.node.close_listener(self.id);
+        state.listeners.remove(&self.id);
+        state.collect();
+        state.wake_task();
+    }
+}
+
 /// A port for single packets. Dropping it frees the port.
 #[derive(Debug)]
 pub struct Socket {
+    shared: Arc<Shared>,
     id: SocketId,
-    commands: Weak,
-    inbox: Inbox<Message>,
 }
 
 impl Socket {
-    pub(super) const fn new(id: SocketId, commands: Weak, inbox: Inbox<Message>) -> Self {
-        Self { id, commands, inbox }
+    pub(super) const fn new(shared: Arc<Shared>, id: SocketId) -> Self {
+        Self { shared, id }
     }
 
     /// The next packet.
@@ -68,7 +89,16 @@ impl Socket {
     /// # Cancel safety
     /// A dropped future has taken nothing.
     pub async fn recv_from(&mut self) -> Result<Message, RecvError> {
-        self.inbox.recv().await.ok_or(RecvError::Closed)
+        poll_fn(|cx| self.poll_recv_from(cx)).await
+    }
+
+    fn poll_recv_from(&self, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
+        let coop = ready!(poll_proceed(cx));
+        let message = self.shared.lock().poll_recv_from(self.id, cx);
+        if message.is_ready() {
+            coop.made_progress();
+        }
+        message
     }
 
     /// The next packet, if it comes within `limit`.
@@ -90,53 +120,56 @@ impl Socket {
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have sent the packet.
-    pub async fn send_to(
+    pub fn send_to(
         &self,
         destination: Address,
         port: Port,
         config: ConnectConfig,
         payload: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        let (socket, destination, payload) = (self.id, (destination, port), payload.into());
-        let command = |reply| Command::SendTo {
-            socket,
-            destination,
-            config,
-            payload,
-            reply,
-        };
-        call_weak(&self.commands, command)
-            .await
-            .unwrap_or(Err(SendError::Closed))
+        let mut state = self.running()?;
+        let now = state.tick();
+        let to = (destination, port);
+        let sent = state.node.send_to(now, self.id, to, config, payload.into());
+        state.collect();
+        state.wake_task();
+        sent
     }
 
     /// Answers `request` with its priority (CONN-7).
     ///
-    /// `flags`: those of the reply; `None`: those of the request.
+    /// `flags`: those of the reply; `None`: those of the request. Does not wait for room.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have sent the packet.
-    pub async fn reply(
+    pub fn reply(
         &self,
         request: &Message,
         flags: Option<Flags>,
         payload: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        let (request, payload) = (request.clone(), payload.into());
-        let command = |reply| Command::Answer {
-            request,
-            flags,
-            payload,
-            reply,
-        };
-        call_weak(&self.commands, command)
-            .await
-            .unwrap_or(Err(SendError::Closed))
+        let mut state = self.running()?;
+        let now = state.tick();
+        let sent = state.node.reply(now, request, flags, payload.into());
+        state.collect();
+        state.wake_task();
+        sent
+    }
+
+    /// The state, while the node runs.
+    fn running(&self) -> Result<Locked<'_>, SendError> {
+        let state = self.shared.lock();
+        if state.stopped {
+            return Err(SendError::Closed);
+        }
+        Ok(state)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.node.close_socket(self.id);
+        state.sockets.remove(&self.id);
     }
 }

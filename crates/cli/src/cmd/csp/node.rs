@@ -3,7 +3,6 @@
 use csp_core::rt::Notice;
 use csp_core::{DropReason, Event};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::{attach, understand};
@@ -61,52 +60,53 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
     session.output.flush()?;
     // Anybody on the bus can make a node drop packets. All of them count in the closing line.
     let mut drops = Seldom::default();
+    let mut missed = 0;
     let ended = loop {
         let notice = tokio::select! {
             _ = session.stop.wait() => break Ok(()),
             notice = notices.recv() => notice,
         };
+        let lost = notices.lost();
+        drops.miss(lost - core::mem::replace(&mut missed, lost));
         match notice {
-            Ok(Notice::Ended { error, .. }) => break Err(ended(&attached.name, error.as_deref())),
-            Ok(Notice::Event(Event::Dropped(dropped))) => {
+            Some(Notice::Ended { error, .. }) => break Err(ended(&attached.name, error.as_deref())),
+            Some(Notice::Event(Event::Dropped(dropped))) => {
                 if let Some(untold) = drops.take(Instant::now(), dropped.count) {
                     tell_drop(session, &attached.name, dropped.reason, untold);
                 }
             }
-            Ok(Notice::Event(Event::Link { state, .. })) => session
+            Some(Notice::Event(Event::Link { state, .. })) => session
                 .output
                 .notice(format_args!("{}: the link is {state}", attached.name)),
-            Err(RecvError::Lagged(missed)) => drops.miss(missed),
-            Ok(_) => {}
-            Err(RecvError::Closed) => break Err(Failure::new(Code::Lost, "the node has stopped")),
+            Some(_) => {}
+            None => break Err(Failure::new(Code::Lost, "the node has stopped")),
         }
     };
-    if let Some(status) = attached.node.status().await {
-        let sum = |count: fn(&csp_core::InterfaceStats) -> u64| {
-            status
-                .interfaces
-                .iter()
-                .map(|interface| count(&interface.stats))
-                .sum()
-        };
-        let summary = Summary {
-            r#type: "summary",
-            served: status.stats.served,
-            received: sum(|stats| stats.rx),
-            sent: sum(|stats| stats.tx),
-            dropped: status.stats.dropped,
-        };
-        session.output.summary(&summary, |summary| {
-            let Summary {
-                served,
-                received,
-                sent,
-                dropped,
-                ..
-            } = summary;
-            format!("{served} requests answered, {received} packets received, {sent} sent, {dropped} dropped")
-        });
-    }
+    let status = attached.node.status();
+    let sum = |count: fn(&csp_core::InterfaceStats) -> u64| {
+        status
+            .interfaces
+            .iter()
+            .map(|interface| count(&interface.stats))
+            .sum()
+    };
+    let summary = Summary {
+        r#type: "summary",
+        served: status.stats.served,
+        received: sum(|stats| stats.rx),
+        sent: sum(|stats| stats.tx),
+        dropped: status.stats.dropped,
+    };
+    session.output.summary(&summary, |summary| {
+        let Summary {
+            served,
+            received,
+            sent,
+            dropped,
+            ..
+        } = summary;
+        format!("{served} requests answered, {received} packets received, {sent} sent, {dropped} dropped")
+    });
     ended
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
     }
     let mut tally = Tally::new(remote, is_simulated);
     let ended = exchange(session, &attached, remote, &args, &mut tally).await;
-    tally.take_status(attached.node.status().await);
+    tally.take_status(&attached.node.status());
     if tally.pings.sent > 0 {
         session.output.either(&tally.summary(), tally::text)?;
     }

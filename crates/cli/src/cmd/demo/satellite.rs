@@ -62,7 +62,6 @@ async fn ground(world: &World) -> Result<Node> {
         .map_err(|error| cannot(error.into()))?;
     let node = Node::spawn(Config::default());
     node.attach(config, interface)
-        .await
         .map_err(|error| cannot(error.into()))?;
     Ok(node)
 }

@@ -50,8 +50,7 @@ impl Tally {
         self.node
     }
 
-    pub(super) fn take_status(&mut self, status: Option<Status>) {
-        let Some(status) = status else { return };
+    pub(super) fn take_status(&mut self, status: &Status) {
         self.dropped = status.stats.dropped;
         // The loopback is the first interface, the one we made the last.
         if let Some(interface) = status.interfaces.last() {

@@ -1,0 +1,307 @@
+//! What the handles and the driver share: the machine, and who waits for what. No I/O in here.
+
+use core::mem;
+use core::ops::{Deref, DerefMut};
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use bytes::Bytes;
+use tinwire_time::{Instant, Origin};
+
+use super::driver::Link;
+use super::feed::Feeds;
+use super::waiters::{Line, Waiters, Wakes, note};
+use super::{Notice, RecvError};
+use crate::{ConnectionId, Event, InterfaceId, ListenerId, Message, Node, SendError, SocketId};
+
+/// What is kept for the handles of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Seat {
+    reader: Option<Waker>,
+    writers: Line,
+}
+
+/// How far a link is with the packets of its interface.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// Packets that the link was given.
+    pub(super) taken: u64,
+    /// How many of them it has let go of.
+    pub(super) flushed: u64,
+}
+
+/// The state behind the lock, which is held for one call and never across a poll of a link.
+pub(super) struct State {
+    pub(super) node: Node,
+    pub(super) connections: BTreeMap<ConnectionId, Seat>,
+    pub(super) listeners: BTreeMap<ListenerId, Option<Waker>>,
+    pub(super) sockets: BTreeMap<SocketId, Option<Waker>>,
+    pub(super) notices: Feeds<Notice>,
+    /// Links that the driver has not seen yet.
+    pub(super) arrivals: Vec<Link>,
+    pub(super) progress: BTreeMap<InterfaceId, Progress>,
+    pub(super) flushes: Waiters,
+    /// The last handle of the node is gone, or its driver is.
+    pub(super) stopped: bool,
+    pub(super) origin: Origin,
+    now: Instant,
+    /// The driver, while it waits.
+    pub(super) task: Option<Waker>,
+    /// Whether there is something to do since the driver last looked.
+    pub(super) stirred: bool,
+    pub(super) wakes: Wakes,
+    /// The last number given to somebody who waits.
+    tickets: u64,
+}
+
+impl State {
+    pub(super) fn new(node: Node) -> Self {
+        Self {
+            node,
+            connections: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            notices: Feeds::default(),
+            arrivals: Vec::new(),
+            progress: BTreeMap::new(),
+            flushes: Waiters::default(),
+            stopped: false,
+            origin: Origin::new(clock()),
+            now: Instant::ZERO,
+            task: None,
+            stirred: false,
+            wakes: Wakes::default(),
+            tickets: 0,
+        }
+    }
+
+    /// The time, which never goes back.
+    pub(super) fn tick(&mut self) -> Instant {
+        self.now = self.origin.at(clock()).max(self.now);
+        self.now
+    }
+
+    pub(super) const fn ticket(&mut self) -> u64 {
+        self.tickets = self.tickets.wrapping_add(1);
+        self.tickets
+    }
+
+    /// There is something for the driver to do.
+    pub(super) fn wake_task(&mut self) {
+        self.stirred = true;
+        self.wakes.extend(self.task.take());
+    }
+
+    /// After each call into the machine: wakes whoever waits for what it did.
+    pub(super) fn collect(&mut self) {
+        while let Some(event) = self.node.poll_event() {
+            match event {
+                Event::Readable(id) => {
+                    if let Some(seat) = self.connections.get_mut(&id) {
+                        self.wakes.extend(seat.reader.take());
+                    }
+                }
+                Event::Writable(id) => {
+                    if let Some(seat) = self.connections.get_mut(&id) {
+                        seat.writers.wake_first(&mut self.wakes);
+                    }
+                }
+                Event::Incoming(id) => {
+                    let reader = self.listeners.get_mut(&id).and_then(Option::take);
+                    self.wakes.extend(reader);
+                }
+                Event::Datagram(id) => {
+                    let reader = self.sockets.get_mut(&id).and_then(Option::take);
+                    self.wakes.extend(reader);
+                }
+                notice => self.notices.push(&Notice::Event(notice), &mut self.wakes),
+            }
+        }
+    }
+
+    /// Sends on a connection; the writers of one take turns in the order in which they came.
+    ///
+    /// `turn` is the place in the line of one who waits, which [`leave`](Self::leave) gives up.
+    pub(super) fn poll_send(
+        &mut self,
+        id: ConnectionId,
+        turn: &mut Option<u64>,
+        payload: &Bytes,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Instant, SendError>> {
+        if self.stopped {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        let now = self.tick();
+        let Some(seat) = self.connections.get(&id) else {
+            return Poll::Ready(Err(SendError::Closed));
+        };
+        // Whoever asks before its turn would overtake others.
+        let sent = if seat.writers.is_turn(*turn) {
+            self.node.send(now, id, payload.clone())
+        } else {
+            Err(SendError::Full)
+        };
+        if sent == Err(SendError::Full) {
+            let number = match *turn {
+                Some(number) => number,
+                None => *turn.insert(self.ticket()),
+            };
+            if let Some(seat) = self.connections.get_mut(&id) {
+                seat.writers.wait(number, cx);
+            }
+            self.collect();
+            return Poll::Pending;
+        }
+        self.leave(id, turn);
+        self.collect();
+        self.wake_task();
+        Poll::Ready(sent.map(|()| now))
+    }
+
+    /// Gives a place in the line up; the next writer has its turn.
+    pub(super) fn leave(&mut self, id: ConnectionId, turn: &mut Option<u64>) {
+        if let Some(number) = turn.take()
+            && let Some(seat) = self.connections.get_mut(&id)
+        {
+            seat.writers.leave(number, &mut self.wakes);
+        }
+    }
+
+    /// The next packet of a connection.
+    pub(super) fn poll_recv(
+        &mut self,
+        id: ConnectionId,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Message, RecvError>> {
+        if let Some(message) = self.node.recv(id) {
+            return Poll::Ready(Ok(message));
+        }
+        match self.connections.get_mut(&id) {
+            Some(seat) if !self.stopped => note(&mut seat.reader, cx),
+            _ => return Poll::Ready(Err(RecvError::Closed)),
+        }
+        Poll::Pending
+    }
+
+    /// The next connection of a listener.
+    pub(super) fn poll_accept(
+        &mut self,
+        id: ListenerId,
+        cx: &Context<'_>,
+    ) -> Poll<Result<ConnectionId, RecvError>> {
+        if let Some(accepted) = self.node.accept(id) {
+            self.connections.insert(accepted, Seat::default());
+            return Poll::Ready(Ok(accepted));
+        }
+        match self.listeners.get_mut(&id) {
+            Some(reader) if !self.stopped => note(reader, cx),
+            _ => return Poll::Ready(Err(RecvError::Closed)),
+        }
+        Poll::Pending
+    }
+
+    /// The next packet of a socket.
+    pub(super) fn poll_recv_from(
+        &mut self,
+        id: SocketId,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Message, RecvError>> {
+        if let Some(message) = self.node.recv_from(id) {
+            return Poll::Ready(Ok(message));
+        }
+        match self.sockets.get_mut(&id) {
+            Some(reader) if !self.stopped => note(reader, cx),
+            _ => return Poll::Ready(Err(RecvError::Closed)),
+        }
+        Poll::Pending
+    }
+
+    /// Closes a connection whose handle is gone.
+    pub(super) fn close(&mut self, id: ConnectionId) {
+        self.node.close(id);
+        if let Some(mut seat) = self.connections.remove(&id) {
+            seat.writers.wake_all(&mut self.wakes);
+        }
+        self.collect();
+        self.wake_task();
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        let writers = self.connections.values().map(|seat| seat.writers.len());
+        writers.sum::<usize>() + self.flushes.len()
+    }
+
+    /// Nothing moves from here on; everybody who waits is told.
+    pub(super) fn stop(&mut self) {
+        if mem::replace(&mut self.stopped, true) {
+            return;
+        }
+        for seat in self.connections.values_mut() {
+            self.wakes.extend(seat.reader.take());
+            seat.writers.wake_all(&mut self.wakes);
+        }
+        let readers = self.listeners.values_mut().chain(self.sockets.values_mut());
+        self.wakes.extend(readers.filter_map(Option::take));
+        self.notices.wake(&mut self.wakes);
+        self.flushes.wake(&mut self.wakes);
+        self.wake_task();
+    }
+}
+
+/// The one place that reads the clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where the core's time comes from"
+)]
+fn clock() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The lock around the state.
+pub(super) struct Shared(Mutex<State>);
+
+impl Shared {
+    pub(super) fn new(node: Node) -> Self {
+        Self(Mutex::new(State::new(node)))
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        // The state is consistent between calls, so a panic elsewhere does not spoil it.
+        Locked(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// The state, locked. Who is to be woken is woken after the lock was given up: a waker may run its task at
+/// once, and that comes back here.
+pub(super) struct Locked<'a>(Option<MutexGuard<'a, State>>);
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.0.as_ref().expect("taken by the drop alone")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.0.as_mut().expect("taken by the drop alone")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let wakes = self.0.take().map(|mut state| mem::take(&mut state.wakes));
+        wakes.unwrap_or_default().wake();
+    }
+}

@@ -1,11 +1,13 @@
 //! Settings of a node, its sockets and its connections.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::hmac;
 use crate::iface::Interface;
 use crate::keys::Keys;
 use crate::seal::Protection;
+use crate::service::{Bare, Boxed, Identity, Platform, Services};
 #[cfg(feature = "legacy-xtea")]
 use crate::xtea;
 use crate::{Flags, Need, Needs, Port, Priority, XteaFlag};
@@ -13,7 +15,7 @@ use crate::{Flags, Need, Needs, Port, Priority, XteaFlag};
 /// How a node is set up.
 ///
 /// The defaults are those of libcsp 2.x where it has the setting (section 14).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     pub(crate) port_max_bind: Port,
     pub(crate) max_connections: usize,
@@ -23,7 +25,9 @@ pub struct Config {
     pub(crate) keys: Keys,
     pub(crate) xtea_flag: XteaFlag,
     pub(crate) reply_match: ReplyMatch,
-    pub(crate) ping: Switch,
+    pub(crate) services: Services,
+    pub(crate) identity: Identity,
+    pub(crate) platform: Boxed,
     pub(crate) service_needs: Needs,
     pub(crate) forward: Switch,
     pub(crate) checks: Switch,
@@ -114,10 +118,30 @@ impl Config {
         self
     }
 
-    /// Whether port 1 answers pings. Default on, as everywhere.
+    /// Which services the node offers.
+    ///
+    /// Default: those that are not [dangerous](crate::service::Service::is_dangerous) (BET-9); libcsp: all.
     #[must_use]
-    pub const fn ping(mut self, ping: Switch) -> Self {
-        self.ping = ping;
+    pub const fn services(mut self, services: Services) -> Self {
+        self.services = services;
+        self
+    }
+
+    /// Who the node says it is.
+    ///
+    /// Default: no name, this crate and its version.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// What the services tell of, and change, beyond the node.
+    ///
+    /// Default: nothing, and requests for it get no reply.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Platform + Send + 'static) -> Self {
+        self.platform = Boxed(Box::new(platform));
         self
     }
 
@@ -172,7 +196,11 @@ impl Default for Config {
             keys: Keys::default(),
             xtea_flag: XteaFlag::default(),
             reply_match: ReplyMatch::Strict,
-            ping: Switch::On,
+            services: Services::default(),
+            identity: Identity::new("")
+                .model(env!("CARGO_PKG_NAME"))
+                .revision(env!("CARGO_PKG_VERSION")),
+            platform: Boxed(Box::new(Bare)),
             service_needs: Needs::default().crc32(Need::Required),
             forward: Switch::On,
             checks: Switch::On,

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::seal::OpenError;
+use crate::service::Service;
 use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
 
 /// Something happened that the owner of a node may want to act on.
@@ -95,6 +96,14 @@ pub enum DropReason {
     NoListener,
     /// A service's request came from a service port: answering could go on for ever.
     ServiceLoop,
+    /// The service asked for is off (BET-9).
+    ServiceOff(Service),
+    /// The node or its platform has nothing to answer with, or knows no way to do what is asked.
+    ServiceUnavailable(Service),
+    /// The platform would not do what is asked, or failed.
+    ServiceRefused(Service),
+    /// A service can make nothing of the request.
+    BadRequest,
     /// A reply from elsewhere than the connection's remote (strict matching).
     WrongPeer,
     /// The connection's or socket's receive queue is full.
@@ -134,7 +143,11 @@ pub enum DropReason {
 
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
+            Self::ServiceOff(service) => return write!(f, "the service {service} is off"),
+            Self::ServiceUnavailable(service) => return write!(f, "nothing to answer {service} with"),
+            Self::ServiceRefused(service) => return write!(f, "{service} was refused"),
+            Self::BadRequest => "no request that a service understands",
             Self::ShortHeader => "shorter than a header",
             Self::LinkFrame => "frames that make no packet",
             Self::LinkTooLong => "too long for the link's buffer",
@@ -169,7 +182,8 @@ impl fmt::Display for DropReason {
             Self::Filtered => "dropped by a filter",
             Self::FilterQueueFull => "too many packets wait for a filter",
             Self::FilterTimeout => "a filter did not decide in time",
-        })
+        };
+        f.write_str(text)
     }
 }
 
@@ -195,6 +209,7 @@ impl DropReason {
             | Self::ChecksumRequired
             | Self::RdpRequired
             | Self::Prohibited
+            | Self::BadRequest
             | Self::RdpUnsupported => Counter::RxError,
             Self::Authentication
             | Self::Decryption
@@ -211,6 +226,9 @@ impl DropReason {
             | Self::LinkStale
             | Self::NoListener
             | Self::ServiceLoop
+            | Self::ServiceOff(_)
+            | Self::ServiceUnavailable(_)
+            | Self::ServiceRefused(_)
             | Self::WrongPeer
             | Self::ReceiveQueueFull
             | Self::BacklogFull
@@ -249,7 +267,7 @@ pub struct Stats {
     pub delivered: u64,
     /// Packets carried from one interface to another.
     pub forwarded: u64,
-    /// Requests that a service answered.
+    /// Requests that a service answered or did.
     pub served: u64,
     /// Packets dropped, for whatever reason; each counts with its interface too.
     pub dropped: u64,

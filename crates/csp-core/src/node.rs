@@ -7,6 +7,7 @@ mod filter;
 mod interfaces;
 mod plan;
 mod rx;
+mod serve;
 mod sockets;
 mod tx;
 
@@ -25,11 +26,10 @@ use crate::conn::{Connection, Listener, Role, Socket};
 use crate::filter::Filters;
 use crate::iface::Interfaces;
 use crate::ports::{Owner, PortTable};
-use crate::service::Service;
 use crate::slab::Slab;
 use crate::{
     Address, Config, ConnectionId, DropReason, Dropped, Event, Header, InterfaceId, InterfaceStats, Packet,
-    Port, RouteTable, Stats, Switch,
+    Port, RouteTable, Stats,
 };
 
 /// A packet to put on the link of an interface.
@@ -97,8 +97,8 @@ impl Node {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         let mut ports = PortTable::new(config.port_max_bind);
-        if config.ping == Switch::On {
-            ports.set(Service::Ping.port().into(), Owner::Service(Service::Ping));
+        for service in config.services.iter() {
+            ports.set(service.port().into(), Owner::Service);
         }
         Self {
             interfaces: Interfaces::new(),

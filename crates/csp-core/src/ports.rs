@@ -6,8 +6,6 @@ use core::str::FromStr;
 use thiserror::Error;
 
 #[cfg(feature = "alloc")]
-use crate::service::Service;
-#[cfg(feature = "alloc")]
 use crate::{ConnectionId, ListenerId, SocketId};
 
 /// A port, 0 to 63.
@@ -120,7 +118,7 @@ pub enum BindError {
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    Service(Service),
+    Service,
     Listener(ListenerId),
     Socket(SocketId),
     Client(ConnectionId),
@@ -216,10 +214,10 @@ mod tests {
         let mut table = PortTable::new(port(60));
         assert_eq!(table.ephemeral(0), Some(port(61)));
         assert_eq!(table.ephemeral(2), Some(port(63)));
-        table.set(port(63).into(), Owner::Service(Service::Ping));
+        table.set(port(63).into(), Owner::Service);
         assert_eq!(table.ephemeral(2), Some(port(61)), "wraps");
-        table.set(port(61).into(), Owner::Service(Service::Ping));
-        table.set(port(62).into(), Owner::Service(Service::Ping));
+        table.set(port(61).into(), Owner::Service);
+        table.set(port(62).into(), Owner::Service);
         assert_eq!(table.ephemeral(5), None);
         assert_eq!(PortTable::new(Port::MAX).ephemeral(5), None, "no ephemeral range");
     }
@@ -229,10 +227,10 @@ mod tests {
     fn any_takes_what_nobody_else_bound_up_to_the_highest_bind_port() {
         let port = |bits| Port::new(bits).unwrap();
         let mut table = PortTable::new(port(16));
-        table.set(port(5).into(), Owner::Service(Service::Ping));
+        table.set(port(5).into(), Owner::Service);
         assert_eq!(table.owner(port(6)), None);
         assert_eq!(table.check(Binding::Any), Ok(()));
-        let any = Owner::Service(Service::Ping);
+        let any = Owner::Service;
         table.set(Binding::Any, any);
         assert_eq!(table.owner(port(16)), Some(any));
         assert_eq!(table.owner(port(17)), None);

@@ -13,7 +13,7 @@
 mod vector_kinds;
 
 use testkit::vectors::{Tally, Value, entries, files, root};
-use vector_kinds::{Outcome, node, routing, wire};
+use vector_kinds::{Outcome, node, routing, services, wire};
 
 /// The files of this crate begin with one of these; others belong to the crates that carry CSP.
 const OWN_FILES: [&str; 10] = [
@@ -77,8 +77,8 @@ fn run(entry: &Value) -> Outcome {
         "xtea_ctr" => wire::xtea_ctr(entry),
         "packet_encode" => wire::packet_encode(entry),
         "packet_accept" => node::packet_accept(entry),
-        "service" => node::service(entry),
-        "service_client" => node::service_client(entry),
+        "service" => services::service(entry),
+        "service_client" => services::service_client(entry),
         "bind" => node::bind(entry),
         "bind_any" => node::bind_any(entry),
         "server_demux" => node::server_demux(entry),

@@ -9,7 +9,6 @@ use super::Node;
 use crate::conn::{Connection, Inbox, Pushed, Role};
 use crate::keys::Keys;
 use crate::ports::Owner;
-use crate::service::Service;
 use crate::{
     Address, ConnectionId, DropReason, Dropped, Event, Flags, Header, InterfaceId, LinkState, ListenerId,
     Message, Needs, Packet, Peers, Port, ReplyMatch, SocketId,
@@ -90,35 +89,23 @@ impl Node {
         let header = arrival.packet.header;
         let known = (header.destination_port, header.source, header.source_port);
         match self.ports.owner(header.destination_port) {
-            Some(Owner::Service(service)) => self.deliver_to_service(service, arrival),
+            Some(Owner::Service) => self.deliver_to_service(arrival),
             Some(Owner::Socket(socket)) => self.deliver_to_socket(socket, arrival),
             Some(Owner::Client(connection)) => self.deliver_to_client(connection, arrival),
             owner => match (self.servers.get(&known).copied(), owner) {
                 (Some(connection), _) => self.deliver_to_connection(connection, arrival),
                 (None, Some(Owner::Listener(listener))) => self.deliver_to_listener(listener, arrival),
+                // No service of the port is on: the request still says which it was for.
+                (None, None) if header.destination_port <= Port::UPTIME => self.deliver_to_service(arrival),
                 (None, _) => self.drop_packet(arrival.interface, Some(header), DropReason::NoListener),
             },
         }
     }
 
-    fn deliver_to_service(&mut self, service: Service, arrival: Arrival) {
+    fn deliver_to_service(&mut self, arrival: Arrival) {
         let (now, needs) = (arrival.now, self.config.service_needs);
-        let Some(request) = self.open(arrival, needs, &Keys::NONE) else {
-            return;
-        };
-        // Two services that answer each other's answers would never stop.
-        if request.header.source_port <= Port::UPTIME {
-            self.drop_packet(request.interface, Some(request.header), DropReason::ServiceLoop);
-            return;
-        }
-        self.stats.delivered = self.stats.delivered.wrapping_add(1);
-        let Some(answer) = service.answer(request.payload.clone()) else {
-            return;
-        };
-        let mut header = request.header.reply();
-        header.source = self.answering_address(request.interface, header.source, request.broadcast);
-        if self.originate_or_drop(now, request.interface, header, answer) {
-            self.stats.served = self.stats.served.wrapping_add(1);
+        if let Some(request) = self.open(arrival, needs, &Keys::NONE) {
+            self.serve(now, request);
         }
     }
 

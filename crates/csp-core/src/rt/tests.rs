@@ -12,9 +12,10 @@ use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::service::Services;
 use crate::{
     Address, Config, ConnectConfig, DropReason, Event, Flags, InterfaceConfig, InterfaceName, LinkState,
-    Netmask, Packet, Port, SendError, SocketConfig, Switch, Transmit, Version,
+    Netmask, Packet, Port, SendError, SocketConfig, Transmit, Version,
 };
 
 mod links;
@@ -57,7 +58,7 @@ async fn a_ping_is_answered_and_timed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_to_nobody_ends_with_the_timeout() {
-    let (one, _two) = two_nodes(Config::default(), Config::default().ping(Switch::Off)).await;
+    let (one, _two) = two_nodes(Config::default(), Config::default().services(Services::none())).await;
     let lost = one.ping(address(2), PingConfig::default().timeout(SHORT)).await;
     assert_eq!(lost, Err(PingError::Timeout { limit: SHORT }));
     let stray = one.ping(address(9), PingConfig::default().timeout(SHORT)).await;
@@ -66,7 +67,7 @@ async fn a_ping_to_nobody_ends_with_the_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_pings_leave_no_port_behind() {
-    let (one, _two) = two_nodes(Config::default(), Config::default().ping(Switch::Off)).await;
+    let (one, _two) = two_nodes(Config::default(), Config::default().services(Services::none())).await;
     for _ in 0..1000 {
         let lost = one
             .ping(

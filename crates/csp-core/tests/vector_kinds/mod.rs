@@ -2,9 +2,11 @@
 
 pub(crate) mod node;
 pub(crate) mod routing;
+pub(crate) mod services;
 pub(crate) mod wire;
 
 use csp_core::hmac::Key;
+use csp_core::service::Services;
 use csp_core::{
     Address, Config, Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Port,
     Priority, Version, XteaFlag,
@@ -106,6 +108,11 @@ pub(crate) fn xtea_flag(entry: &Value) -> XteaFlag {
 /// Whether the peer is of the 1.x line.
 pub(crate) fn is_16(entry: &Value) -> bool {
     text(&entry["peer"]).starts_with("libcsp 1.")
+}
+
+/// Settings of a node without services, so that every port is free to bind.
+pub(crate) fn bare() -> Config {
+    Config::default().services(Services::none())
 }
 
 /// A node with one interface: `my_addr`, and the netmask given or the one that the captures were taken with.

@@ -1,19 +1,18 @@
 //! What a node does with packets, ports and services.
 
 use bytes::Bytes;
-use csp_core::service::ping;
 use csp_core::{
-    Address, BindError, Binding, Config, ConnectConfig, Flags, Header, InterfaceId, Need, Needs, Node,
-    Packet, Port, Priority, ReplyMatch, SocketConfig, Subnet, Switch, Version, crc,
+    Address, BindError, Binding, ConnectConfig, Flags, Header, InterfaceId, Need, Needs, Node, Packet, Port,
+    Priority, ReplyMatch, SocketConfig, Subnet, Switch, Version, crc,
 };
 use testkit::vectors::Value;
 
 use super::{
-    NOW, Outcome, address, byte, bytes, flags, header, is_16, number, one_interface, port, sent, text,
+    NOW, Outcome, address, bare, byte, bytes, flags, header, is_16, number, one_interface, port, sent, text,
     version, xtea_flag,
 };
 
-fn subnet(node: &Node, interface: InterfaceId) -> Subnet {
+pub(crate) fn subnet(node: &Node, interface: InterfaceId) -> Subnet {
     node.interfaces().find(|(id, ..)| *id == interface).unwrap().2
 }
 
@@ -53,7 +52,7 @@ fn differs_from_16(
 
 pub(crate) fn packet_accept(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
-    let config = Config::default().xtea_flag(xtea_flag(entry));
+    let config = bare().xtea_flag(xtea_flag(entry));
     let (mut node, interface) = one_interface(input, config);
     let config = SocketConfig::default().needs(needs(text(&input["socket_opts"])));
     let socket = node.bind(port(&input["port"]).into(), config).unwrap();
@@ -87,75 +86,11 @@ pub(crate) fn packet_accept(entry: &Value) -> Outcome {
     Outcome::Agrees
 }
 
-pub(crate) fn service(entry: &Value) -> Outcome {
-    let input = &entry["in"];
-    let request = bytes(&input["request"]);
-    let (header, _) = Header::decode(version(input), &request).unwrap();
-    if header.destination_port != Port::PING {
-        return Outcome::NotBuilt("services other than ping");
-    }
-    // 1.6 serves on a normal socket (SVC-1).
-    let needs = if is_16(entry) {
-        Needs::default()
-    } else {
-        Needs::default().crc32(Need::Required)
-    };
-    let (mut node, interface) = one_interface(input, Config::default().service_needs(needs));
-    node.handle_frame(NOW, interface, request.into());
-    let replies = sent(&mut node, version(input));
-    let expected: Vec<_> = entry["out"]["replies"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(bytes)
-        .collect();
-    let subnet = subnet(&node, interface);
-    if subnet.is_broadcast(header.destination) && header.destination != version(input).broadcast() {
-        let own: Vec<_> = expected
-            .into_iter()
-            .map(|frame| from_own(version(input), frame, subnet.address()))
-            .collect();
-        assert_eq!(replies, own, "{entry}");
-        return Outcome::Differs("CONN-7: a subnet broadcast is answered from the interface's address");
-    }
-    assert_eq!(replies, expected, "{entry}");
-    Outcome::Agrees
-}
-
 /// The same frame with another source.
-fn from_own(version: Version, frame: Vec<u8>, source: Address) -> Vec<u8> {
+pub(crate) fn from_own(version: Version, frame: Vec<u8>, source: Address) -> Vec<u8> {
     let mut packet = Packet::decode(version, frame.into()).unwrap();
     packet.header.source = source;
     packet.encode(version).unwrap().to_vec()
-}
-
-pub(crate) fn service_client(entry: &Value) -> Outcome {
-    let input = &entry["in"];
-    let call = text(&input["call"]);
-    if !call.starts_with("ping") {
-        return Outcome::NotBuilt("services other than ping");
-    }
-    let [expected] = &entry["out"]["requests"].as_array().unwrap()[..] else {
-        panic!("{entry}")
-    };
-    let expected = bytes(expected);
-    let (theirs, _) = Header::decode(version(input), &expected).unwrap();
-    let (payload, flags) = if call == "ping_noreply" {
-        // Every client call of 2.x uses CRC32, none of 1.6 (SVC-1).
-        let flags = if is_16(entry) { Flags::NONE } else { Flags::CRC32 };
-        (Bytes::from_static(ping::NO_REPLY), flags)
-    } else {
-        let size = number(&input["size"]).try_into().unwrap();
-        (ping::request(size), flags(text(&input["opts"])).unwrap())
-    };
-    let (mut node, _) = one_interface(input, Config::default());
-    let config = ConnectConfig::default()
-        .flags(flags)
-        .local_port(theirs.source_port);
-    let connection = node.connect(address(&input["dst"]), Port::PING, config).unwrap();
-    node.send(NOW, connection, payload).unwrap();
-    assert_eq!(sent(&mut node, version(input)), [expected], "{entry}");
-    Outcome::Agrees
 }
 
 /// 255 is any port.
@@ -169,10 +104,7 @@ fn binding(value: &Value) -> Binding {
 
 pub(crate) fn bind(entry: &Value) -> Outcome {
     let input = &entry["in"];
-    let (mut node, _) = one_interface(
-        input,
-        Config::default().port_max_bind(port(&input["port_max_bind"])),
-    );
+    let (mut node, _) = one_interface(input, bare().port_max_bind(port(&input["port_max_bind"])));
     for result in entry["out"]["results"].as_array().unwrap() {
         let bound = node.bind(binding(&result["port"]), SocketConfig::default());
         let number = match bound {
@@ -188,7 +120,7 @@ pub(crate) fn bind(entry: &Value) -> Outcome {
 
 pub(crate) fn bind_any(entry: &Value) -> Outcome {
     let input = &entry["in"];
-    let config = Config::default().port_max_bind(port(&input["port_max_bind"]));
+    let config = bare().port_max_bind(port(&input["port_max_bind"]));
     let (mut node, interface) = one_interface(input, config);
     let bound = input["bound"].as_array().unwrap().iter().map(binding);
     let sockets: Vec<_> = bound
@@ -216,7 +148,7 @@ pub(crate) fn bind_any(entry: &Value) -> Outcome {
 
 pub(crate) fn server_demux(entry: &Value) -> Outcome {
     let input = &entry["in"];
-    let (mut node, interface) = one_interface(input, Config::default());
+    let (mut node, interface) = one_interface(input, bare());
     let listener = node
         .listen(port(&input["port"]).into(), SocketConfig::default())
         .unwrap();
@@ -262,7 +194,7 @@ pub(crate) fn client_match(entry: &Value) -> Outcome {
     let remote = input["remote"].as_array().unwrap();
     let local = Port::new(40).unwrap();
     let accepts = |reply_match, result: &Value| {
-        let (mut node, interface) = one_interface(input, Config::default().reply_match(reply_match));
+        let (mut node, interface) = one_interface(input, bare().reply_match(reply_match));
         let config = ConnectConfig::default().local_port(local);
         let client = node
             .connect(address(&remote[0]), port(&remote[1]), config)
@@ -306,7 +238,7 @@ fn connect_opts_over(entry: &Value, opts: u64, node_flags: Flags) {
         true => Switch::On,
         false => Switch::Off,
     };
-    let (mut node, _) = one_interface(input, Config::default().flags(node_flags));
+    let (mut node, _) = one_interface(input, bare().flags(node_flags));
     let expected = bytes(&entry["out"]["frame"]);
     let (theirs, _) = Header::decode(version(input), &expected).unwrap();
     let config = ConnectConfig::default()
@@ -327,7 +259,7 @@ pub(crate) fn sendto_reply(entry: &Value) -> Outcome {
     let version = version(input);
     let request = bytes(&input["request"]);
     let (header, _) = Header::decode(version, &request).unwrap();
-    let (mut node, interface) = one_interface(input, Config::default());
+    let (mut node, interface) = one_interface(input, bare());
     let socket = node
         .bind(header.destination_port.into(), SocketConfig::default())
         .unwrap();
@@ -363,7 +295,7 @@ pub(crate) fn loopback(entry: &Value) -> Outcome {
             .unwrap(),
         None => (header(&out["id"]), bytes(&out["delivered"])),
     };
-    let (mut node, _) = one_interface(input, Config::default());
+    let (mut node, _) = one_interface(input, bare());
     let socket = node
         .bind(theirs.destination_port.into(), SocketConfig::default())
         .unwrap();

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use csp_core::{
-    Address, Config, ConnectConfig, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node,
-    Packet, Route, SendError, SocketConfig, Subnet, Switch, Version,
+    Address, ConnectConfig, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Packet,
+    Route, SendError, SocketConfig, Subnet, Switch, Version,
 };
 use testkit::vectors::Value;
 
-use super::{NOW, Outcome, address, byte, header, port, text, version};
+use super::{NOW, Outcome, address, bare, byte, header, port, text, version};
 
 /// One way out: interface, next hop, source, destination.
 type Leaving = (String, Option<u64>, u16, u16);
@@ -85,7 +85,7 @@ fn leaving(node: &mut Node, names: &[(String, InterfaceId)]) -> Vec<Leaving> {
 
 fn set_up(input: &Value, version: Version) -> (Node, Vec<(String, InterfaceId)>) {
     // The captures have set-ups that we refuse: the same network twice, netmask 0 on a router.
-    let mut node = Node::new(Config::default().checks(Switch::Off), 1);
+    let mut node = Node::new(bare().checks(Switch::Off), 1);
     let mut names = vec![];
     for interface in input["interfaces"].as_array().unwrap() {
         let name = text(&interface["name"]);

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use csp_core::seal::{Protection, trailer_len};
 use csp_core::{
-    Config, ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
+    ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
     SendError, Version, crc,
 };
 use testkit::vectors::Value;
 
-use super::{NOW, Outcome, bytes, flags, header, is_negative, key, number, text, try_header, version};
+use super::{NOW, Outcome, bare, bytes, flags, header, is_negative, key, number, text, try_header, version};
 
 pub(crate) fn header_encode(entry: &Value) -> Outcome {
     let input = &entry["in"];
@@ -165,7 +165,7 @@ pub(crate) fn xtea_ctr(_: &Value) -> Outcome {
 /// A node with the peer's buffer as its MTU refuses the packet (SEC-8).
 fn refused(entry: &Value, header: &Header, payload: Bytes) {
     let buffer = usize::try_from(number(&entry["in"]["buffer_size"])).unwrap();
-    let mut node = Node::new(Config::default(), 1);
+    let mut node = Node::new(bare(), 1);
     let interface = InterfaceConfig::new(InterfaceName::new("A").unwrap(), header.source, Netmask::NONE)
         .version(version(&entry["in"]))
         .mtu(buffer)

@@ -11,6 +11,7 @@
 //! with it every interface; connections, listeners and sockets then report that they are closed. Dropping one
 //! of those closes it in the node.
 
+mod call;
 mod conn;
 mod driver;
 mod feed;
@@ -19,6 +20,7 @@ mod node;
 mod pair;
 mod ping;
 mod serial;
+mod services;
 mod shared;
 mod socket;
 mod waiters;
@@ -30,6 +32,7 @@ mod waiters;
 )]
 mod tests;
 
+pub use call::{Answer, Call, ServiceError};
 pub use conn::{Connection, ConnectionSender, RecvError};
 pub use driver::Driver;
 pub use iface::{Incoming, Interface};
@@ -37,4 +40,5 @@ pub use node::{CallError, InterfaceStatus, Node, Notice, Notices, Status, Transa
 pub use pair::{PairEnd, pair};
 pub use ping::{PingConfig, PingError, Pong};
 pub use serial::Serial;
+pub use services::Identities;
 pub use socket::{Listener, Socket};

@@ -3,11 +3,10 @@
 use core::time::Duration;
 
 use thiserror::Error;
-use tinwire_time::Instant;
 
-use super::{CallError, Node, RecvError};
+use super::{Answer, Call, CallError, Node, RecvError, ServiceError};
 use crate::service::ping::{EchoError, check, request};
-use crate::{Address, ConnectConfig, ConnectError, Flags, InterfaceId, Port, Priority, SendError};
+use crate::{Address, ConnectError, Flags, InterfaceId, Port, Priority, SendError};
 
 /// How to ping.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +100,24 @@ pub enum PingError {
     Echo(#[from] EchoError),
 }
 
+impl From<ServiceError> for PingError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Connect(error) => Self::Connect(error),
+            ServiceError::Send(error) => Self::Send(error),
+            ServiceError::Timeout { limit } => Self::Timeout { limit },
+            // A ping's reply is compared byte by byte instead.
+            ServiceError::Stopped | ServiceError::Reply(_) => Self::Stopped,
+        }
+    }
+}
+
+impl From<RecvError> for PingError {
+    fn from(error: RecvError) -> Self {
+        ServiceError::from(error).into()
+    }
+}
+
 impl From<PingError> for std::io::Error {
     fn from(error: PingError) -> Self {
         use std::io::ErrorKind;
@@ -131,22 +148,14 @@ impl Node {
     }
 
     async fn ping_untimed(&self, remote: Address, config: PingConfig) -> Result<Pong, PingError> {
-        let options = ConnectConfig::default()
-            .flags(config.flags)
-            .priority(config.priority);
-        let mut connection = self.connect(remote, Port::PING, options).await?;
+        let call = Call::default().flags(config.flags).priority(config.priority);
         let request = request(config.size);
-        let sent_at: Instant = connection.send_at(request.clone()).await?;
-        let reply = match connection.recv().await {
-            Ok(reply) => reply,
-            Err(RecvError::Timeout { limit }) => return Err(PingError::Timeout { limit }),
-            Err(RecvError::Closed) => return Err(PingError::Stopped),
-        };
+        let mut asked = self.ask(remote, Port::PING, call, request.clone()).await?;
+        let reply = asked.connection.recv().await?;
         check(&request, &reply.payload)?;
-        Ok(Pong {
-            rtt: reply.received_at.saturating_since(sent_at),
-            from: reply.header.source,
-            interface: reply.interface,
-        })
+        let Answer {
+            rtt, from, interface, ..
+        } = asked.answer(&reply, ());
+        Ok(Pong { rtt, from, interface })
     }
 }

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod links;
+mod services;
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use csp_core::hmac::Key;
+use csp_core::seal::Protection;
 use csp_core::service::cmp::{clock, ident, stats};
 use csp_core::service::{
     Counters, Identity, Origin, Peek, Platform, Poke, PowerCommand, Refusal, Service, Services, SetRoute,
@@ -146,8 +148,12 @@ fn payload(version: Version, frame: &[u8]) -> Vec<u8> {
 fn with_payload(version: Version, frame: &[u8], payload: Vec<u8>) -> Vec<u8> {
     let (header, _) = Header::decode(version, frame).unwrap();
     assert!(!header.flags.contains(Flags::HMAC), "the key would be needed");
-    let payload = csp_core::seal::seal(header.flags, payload.into(), &csp_core::hmac::Key::default());
-    Packet::new(header, payload).encode(version).unwrap().to_vec()
+    let key = Key::default();
+    let sealed = Protection::new(version, &key).seal(header.flags, payload.into(), 0);
+    Packet::new(header, sealed.unwrap())
+        .encode(version)
+        .unwrap()
+        .to_vec()
 }
 
 fn node(entry: &Value, machine: Machine) -> (Node, InterfaceId) {

@@ -1,7 +1,7 @@
 //! What can be configured, and what is refused.
 
 use super::*;
-use crate::{InterfaceError, Route, Subnet, SubnetError};
+use crate::{InterfaceError, Route, Subnet, SubnetError, Switch};
 
 fn name(text: &str) -> InterfaceName {
     InterfaceName::new(text).unwrap()

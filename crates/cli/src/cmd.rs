@@ -8,6 +8,7 @@ mod demo;
 pub(crate) mod doctor;
 mod flow;
 mod fstrm;
+pub(crate) mod histogram;
 mod isotp;
 mod rtt;
 pub(crate) mod seldom;

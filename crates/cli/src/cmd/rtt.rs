@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use serde::Serialize;
 
+use super::histogram::Histogram;
+
 /// Counts of one run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) sent: u64,
-    received: u64,
-    min: Duration,
-    max: Duration,
+    times: Histogram,
     sum: Duration,
 }
 
@@ -19,58 +19,66 @@ pub(super) struct Tally {
 pub(super) struct Rtt {
     min: u64,
     avg: u64,
+    p50: u64,
+    p99: u64,
     max: u64,
 }
 
 impl Tally {
-    pub(super) const fn new() -> Self {
-        Self {
-            sent: 0,
-            received: 0,
-            min: Duration::MAX,
-            max: Duration::ZERO,
-            sum: Duration::ZERO,
-        }
-    }
-
     /// A reply came.
     pub(super) fn receive(&mut self, rtt: Duration) {
-        self.received += 1;
-        self.min = self.min.min(rtt);
-        self.max = self.max.max(rtt);
+        self.times.add(micros(rtt));
         self.sum += rtt;
     }
 
     pub(super) const fn received(&self) -> u64 {
-        self.received
+        self.times.count()
+    }
+
+    /// How often each time was seen.
+    pub(super) const fn times(&self) -> &Histogram {
+        &self.times
     }
 
     /// Share of requests without a reply, 0 to 1; nothing sent is nothing lost.
-    #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
     pub(super) fn loss(&self) -> f64 {
-        let missing = self.sent.saturating_sub(self.received);
-        if self.sent == 0 {
-            return 0.0;
-        }
-        missing as f64 / self.sent as f64
+        share_missing(self.sent, self.received())
     }
 
     /// The times, if there was a reply.
     pub(super) fn rtt(&self) -> Option<Rtt> {
-        let count = u32::try_from(self.received).ok().filter(|&count| count > 0)?;
+        let count = u128::from(self.received());
+        let avg = self.sum.as_micros().checked_div(count)?;
         Some(Rtt {
-            min: micros(self.min),
-            avg: micros(self.sum / count),
-            max: micros(self.max),
+            min: self.times.min(),
+            avg: u64::try_from(avg).unwrap_or(u64::MAX),
+            p50: self.times.per_mille(500),
+            p99: self.times.per_mille(990),
+            max: self.times.max(),
         })
     }
 }
 
 impl core::fmt::Display for Rtt {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { min, avg, max } = self;
-        write!(f, "rtt min/avg/max = {min}/{avg}/{max} µs")
+        let Self {
+            min,
+            avg,
+            p50,
+            p99,
+            max,
+        } = self;
+        write!(f, "rtt min/avg/p50/p99/max = {min}/{avg}/{p50}/{p99}/{max} µs")
     }
+}
+
+/// What is missing of `sent`, 0 to 1; nothing sent is nothing lost.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
+pub(super) fn share_missing(sent: u64, received: u64) -> f64 {
+    if sent == 0 {
+        return 0.0;
+    }
+    sent.saturating_sub(received) as f64 / sent as f64
 }
 
 /// Whole microseconds.
@@ -84,7 +92,7 @@ mod tests {
 
     #[test]
     fn silence_has_no_round_trip_time_and_is_all_loss() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         assert_eq!(tally.loss().to_bits(), 0.0f64.to_bits(), "nothing was asked");
         tally.sent = 2;
         assert_eq!(tally.loss().to_bits(), 1.0f64.to_bits());
@@ -93,14 +101,16 @@ mod tests {
 
     #[test]
     fn times_are_summed_up_in_microseconds() {
-        let mut tally = Tally::new();
-        tally.sent = 4;
+        let mut tally = Tally {
+            sent: 4,
+            ..Tally::default()
+        };
         for micros in [100, 300, 200] {
             tally.receive(Duration::from_micros(micros));
         }
         assert_eq!(
             tally.rtt().unwrap().to_string(),
-            "rtt min/avg/max = 100/200/300 µs"
+            "rtt min/avg/p50/p99/max = 100/200/200/296/300 µs"
         );
         assert_eq!(tally.loss().to_bits(), 0.25f64.to_bits());
     }

@@ -14,7 +14,7 @@ fn the_simulated_service_gives_every_packet_back() {
     );
     assert!(
         ran.stdout
-            .contains("--- sim:echo: 3 sent, 3 received, 0% loss\nrtt min/avg/max = ")
+            .contains("--- sim:echo: 3 sent, 3 received, 0% loss\nrtt min/avg/p50/p99/max = ")
     );
     let lines = Place::new().run(&[&words[..], &["-j"]].concat()).status(0).json();
     assert_eq!(lines.len(), 4);

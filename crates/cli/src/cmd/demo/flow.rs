@@ -34,7 +34,7 @@ pub(super) async fn visit(world: &World) -> Result<Echoed> {
         .alloc(&name, QosSpec::DATA, Some(TIMEOUT))
         .await
         .map_err(|error| failed(error.into()))?;
-    let mut tally = Tally::new();
+    let mut tally = Tally::default();
     for number in 0..PACKETS {
         let mut packet = number.to_be_bytes().to_vec();
         packet.resize(SIZE, 0);

@@ -76,7 +76,7 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
         session.output.text(line)?;
         session.output.flush()?;
     }
-    let mut tally = Tally::new();
+    let mut tally = Tally::default();
     let ended = exchange(session, &mut flow, &args, &mut tally).await;
     let summary = Summary {
         r#type: "summary",

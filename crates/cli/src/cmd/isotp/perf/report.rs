@@ -8,13 +8,9 @@ use serde::Serialize;
 
 use super::gaps::{Gaps, Kept};
 use super::meter::{FrameKind, Measured, Pair, Shown};
+use crate::cmd::histogram::Range;
 use crate::output::timestamp;
 use crate::units;
-
-/// Rows of a histogram.
-const ROWS: u64 = 12;
-/// Letters of its longest bar.
-const BAR: u64 = 40;
 
 /// One message.
 #[derive(Serialize)]
@@ -281,14 +277,7 @@ fn gap_text(asked: Duration, kept: &Kept) -> Vec<String> {
             shown(histogram.max())
         ),
     ];
-    let ranges = histogram.ranges(ROWS);
-    let most = ranges.iter().map(|(_, _, count)| *count).max().unwrap_or(1);
-    for (from, to, count) in ranges {
-        let letters = (count * BAR).div_ceil(most.max(1));
-        let bar = "#".repeat(usize::try_from(letters).unwrap_or_default());
-        let (from, to) = (shown(from), shown(to));
-        lines.push(format!("{from:>14} .. {to:<12} {bar:<40} {count}"));
-    }
+    lines.extend(histogram.bars());
     lines
 }
 
@@ -331,17 +320,9 @@ struct GapRecord {
     histogram: Vec<Range>,
 }
 
-#[derive(Serialize)]
-struct Range {
-    from_us: u64,
-    to_us: u64,
-    count: u64,
-}
-
 impl GapRecord {
     fn of(bits: u8, asked: Duration, kept: &Kept) -> Self {
         let histogram = &kept.histogram;
-        let ranges = histogram.ranges(ROWS).into_iter();
         Self {
             st_min: format!("{bits:02X}"),
             st_min_us: micros(asked),
@@ -352,13 +333,7 @@ impl GapRecord {
             median_us: histogram.per_mille(500),
             p99_us: histogram.per_mille(990),
             max_us: histogram.max(),
-            histogram: ranges
-                .map(|(from_us, to_us, count)| Range {
-                    from_us,
-                    to_us,
-                    count,
-                })
-                .collect(),
+            histogram: histogram.ranges(),
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use crate::place::Place;
 
+/// A command as it is typed.
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 #[test]
 fn the_simulated_satellite_answers_by_name_and_by_number() {
     let place = Place::new();
@@ -16,7 +21,7 @@ fn the_simulated_satellite_answers_by_name_and_by_number() {
     );
     assert!(
         ran.stdout
-            .contains("--- node 2: 2 sent, 2 received, 0% loss\nrtt min/avg/max = "),
+            .contains("--- node 2: 2 sent, 2 received, 0% loss, 0 dropped\nrtt min/avg/p50/p99/max = "),
         "{}",
         ran.stdout
     );
@@ -43,7 +48,7 @@ fn json_has_a_line_per_reply_and_a_summary_that_names_the_simulation() {
 #[test]
 fn nobody_there_is_exit_1_with_a_diagnosis() {
     let ran = Place::new()
-        .run(&["csp", "ping", "7", "-c", "2", "--interval", "1ms", "-t", "30"])
+        .run(&words("csp ping 7 -i bus:empty -c 2 --interval 1ms -t 30"))
         .status(1);
     assert!(
         ran.stdout.contains("2 sent, 0 received, 100% loss"),
@@ -52,7 +57,7 @@ fn nobody_there_is_exit_1_with_a_diagnosis() {
     );
     assert!(
         ran.stderr
-            .contains("error: no reply from 7 on sim\nhint: nothing at all arrived"),
+            .contains("error: no reply from 7 on empty\nhint: no frames at all were seen on the bus"),
         "{}",
         ran.stderr
     );
@@ -60,8 +65,7 @@ fn nobody_there_is_exit_1_with_a_diagnosis() {
 
 #[test]
 fn too_much_loss_is_a_no_when_a_limit_is_given() {
-    let words = "csp ping 2 -i sim:?loss=0.1&seed=3 -c 20 --interval 1ms -t 30 -s 4";
-    let words: Vec<_> = words.split(' ').collect();
+    let words = words("csp ping 2 -i sim:?loss=0.1&seed=3 -c 20 --interval 1ms -t 30 -s 4");
     let place = Place::new();
     let ran = place.run(&words).status(0);
     assert!(
@@ -98,7 +102,84 @@ fn a_payload_that_does_not_fit_is_refused_with_the_most_that_does() {
         ran.stdout, "PING 1 (1) on sim: 5000 bytes\n",
         "nothing was sent, so nothing was lost"
     );
-    assert!(ran.stderr.contains("hint: -s 2"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: 2"), "{}", ran.stderr);
+}
+
+#[test]
+fn lost_requests_hold_up_nothing() {
+    // One after the other they would take 128 s, and the command would be killed.
+    let ran = Place::new()
+        .run(&words(
+            "csp ping 7 -i bus:empty -c 64 --in-flight 64 --interval 0 -t 2s -s 1 -j",
+        ))
+        .status(1);
+    let lines = ran.json();
+    assert_eq!(lines.len(), 65);
+    assert!(
+        lines[..64]
+            .iter()
+            .all(|line| line["reason"] == "no reply within 2.000 s")
+    );
+    let mut seqs: Vec<_> = lines[..64]
+        .iter()
+        .filter_map(|line| line["seq"].as_u64())
+        .collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_flood_has_no_line_per_reply_and_a_histogram_has_bars() {
+    let ran = Place::new().run(&words("csp ping obc -c 200 -f -g")).status(0);
+    assert!(
+        ran.stdout
+            .starts_with("PING obc (1) on sim: 100 bytes\n--- node 1: 200 sent, 200 received"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains(" .. ") && ran.stdout.contains('#'),
+        "{}",
+        ran.stdout
+    );
+    let ran = Place::new().run(&words("csp ping obc -c 50 -f -g -j")).status(0);
+    let lines = ran.json();
+    assert_eq!(lines.len(), 51, "programs get every reply");
+    let histogram = lines[50]["histogram"].as_array().unwrap();
+    let counted: u64 = histogram.iter().filter_map(|range| range["count"].as_u64()).sum();
+    assert_eq!(counted, 50);
+}
+
+#[test]
+fn a_broadcast_is_answered_by_every_node() {
+    let ran = Place::new()
+        .run(&words("csp ping 16383 -i sim:,addr=10/8 -c 1 -s 1 -t 500 -j"))
+        .status(0);
+    let lines = ran.json();
+    let replies = lines.iter().filter(|line| line["type"] == "reply");
+    let nodes: Vec<_> = replies.filter_map(|line| line["node"].as_u64()).collect();
+    for station in [1, 2, 3, 5] {
+        assert!(nodes.contains(&station), "{nodes:?}");
+    }
+    assert_eq!(lines.last().unwrap()["loss"], 0.0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_prints_what_it_has_counted() {
+    let ping = Place::new().start(&words("csp ping 2 -c 0 --interval 1h -j"));
+    assert!(ping.first.contains(r#""type":"reply""#), "{}", ping.first);
+    ping.signal("INT");
+    let lines = ping.end().status(0).json();
+    assert_eq!((&lines[0]["sent"], &lines[0]["received"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_pass_phrase_that_the_node_does_not_have_is_told() {
+    let ran = Place::new()
+        .run(&words("csp ping 2 -c 1 -t 300 --hmac secret"))
+        .status(1);
+    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
 }
 
 #[cfg(unix)]

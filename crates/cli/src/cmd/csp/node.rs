@@ -1,12 +1,15 @@
 //! `csp node`: a node that answers pings until it is interrupted.
 
-use csp_core::rt::Notice;
-use csp_core::{DropReason, Event};
+use std::collections::BTreeMap;
+
+use csp_core::{Config, DropReason};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{attach, understand};
-use crate::args::csp::Node;
+use super::diagnosis::passed_by;
+use super::drops::{self, Told};
+use super::station::Berth;
+use crate::args::csp::node::Node;
 use crate::cmd::Session;
 use crate::cmd::seldom::Seldom;
 use crate::failure::{Code, Failure, Result};
@@ -28,25 +31,21 @@ struct Summary {
     received: u64,
     sent: u64,
     dropped: u64,
+    dropped_by: BTreeMap<String, u64>,
 }
 
 pub(super) async fn run(session: &mut Session, args: Node) -> Result {
-    let (iface, link) = understand(session, &args.interface)?;
-    let address = iface.address.ok_or_else(|| {
-        Failure::new(Code::Usage, "a node needs an address of its own")
-            .hint("--addr ADDR/BITS, for example --addr 2/8")
-    })?;
-    let own = address.subnet(iface.version)?;
-    let attached = session
-        .stop
-        .cut(attach(&session.door, &iface, &link, own))
-        .await?;
-    let mut notices = attached.node.notices();
+    let berth = Berth::of(session, &args.interface)?;
+    if berth.iface.address.is_none() {
+        return Err(Failure::new(Code::Usage, "a node needs an address of its own")
+            .hint("--addr ADDR/BITS, for example --addr 2/8"));
+    }
+    let mut station = berth.occupy(session, Config::default()).await?;
     let ready = Ready {
         r#type: "ready",
-        address: own.address().to_bits(),
-        netmask: own.netmask().to_bits(),
-        link: attached.name.clone(),
+        address: station.own.address().to_bits(),
+        netmask: station.own.netmask().to_bits(),
+        link: station.name.clone(),
     };
     session.output.either(&ready, |ready| {
         let Ready {
@@ -59,30 +58,26 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
     })?;
     session.output.flush()?;
     // Anybody on the bus can make a node drop packets. All of them count in the closing line.
-    let mut drops = Seldom::default();
-    let mut missed = 0;
+    let mut seldom = Seldom::default();
     let ended = loop {
-        let notice = tokio::select! {
+        let told = tokio::select! {
             _ = session.stop.wait() => break Ok(()),
-            notice = notices.recv() => notice,
+            told = station.drops.next() => told,
         };
-        let lost = notices.lost();
-        drops.miss(lost - core::mem::replace(&mut missed, lost));
-        match notice {
-            Some(Notice::Ended { error, .. }) => break Err(ended(&attached.name, error.as_deref())),
-            Some(Notice::Event(Event::Dropped(dropped))) => {
-                if let Some(untold) = drops.take(Instant::now(), dropped.count) {
-                    tell_drop(session, &attached.name, dropped.reason, untold);
+        seldom.miss(station.drops.missed());
+        match told {
+            Told::Ended(why) => break Err(Failure::new(Code::Lost, format!("{}: {why}", station.name))),
+            Told::Dropped(dropped) => {
+                if let Some(untold) = seldom.take(Instant::now(), dropped.count) {
+                    tell_drop(session, &station.name, dropped.reason, untold);
                 }
             }
-            Some(Notice::Event(Event::Link { state, .. })) => session
+            Told::Link(state) => session
                 .output
-                .notice(format_args!("{}: the link is {state}", attached.name)),
-            Some(_) => {}
-            None => break Err(Failure::new(Code::Lost, "the node has stopped")),
+                .notice(format_args!("{}: the link is {state}", station.name)),
         }
     };
-    let status = attached.node.status();
+    let status = station.node.status();
     let sum = |count: fn(&csp_core::InterfaceStats) -> u64| {
         status
             .interfaces
@@ -96,6 +91,10 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
         received: sum(|stats| stats.rx),
         sent: sum(|stats| stats.tx),
         dropped: status.stats.dropped,
+        dropped_by: {
+            station.drops.catch_up();
+            station.drops.reasons(status.stats.dropped)
+        },
     };
     session.output.summary(&summary, |summary| {
         let Summary {
@@ -103,10 +102,17 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
             received,
             sent,
             dropped,
+            dropped_by,
             ..
         } = summary;
-        format!("{served} requests answered, {received} packets received, {sent} sent, {dropped} dropped")
+        let dropped = drops::text(*dropped, dropped_by);
+        format!("{served} requests answered, {received} packets received, {sent} sent, {dropped}")
     });
+    if summary.received == 0
+        && let Some(finding) = passed_by(station.own, &station.ear.heard())
+    {
+        session.output.notice(finding);
+    }
     ended
 }
 
@@ -118,9 +124,4 @@ fn tell_drop(session: &Session, link: &str, reason: DropReason, untold: u64) {
     session
         .output
         .notice(format_args!("{link}: a packet was dropped: {reason}{more}"));
-}
-
-fn ended(link: &str, error: Option<&std::io::Error>) -> Failure {
-    let why = error.map_or_else(|| "it ended".to_owned(), ToString::to_string);
-    Failure::new(Code::Lost, format!("{link}: {why}"))
 }

@@ -1,24 +1,34 @@
 //! `csp ping`: is a node alive, and how far away is it.
 
+mod flight;
 mod tally;
 
+use core::time::Duration;
 use std::time::SystemTime;
 
-use csp_core::rt::{PingConfig, PingError};
-use csp_core::{Address, Flags, SendError, Subnet, Version};
+use csp_core::rt::{Connection, RecvError};
+use csp_core::{Address, ConnectConfig, Message, Port, SendError};
 use serde::Serialize;
-use tinwire_sim::satellite::STATIONS;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 
+use self::flight::{Audience, Flight, Reply};
 use self::tally::Tally;
-use super::iface::OwnAddress;
-use super::{Attached, attach, understand};
-use crate::args::csp::Ping;
+use super::diagnosis::{Unanswered, investigate};
+use super::drops::Told;
+use super::station::{Berth, Station};
+use super::whom;
+use crate::args::csp::ping::Ping;
 use crate::cmd::Session;
 use crate::cmd::rtt::micros;
 use crate::failure::{Code, Failure, Result};
-use crate::output::timestamp;
+use crate::output::{Progress, timestamp};
 use crate::units;
+
+/// Requests without a reply at once, where there is time between them and where there is none.
+const USUAL_IN_FLIGHT: u8 = 64;
+const FLOOD_IN_FLIGHT: u8 = 16;
+/// Replies that wait to be looked at.
+const RECEIVE_QUEUE: usize = 1024;
 
 /// One line per request.
 #[derive(Serialize)]
@@ -31,6 +41,18 @@ enum Line {
         size: usize,
         rtt_us: u64,
     },
+    Duplicate {
+        ts: String,
+        node: u16,
+        seq: u64,
+    },
+    /// A reply to a request that was told to be lost.
+    Late {
+        ts: String,
+        node: u16,
+        seq: u64,
+        rtt_us: u64,
+    },
     Lost {
         ts: String,
         node: u16,
@@ -40,177 +62,244 @@ enum Line {
 }
 
 pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
-    let (iface, link) = understand(session, &args.interface)?;
-    let own = iface
-        .address
-        .unwrap_or(OwnAddress::DEFAULT)
-        .subnet(iface.version)?;
-    let is_simulated = matches!(link, can_link::address::LinkAddress::Sim(_));
-    let remote = resolve(session, &args.node, iface.version, is_simulated)?;
-    if remote == own.address() {
-        let message = format!("{remote} is our own address");
-        return Err(Failure::new(Code::Usage, message).hint("--addr ADDR/BITS gives us another one"));
-    }
-    let attached = session
-        .stop
-        .cut(attach(&session.door, &iface, &link, own))
-        .await?;
+    let berth = Berth::of(session, &args.interface)?;
+    let remote = whom::node(session, &args.node, &berth)?;
+    let mut station = berth.occupy(session, args.protection.config()).await?;
+    let config = ConnectConfig::default()
+        .flags(args.protection.flags())
+        .receive_queue(RECEIVE_QUEUE);
+    let connection = station.node.connect(remote, Port::PING, config).await;
+    let connection = connection.map_err(|error| Failure::caused(Code::CannotOpen, error))?;
     if !session.output.is_json() {
         let Ping { node, size, .. } = &args;
         session.output.text(format_args!(
             "PING {node} ({remote}) on {}: {size} bytes",
-            attached.name
+            station.name
         ))?;
         session.output.flush()?;
     }
-    let mut tally = Tally::new(remote, is_simulated);
-    let ended = exchange(session, &attached, remote, &args, &mut tally).await;
-    tally.take_status(&attached.node.status());
-    if tally.pings.sent > 0 {
-        session.output.either(&tally.summary(), tally::text)?;
-    }
-    ended?;
-    verdict(&tally, &attached, own, args.max_loss)
-}
-
-/// A number, a name of the configuration, or a name of the simulated satellite.
-fn resolve(session: &Session, node: &str, version: Version, is_simulated: bool) -> Result<Address> {
-    let named = || session.settings.csp_hosts.get(node).map(|host| host.value);
-    let station = || {
-        let station = STATIONS
-            .iter()
-            .find(|station| station.name.eq_ignore_ascii_case(node))?;
-        is_simulated.then_some(station.address)
+    let audience = if station.own.is_broadcast(remote) {
+        Audience::All
+    } else {
+        Audience::One
     };
-    let number = node.parse::<u16>().ok().or_else(named).or_else(station);
-    let max = version.broadcast();
-    let address = number.and_then(Address::new).filter(|&address| address <= max);
-    address.ok_or_else(|| {
-        let message = format!("{node:?} is neither an address from 0 to {max} nor a known name");
-        Failure::new(Code::BadAddress, message).hint("names stand in tinwire.toml: [csp.hosts] eps = 2")
-    })
-}
-
-async fn exchange(
-    session: &mut Session,
-    attached: &Attached,
-    remote: Address,
-    args: &Ping,
-    tally: &mut Tally,
-) -> Result {
-    let config = PingConfig::default()
-        .size(args.size)
-        .timeout(args.timeout)
-        .flags(if args.no_crc { Flags::NONE } else { Flags::CRC32 });
-    let mut pace = (!args.interval.is_zero()).then(|| tokio::time::interval(args.interval));
-    if let Some(pace) = &mut pace {
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    }
-    let mut seq = 0;
-    while args.count == 0 || seq < args.count {
-        let stop = session.stop.clone();
-        let mut is_asked = false;
-        let result = tokio::select! {
-            result = async {
-                if let Some(pace) = &mut pace {
-                    pace.tick().await;
-                }
-                is_asked = true;
-                attached.node.ping(remote, config).await
-            } => result,
-            _ = stop.wait() => {
-                tally.pings.sent += u64::from(is_asked);
-                return Ok(());
+    let is_flood = args.flood || args.interval.is_zero();
+    let usual = if is_flood {
+        FLOOD_IN_FLIGHT
+    } else {
+        USUAL_IN_FLIGHT
+    };
+    let mut run = Run {
+        remote,
+        flight: Flight::new(args.size, args.timeout, args.in_flight.unwrap_or(usual), audience),
+        tally: Tally::new(remote, berth.is_simulated()),
+        interval: if args.flood { Duration::ZERO } else { args.interval },
+        next: Instant::now(),
+        bar: (args.flood && args.count > 0).then(|| session.output.progress(args.count)),
+        args: &args,
+    };
+    let ended = run.exchange(session, &mut station, connection).await;
+    let Run { mut tally, bar, .. } = run;
+    drop(bar);
+    tally.take_status(&mut station);
+    if tally.pings.sent > 0 {
+        let summary = tally.summary(args.histogram);
+        session.output.either(&summary, tally::text)?;
+        if args.histogram && !session.output.is_json() {
+            for bar in tally.pings.times().bars() {
+                session.output.text(bar)?;
             }
-        };
-        // What was refused is none.
-        if !matches!(result, Err(PingError::Send(_) | PingError::Connect(_))) {
-            tally.pings.sent += 1;
         }
-        seq += 1;
-        note(session, tally, args, remote, seq, result)?;
         session.output.flush()?;
     }
-    Ok(())
+    ended?;
+    verdict(session, &mut station, &tally, &args).await
 }
 
-/// Counts and prints one outcome; an error when going on is pointless.
-fn note(
-    session: &mut Session,
-    tally: &mut Tally,
-    args: &Ping,
+/// One run of the command.
+struct Run<'a> {
     remote: Address,
-    seq: u64,
-    result: core::result::Result<csp_core::rt::Pong, PingError>,
-) -> Result {
-    let ts = timestamp(SystemTime::now());
-    let reason = match result {
-        Ok(pong) => {
-            tally.pings.receive(pong.rtt);
-            let line = Line::Reply {
-                ts,
-                node: pong.from.to_bits(),
-                seq,
-                size: args.size,
-                rtt_us: micros(pong.rtt),
-            };
-            return session.output.either(&line, |_| {
-                format!(
-                    "{} bytes from {}: seq={seq} time={}",
-                    args.size,
-                    pong.from,
-                    units::shown(pong.rtt)
-                )
-            });
-        }
-        Err(PingError::Timeout { limit }) => format!("no reply within {}", units::shown(limit)),
-        Err(PingError::Echo(error)) => {
-            tally.garbled += 1;
-            error.to_string()
-        }
-        Err(PingError::Send(error)) => return Err(not_sent(error)),
-        Err(error) => return Err(Failure::caused(Code::Lost, error)),
-    };
-    let line = Line::Lost {
-        ts,
-        node: remote.to_bits(),
-        seq,
-        reason: reason.clone(),
-    };
-    session
-        .output
-        .either(&line, |_| format!("from {remote}: seq={seq} {reason}"))
+    flight: Flight,
+    tally: Tally,
+    interval: Duration,
+    /// When the next request is due.
+    next: Instant,
+    /// Where the replies have no lines.
+    bar: Option<Progress>,
+    args: &'a Ping,
 }
 
-fn not_sent(error: SendError) -> Failure {
-    match error {
-        SendError::TooLong { max, .. } => {
-            Failure::caused(Code::Usage, error).hint(format!("-s {max} is the most here"))
+impl Run<'_> {
+    async fn exchange(
+        &mut self,
+        session: &mut Session,
+        station: &mut Station,
+        mut connection: Connection,
+    ) -> Result {
+        let stop = session.stop.clone();
+        loop {
+            let is_done = self.args.count != 0 && self.flight.sent() >= self.args.count;
+            if is_done && self.flight.is_empty() {
+                return Ok(());
+            }
+            let is_next = !is_done && self.flight.has_room();
+            tokio::select! {
+                biased;
+                _ = stop.wait() => return Ok(()),
+                message = connection.recv() => self.receive(session, message)?,
+                told = station.drops.next() => match told {
+                    Told::Ended(why) => {
+                        return Err(Failure::new(Code::Lost, format!("{}: {why}", station.name)));
+                    }
+                    Told::Link(state) => {
+                        session.output.notice(format_args!("{}: the link is {state}", station.name));
+                    }
+                    Told::Dropped(_) => {}
+                },
+                () = crate::stop::at(self.flight.deadline()) => self.expire(session)?,
+                () = tokio::time::sleep_until(self.next), if is_next => {
+                    self.send(station, &connection).await?;
+                }
+            }
+            session.output.flush()?;
+            if let Some(bar) = &mut self.bar {
+                bar.show(self.flight.sent(), "sent");
+            }
         }
-        SendError::NoRoute { .. } => Failure::caused(Code::Usage, error).hint(
-            "addresses outside our network need an interface with `default`, or fewer network bits in --addr",
-        ),
-        SendError::LinkDown => Failure::caused(Code::Lost, error),
-        _ => Failure::caused(Code::NotSent, error),
+    }
+
+    async fn send(&mut self, station: &Station, connection: &Connection) -> Result {
+        let now = Instant::now();
+        match connection.send(self.flight.payload()).await {
+            // While the link is down requests are lost, and the next ones may not be.
+            Ok(()) | Err(SendError::LinkDown) => {}
+            Err(error) => return Err(station.not_sent(error)),
+        }
+        self.flight.send(now);
+        self.tally.pings.sent += 1;
+        self.next = now + self.interval;
+        Ok(())
+    }
+
+    fn receive(
+        &mut self,
+        session: &mut Session,
+        message: core::result::Result<Message, RecvError>,
+    ) -> Result {
+        let message = message.map_err(|error| Failure::caused(Code::Lost, error))?;
+        let from = message.header.source;
+        let ts = timestamp(SystemTime::now());
+        let node = from.to_bits();
+        match self.flight.receive(Instant::now(), from, &message.payload) {
+            Reply::Answer { seq, rtt, first } => {
+                self.tally.receive(rtt, first);
+                let (seq, size) = (seq + 1, self.args.size);
+                if self.args.flood && !session.output.is_json() {
+                    return Ok(());
+                }
+                let line = Line::Reply {
+                    ts,
+                    node,
+                    seq,
+                    size,
+                    rtt_us: micros(rtt),
+                };
+                session.output.either(&line, |_| {
+                    format!("{size} bytes from {from}: seq={seq} time={}", units::shown(rtt))
+                })
+            }
+            Reply::Duplicate { seq } => {
+                self.tally.duplicates += 1;
+                let seq = seq + 1;
+                let line = Line::Duplicate { ts, node, seq };
+                session
+                    .output
+                    .either(&line, |_| format!("from {from}: seq={seq} a second reply"))
+            }
+            Reply::Late { seq, rtt } => {
+                self.tally.late += 1;
+                let seq = seq + 1;
+                let line = Line::Late {
+                    ts,
+                    node,
+                    seq,
+                    rtt_us: micros(rtt),
+                };
+                session.output.either(&line, |_| {
+                    format!("from {from}: seq={seq} late, time={}", units::shown(rtt))
+                })
+            }
+            Reply::Garbled => {
+                self.tally.garbled += 1;
+                session.output.notice(format_args!(
+                    "from {from}: a reply with something else than was sent"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    fn expire(&mut self, session: &mut Session) -> Result {
+        let now = Instant::now();
+        while let Some((seq, is_lost)) = self.flight.expired(now) {
+            if !is_lost {
+                continue;
+            }
+            let (remote, seq) = (self.remote, seq + 1);
+            let line = Line::Lost {
+                ts: timestamp(SystemTime::now()),
+                node: remote.to_bits(),
+                seq,
+                reason: format!("no reply within {}", units::shown(self.args.timeout)),
+            };
+            if let Some(bar) = &mut self.bar {
+                bar.clear();
+            }
+            session.output.either(&line, |line| match line {
+                Line::Lost { reason, .. } => format!("from {remote}: seq={seq} {reason}"),
+                _ => String::new(),
+            })?;
+        }
+        Ok(())
     }
 }
 
-/// At least one reply is a yes, unless too many are missing.
-fn verdict(tally: &Tally, attached: &Attached, own: Subnet, max_loss: Option<f64>) -> Result {
-    if tally.pings.received() == 0 && tally.garbled > 0 {
+/// At least one reply is a yes, unless too many are missing or the link is gone.
+async fn verdict(session: &Session, station: &mut Station, tally: &Tally, args: &Ping) -> Result {
+    if tally.pings.sent > 0
+        && let Some(lost) = station.drops.lost(&station.name)
+    {
+        return Err(lost);
+    }
+    if tally.answered() == 0 && tally.garbled > 0 {
         return Err(Failure::new(
             Code::Protocol,
             "every reply carried something else than was sent",
         ));
     }
-    if tally.pings.received() == 0 && tally.pings.sent > 0 {
-        let message = format!("no reply from {} on {}", tally.node(), attached.name);
-        return Err(Failure::new(Code::NoReply, message).hint(tally.diagnosis(own)));
+    if tally.answered() == 0 && tally.pings.sent > 0 {
+        let about = Unanswered {
+            remote: tally.node(),
+            port: Port::PING,
+            flags: args.protection.flags(),
+            limit: args.timeout,
+        };
+        let message = format!("no reply from {} on {}", tally.node(), station.name);
+        let finding = tokio::select! {
+            finding = investigate(station, about) => finding.to_string(),
+            _ = session.stop.wait() => String::new(),
+        };
+        let failure = Failure::new(Code::NoReply, message);
+        return Err(if finding.is_empty() {
+            failure
+        } else {
+            failure.hint(finding)
+        });
     }
-    if let Some(max) = max_loss
-        && tally.pings.loss() > max
+    if let Some(max) = args.max_loss
+        && tally.loss() > max
     {
-        let message = format!("{:.1}% of the replies are missing", tally.pings.loss() * 100.0);
+        let message = format!("{:.1}% of the replies are missing", tally.loss() * 100.0);
         return Err(Failure::new(Code::NoReply, message));
     }
     Ok(())

@@ -38,6 +38,7 @@ pub mod rt;
 pub mod seal;
 #[cfg(feature = "alloc")]
 pub mod service;
+pub mod sfp;
 #[cfg(feature = "alloc")]
 mod slab;
 #[cfg(feature = "legacy-xtea")]

@@ -1,5 +1,6 @@
 //! The sans-IO node: packets in, packets, events and a deadline out.
 
+mod blob;
 mod entry;
 mod events;
 mod exit;

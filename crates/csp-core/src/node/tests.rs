@@ -1,6 +1,7 @@
 extern crate std;
 
 mod account;
+mod blob;
 mod filter;
 mod interfaces;
 mod keys;

@@ -28,14 +28,7 @@ impl Node {
     /// Nothing was sent: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try
     /// again.
     pub fn send(&mut self, now: Instant, connection: ConnectionId, payload: Bytes) -> Result<(), SendError> {
-        let entry = self.connections.get(connection.0).ok_or(SendError::Closed)?;
-        let (origin, header) = (entry.origin(), entry.header());
-        let sent = self.originate(now, &origin, header, payload);
-        if sent == Err(SendError::Full) {
-            self.block(connection);
-        }
-        self.settle(now);
-        sent
+        self.send_flagged(now, connection, Flags::NONE, payload)
     }
 
     /// Sends one packet without a connection.
@@ -134,7 +127,7 @@ impl Node {
     }
 
     /// Remembers to tell `connection` when there is room to send.
-    fn block(&mut self, connection: ConnectionId) {
+    pub(super) fn block(&mut self, connection: ConnectionId) {
         if let Some(entry) = self.connections.get_mut(connection.0)
             && !core::mem::replace(&mut entry.blocked, true)
         {

@@ -3,6 +3,7 @@
 pub(crate) mod node;
 pub(crate) mod routing;
 pub(crate) mod services;
+pub(crate) mod sfp;
 pub(crate) mod wire;
 
 use csp_core::hmac::Key;
@@ -71,6 +72,11 @@ pub(crate) fn try_header(id: &Value) -> Option<Header> {
 
 pub(crate) fn header(id: &Value) -> Header {
     try_header(id).unwrap_or_else(|| panic!("a header: {id}"))
+}
+
+/// Whether the peer does something that must not be copied.
+pub(crate) fn is_quirk(entry: &Value) -> bool {
+    entry.get("quirk").is_some_and(|quirk| quirk == true)
 }
 
 /// Whether the peer did something with input that must be refused.

@@ -10,7 +10,7 @@ use crate::seal::Protection;
 use crate::service::{Bare, Boxed, Identity, Platform, Services};
 #[cfg(feature = "legacy-xtea")]
 use crate::xtea;
-use crate::{Flags, Need, Needs, Port, Priority, XteaFlag};
+use crate::{DedupConfig, Flags, Need, Needs, Port, Priority, XteaFlag};
 
 /// How a node is set up.
 ///
@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) service_needs: Needs,
     pub(crate) forward: Switch,
     pub(crate) checks: Switch,
+    pub(crate) dedup: DedupConfig,
 }
 
 impl Config {
@@ -172,6 +173,13 @@ impl Config {
         self.checks = checks;
         self
     }
+
+    /// Which packets are dropped when they come again. Default none, as libcsp's library.
+    #[must_use]
+    pub const fn dedup(mut self, dedup: DedupConfig) -> Self {
+        self.dedup = dedup;
+        self
+    }
 }
 
 impl Config {
@@ -204,6 +212,7 @@ impl Default for Config {
             service_needs: Needs::default().crc32(Need::Required),
             forward: Switch::On,
             checks: Switch::On,
+            dedup: DedupConfig::default(),
         }
     }
 }

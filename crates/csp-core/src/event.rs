@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::seal::OpenError;
 use crate::service::Service;
-use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId};
+use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId, TapId};
 
 /// Something happened that the owner of a node may want to act on.
 ///
@@ -28,6 +28,10 @@ pub enum Event {
     ///
     /// Call [`Node::recv_from`](crate::Node::recv_from) until it gives `None`.
     Datagram(SocketId),
+    /// A tap has copies.
+    ///
+    /// Call [`Node::captured`](crate::Node::captured) until it gives `None`.
+    Tapped(TapId),
     /// A packet was dropped.
     Dropped(Dropped),
     /// The link of an interface went up or down.
@@ -130,6 +134,8 @@ pub enum DropReason {
     TooLong,
     /// The header has no form in the interface's header version.
     Unencodable,
+    /// It was here before, a moment ago (deduplication).
+    Duplicate,
     /// A filter dropped it.
     Filtered,
     /// As many packets as may wait for the verdict of a filter; the newest is dropped.
@@ -179,6 +185,7 @@ impl fmt::Display for DropReason {
             Self::TransmitQueueFull => "the transmit queue is full",
             Self::TooLong => "longer than the interface's MTU",
             Self::Unencodable => "no form in the interface's header version",
+            Self::Duplicate => "it was here a moment ago",
             Self::Filtered => "dropped by a filter",
             Self::FilterQueueFull => "too many packets wait for a filter",
             Self::FilterTimeout => "a filter did not decide in time",
@@ -236,6 +243,7 @@ impl DropReason {
             | Self::NotAccepted
             | Self::NoRoute
             | Self::Blocked
+            | Self::Duplicate
             | Self::Filtered
             | Self::FilterTimeout
             | Self::NotForwarding

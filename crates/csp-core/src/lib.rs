@@ -9,10 +9,14 @@ extern crate std;
 
 mod address;
 #[cfg(feature = "alloc")]
+mod bridge;
+#[cfg(feature = "alloc")]
 mod config;
 #[cfg(feature = "alloc")]
 mod conn;
 pub mod crc;
+#[cfg(feature = "alloc")]
+mod dedup;
 #[cfg(feature = "alloc")]
 mod event;
 #[cfg(feature = "alloc")]
@@ -41,14 +45,20 @@ pub mod service;
 pub mod sfp;
 #[cfg(feature = "alloc")]
 mod slab;
+#[cfg(feature = "alloc")]
+mod tap;
 #[cfg(feature = "legacy-xtea")]
 pub mod xtea;
 
 pub use address::{Address, Netmask, ParseAddressError, Subnet, SubnetError};
 #[cfg(feature = "alloc")]
+pub use bridge::{BRIDGE_DEPTH, BridgeError};
+#[cfg(feature = "alloc")]
 pub use config::{Config, ConnectConfig, ReplyMatch, SocketConfig, Switch};
 #[cfg(feature = "alloc")]
 pub use conn::{ConnectError, ConnectionId, ListenerId, Message, Peers, SendError, SocketId};
+#[cfg(feature = "alloc")]
+pub use dedup::{DedupConfig, DedupMode};
 #[cfg(feature = "alloc")]
 pub use event::{Counter, DropReason, Dropped, Event, Stats};
 #[cfg(feature = "alloc")]
@@ -69,3 +79,5 @@ pub use packet::Packet;
 pub use ports::{BindError, Binding, ParsePortError, Port};
 #[cfg(feature = "alloc")]
 pub use route::{MAX_ROUTES, Route, RouteError, RouteTable};
+#[cfg(feature = "alloc")]
+pub use tap::{Captured, Direction, Overflow, TapConfig, TapId};

@@ -1,6 +1,7 @@
 //! The sans-IO node: packets in, packets, events and a deadline out.
 
 mod blob;
+mod bridge;
 mod entry;
 mod events;
 mod exit;
@@ -10,6 +11,7 @@ mod plan;
 mod rx;
 mod serve;
 mod sockets;
+mod tap;
 mod tx;
 
 #[cfg(test)]
@@ -23,14 +25,17 @@ use tinwire_time::Instant;
 use self::events::Events;
 pub(crate) use self::exit::Way;
 use self::plan::Output;
+use crate::bridge::Bridge;
 use crate::conn::{Connection, Listener, Role, Socket};
+use crate::dedup::Dedup;
 use crate::filter::Filters;
 use crate::iface::Interfaces;
 use crate::ports::{Owner, PortTable};
 use crate::slab::Slab;
+use crate::tap::Tap;
 use crate::{
     Address, Config, ConnectionId, DropReason, Dropped, Event, Header, InterfaceId, InterfaceStats, Packet,
-    Port, RouteTable, Stats,
+    Port, RouteTable, Stats, TapId,
 };
 
 /// A packet to put on the link of an interface.
@@ -82,6 +87,10 @@ pub struct Node {
     blocked: Vec<ConnectionId>,
     /// Scratch space for the ways out of one packet.
     outputs: Vec<Output>,
+    dedup: Dedup,
+    bridge: Option<Bridge>,
+    taps: Vec<(TapId, Tap)>,
+    next_tap: u64,
     filters: Filters,
     events: Events,
     next_transmit: usize,
@@ -112,6 +121,10 @@ impl Node {
             looped: VecDeque::new(),
             blocked: Vec::new(),
             outputs: Vec::new(),
+            dedup: Dedup::new(config.dedup),
+            bridge: None,
+            taps: Vec::new(),
+            next_tap: 0,
             filters: Filters::default(),
             events: Events::new(config.event_queue),
             next_transmit: 0,

@@ -13,7 +13,7 @@
 mod vector_kinds;
 
 use testkit::vectors::{Tally, Value, entries, files, root};
-use vector_kinds::{Outcome, node, routing, services, sfp, wire};
+use vector_kinds::{Outcome, node, routing, services, sfp, watch, wire};
 
 /// The files of this crate begin with one of these; others belong to the crates that carry CSP.
 const OWN_FILES: [&str; 10] = [
@@ -21,14 +21,11 @@ const OWN_FILES: [&str; 10] = [
 ];
 
 /// Kinds that need something this crate does not have yet.
-const NOT_BUILT: [(&str, &str); 11] = [
+const NOT_BUILT: [(&str, &str); 8] = [
     ("rdp_transcript", "RDP"),
     ("rdp_script", "RDP"),
     ("rtable_parse", "route strings"),
     ("rtable_lookup", "route strings"),
-    ("dedup", "deduplication"),
-    ("promisc", "promiscuous mode"),
-    ("bridge", "bridge mode"),
     ("routing_v16", "documents libcsp 1.6"),
     ("client_ports", "documents the ports that libcsp picks"),
     ("cspy_node", "documents csp-py"),
@@ -87,6 +84,9 @@ fn run(entry: &Value) -> Outcome {
         "sendto_reply" => node::sendto_reply(entry),
         "loopback" => node::loopback(entry),
         "routing" => routing::routing(entry),
+        "dedup" => watch::dedup(entry),
+        "promisc" => watch::promisc(entry),
+        "bridge" => watch::bridge(entry),
         other => match NOT_BUILT.iter().find(|(kind, _)| *kind == other) {
             Some((_, what)) => Outcome::NotBuilt(what),
             None => panic!("unknown kind of vector: {entry}"),

@@ -5,10 +5,27 @@ use tinwire_time::Instant;
 use super::Node;
 use super::rx::Arrival;
 use crate::filter::Passage;
-use crate::{DropReason, InterfaceId, Packet, Stage};
+use crate::iface::Interface;
+use crate::{DedupConfig, DedupMode, Direction, DropReason, Header, InterfaceId, Packet, Stage};
+
+/// What makes a packet ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Local {
+    Unicast,
+    Broadcast,
+}
 
 impl Node {
-    /// Counts a packet and shows it to the filters; `looped` ones are from this node itself.
+    /// Sets which packets are dropped when they come again; what was remembered is forgotten.
+    ///
+    /// In place of [`Config::dedup`](crate::Config::dedup), and for a bridge made later.
+    pub fn set_dedup(&mut self, config: DedupConfig) {
+        self.dedup.configure(config);
+    }
+
+    /// Counts a packet, drops what was here before, and shows the rest to taps and filters.
+    ///
+    /// `looped` ones are from this node itself.
     pub(super) fn receive(&mut self, now: Instant, interface: InterfaceId, looped: bool, packet: Packet) {
         let Some(entry) = self.interfaces.get_mut(interface) else {
             return self.drop_packet(interface, Some(packet.header), DropReason::InterfaceRemoved);
@@ -16,6 +33,19 @@ impl Node {
         let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
         entry.stats.rx = entry.stats.rx.wrapping_add(1);
         entry.stats.rx_bytes = entry.stats.rx_bytes.wrapping_add(len);
+        // Nothing that a node says to itself takes a way on which it could be doubled.
+        if !looped && self.is_duplicate(now, interface, &packet) {
+            self.drop_packet(interface, Some(packet.header), DropReason::Duplicate);
+            return;
+        }
+        if !self.taps.is_empty() {
+            let direction = if looped {
+                Direction::Looped
+            } else {
+                Direction::Received
+            };
+            self.capture(now, interface, direction, &packet);
+        }
         if self.filters.is_empty(Stage::Incoming) {
             self.admit(now, interface, looped, packet);
         } else {
@@ -23,26 +53,64 @@ impl Node {
         }
     }
 
+    /// Whether a packet was here before, as far as that matters for packets like it.
+    fn is_duplicate(&mut self, now: Instant, id: InterfaceId, packet: &Packet) -> bool {
+        if self.bridge.is_none() && self.dedup.mode() == DedupMode::Off {
+            return false;
+        }
+        let Some(interface) = self.interfaces.get(id) else {
+            return false;
+        };
+        let version = interface.version;
+        if let Some(bridge) = &mut self.bridge
+            && bridge.across(id).is_some()
+        {
+            return bridge.memory.is_known(now, version, packet);
+        }
+        let local = || self.local(interface, packet.header).is_some();
+        let applies = match self.dedup.mode() {
+            DedupMode::Off => false,
+            DedupMode::Forwarded => !local(),
+            DedupMode::Incoming => local(),
+            DedupMode::All => true,
+        };
+        applies && self.dedup.is_known(now, version, packet)
+    }
+
     /// Delivers a packet that is for us, and carries on one that is not.
-    pub(super) fn admit(&mut self, now: Instant, interface: InterfaceId, _looped: bool, mut packet: Packet) {
+    pub(super) fn admit(&mut self, now: Instant, interface: InterfaceId, looped: bool, mut packet: Packet) {
         // It may have gone while a filter outside had the packet.
         let Some(entry) = self.interfaces.get(interface) else {
             return self.drop_packet(interface, Some(packet.header), DropReason::InterfaceRemoved);
         };
-        let broadcast = entry.subnet.is_broadcast(packet.header.destination);
+        let local = self.local(entry, packet.header);
         packet.header = entry.mapping.leave_network(packet.header);
-        let destination = packet.header.destination;
-        // ROUTE-1: any interface's own address, but broadcasts of the receiving interface alone.
-        let own = self.interfaces.iter().any(|entry| entry.owns(destination));
-        if own || broadcast {
-            self.deliver(Arrival {
+        if !looped
+            && let Some(bridge) = &self.bridge
+            && let Some(other) = bridge.across(interface)
+        {
+            return self.cross(now, interface, other, packet);
+        }
+        match local {
+            Some(local) => self.deliver(Arrival {
                 now,
                 interface,
-                broadcast: broadcast && !own,
+                broadcast: local == Local::Broadcast,
                 packet,
-            });
-        } else {
-            self.forward(now, interface, packet);
+            }),
+            None => self.forward(now, interface, packet),
         }
+    }
+
+    /// Whether a packet with this header, as `interface` received it, is for us.
+    ///
+    /// ROUTE-1: to any interface's own address, but broadcasts of the receiving interface alone.
+    fn local(&self, interface: &Interface, header: Header) -> Option<Local> {
+        let broadcast = interface.subnet.is_broadcast(header.destination);
+        let destination = interface.mapping.leave_network(header).destination;
+        if self.interfaces.iter().any(|entry| entry.owns(destination)) {
+            return Some(Local::Unicast);
+        }
+        broadcast.then_some(Local::Broadcast)
     }
 }

@@ -6,7 +6,7 @@ use super::{Node, Transmit};
 use crate::conn::Origin;
 use crate::filter::{Passage, Screened};
 use crate::iface::Interface;
-use crate::{Address, DropReason, Flags, InterfaceId, LinkState, Need, Packet, SendError, Stage};
+use crate::{Address, Direction, DropReason, Flags, InterfaceId, LinkState, Need, Packet, SendError, Stage};
 
 /// How one copy of our own packets leaves.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Node {
     }
 
     /// Puts the trailers on and queues the copy.
-    pub(super) fn depart(&mut self, _now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
+    pub(super) fn depart(&mut self, now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
         self.check(&way, &packet)?;
         let nonce = self.nonce();
         let Some(interface) = self.interfaces.get_mut(way.interface) else {
@@ -76,7 +76,15 @@ impl Node {
             let len = u64::try_from(packet.payload.len()).unwrap_or(u64::MAX);
             interface.stats.tx_bytes = interface.stats.tx_bytes.wrapping_add(len);
             self.looped.push_back((way.interface, packet));
-        } else {
+            return Ok(());
+        }
+        if self.bridge.is_some() {
+            self.note_leaving(now, way.interface, &packet);
+        }
+        if !self.taps.is_empty() {
+            self.capture(now, way.interface, Direction::Sent, &packet);
+        }
+        if let Some(interface) = self.interfaces.get_mut(way.interface) {
             interface.queue.push_back(Transmit {
                 interface: way.interface,
                 packet,
@@ -114,7 +122,7 @@ impl Node {
     /// Sends one copy of somebody else's packet.
     pub(super) fn carry(&mut self, now: Instant, from: InterfaceId, transmit: Transmit) {
         if self.filters.is_empty(Stage::Routed) {
-            return self.carry_on(transmit);
+            return self.carry_on(now, transmit);
         }
         let Transmit {
             interface,
@@ -126,7 +134,7 @@ impl Node {
     }
 
     /// Queues the copy, its payload untouched (SEC-2).
-    pub(super) fn carry_on(&mut self, transmit: Transmit) {
+    pub(super) fn carry_on(&mut self, now: Instant, transmit: Transmit) {
         let (id, header) = (transmit.interface, transmit.packet.header);
         let Some(interface) = self.interfaces.get_mut(id) else {
             return self.drop_packet(id, Some(header), DropReason::InterfaceRemoved);
@@ -139,9 +147,14 @@ impl Node {
         };
         if let Some(reason) = refused {
             self.drop_packet(id, Some(header), reason);
-        } else {
+            return;
+        }
+        self.stats.forwarded = self.stats.forwarded.wrapping_add(1);
+        if self.bridge.is_some() {
+            self.note_leaving(now, id, &transmit.packet);
+        }
+        if let Some(interface) = self.interfaces.get_mut(id) {
             interface.queue.push_back(transmit);
-            self.stats.forwarded = self.stats.forwarded.wrapping_add(1);
         }
     }
 }

@@ -22,8 +22,8 @@ impl Node {
 
     /// Adds a filter outside of the node behind those that the stage has.
     ///
-    /// Its packets are handed out by [`poll_filter`](Self::poll_filter). Their verdicts may come in any order;
-    /// the packets go on in the order they came.
+    /// Its packets are handed out by [`poll_filter`](Self::poll_filter). Their verdicts may come in any
+    /// order; the packets go on in the order they came.
     pub fn filter_outside(&mut self, stage: Stage, config: OutsideConfig) -> FilterId {
         self.filters.add_outside(stage, config)
     }
@@ -86,11 +86,12 @@ impl Node {
                 }
             }
             Screened::Passed(Passage::Routed { interface, via, .. }, packet) => {
-                self.carry_on(Transmit {
+                let transmit = Transmit {
                     interface,
                     packet,
                     via,
-                });
+                };
+                self.carry_on(now, transmit);
             }
             Screened::Held => {}
             Screened::Dropped => self.drop_packet(id, Some(header), DropReason::Filtered),

@@ -65,12 +65,13 @@ impl Node {
         }
     }
 
-    /// Removes an interface, with the routes over it, and gives its last counters.
+    /// Removes an interface, with the routes and the bridge over it, and gives its last counters.
     ///
     /// What waits for its link is dropped. `None`: there is no such interface, or it is the loopback.
     pub fn remove_interface(&mut self, interface: InterfaceId) -> Option<InterfaceStats> {
         let removed = self.interfaces.remove(interface)?;
         self.routes.remove_interface(interface);
+        self.bridge.take_if(|bridge| bridge.across(interface).is_some());
         let mut stats = removed.stats;
         for transmit in removed.queue {
             let reason = DropReason::InterfaceRemoved;

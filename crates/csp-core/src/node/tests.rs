@@ -6,6 +6,7 @@ mod filter;
 mod interfaces;
 mod keys;
 mod routing;
+mod watch;
 mod worlds;
 
 use core::time::Duration;

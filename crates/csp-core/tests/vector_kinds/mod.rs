@@ -4,6 +4,7 @@ pub(crate) mod node;
 pub(crate) mod routing;
 pub(crate) mod services;
 pub(crate) mod sfp;
+pub(crate) mod watch;
 pub(crate) mod wire;
 
 use csp_core::hmac::Key;

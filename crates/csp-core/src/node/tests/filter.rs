@@ -343,7 +343,7 @@ proptest! {
         let distinct: BTreeSet<_> = open.iter().map(|asked| std::format!("{:?}", asked.ticket)).collect();
         prop_assert_eq!(distinct.len(), open.len());
         prop_assert!(tickets >= open.len());
-        // Whoever still waits is dropped in the end, so that the account closes: one expiry each at two places.
+        // What still waits is dropped in the end, so that the account closes: once each at two places.
         for _ in 0..2 {
             now += Duration::from_secs(1);
             node.handle_timeout(now);

@@ -12,6 +12,7 @@ pub struct ReassemblyConfig {
     pub(crate) max_pending: usize,
     pub(crate) max_per_sender: usize,
     pub(crate) max_bytes: usize,
+    pub(crate) max_bytes_per_sender: usize,
     pub(crate) max_age: Duration,
 }
 
@@ -35,9 +36,10 @@ impl ReassemblyConfig {
         self
     }
 
-    /// Packets in the making at once; a further one is discarded.
+    /// Packets in the making at once.
     ///
-    /// Default 64 (peers: their 15 packet buffers, CAN-7).
+    /// Beyond, who has most gives way to who has less, else the new one is discarded
+    /// ([`Reassembler`](crate::Reassembler)). Default 64 (peers: their 15 packet buffers, CAN-7).
     #[must_use]
     pub const fn max_pending(mut self, packets: usize) -> Self {
         self.max_pending = packets;
@@ -55,10 +57,19 @@ impl ReassemblyConfig {
 
     /// Bytes of all packets in the making.
     ///
-    /// A frame that would exceed it discards its packet. Default 65536.
+    /// Beyond, who has most gives way to who has less, else the frame discards its packet. Default 65536.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Bytes of all packets in the making from one sender.
+    ///
+    /// A frame that would exceed it discards its packet. Default 16384.
+    #[must_use]
+    pub const fn max_bytes_per_sender(mut self, bytes: usize) -> Self {
+        self.max_bytes_per_sender = bytes;
         self
     }
 
@@ -80,6 +91,7 @@ impl Default for ReassemblyConfig {
             max_pending: 64,
             max_per_sender: 8,
             max_bytes: 65_536,
+            max_bytes_per_sender: 16_384,
             max_age: Duration::from_secs(1),
         }
     }

@@ -16,9 +16,13 @@ mod id;
 #[cfg(feature = "tokio")]
 mod iface;
 #[cfg(feature = "alloc")]
+mod piece;
+#[cfg(feature = "alloc")]
 mod reassembly;
 #[cfg(feature = "alloc")]
 mod received;
+#[cfg(feature = "alloc")]
+mod shares;
 #[cfg(feature = "alloc")]
 mod stats;
 

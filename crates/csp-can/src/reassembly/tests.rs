@@ -2,6 +2,7 @@ extern crate std;
 
 use std::vec;
 
+use can_link::ExtendedId;
 use csp_core::{Address, Flags, Port, Priority};
 use proptest::prelude::*;
 
@@ -146,7 +147,7 @@ fn a_timeout_without_traffic_discards_and_stops() {
     assert_eq!(
         (
             reassembler.pending(),
-            reassembler.bytes,
+            reassembler.pending_bytes(),
             reassembler.poll_timeout()
         ),
         (0, 0, None)
@@ -161,22 +162,12 @@ fn one_sender_cannot_take_all_the_room() {
         reassembler.handle_frame(at(u64::from(counter)), &train(source, counter, 20)[0]);
     }
     assert_eq!(reassembler.pending(), 3);
-    let discarded: Vec<_> = received(&mut reassembler)
-        .into_iter()
-        .map(|item| match item {
-            Received::Discarded {
-                source,
-                reason: DiscardReason::Full,
-            } => source.to_bits(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
     assert_eq!(
-        discarded,
-        [4, 6],
-        "the third of sender 4 pushed its first out; sender 6 found no room"
+        turned_out(&mut reassembler),
+        [4, 4],
+        "the third of sender 4 pushed its first out, and its second gave way to sender 6"
     );
-    for (source, counter) in [(4, 1), (4, 2), (5, 0)] {
+    for (source, counter) in [(4, 2), (5, 0), (6, 0)] {
         for frame in &train(source, counter, 20)[1..] {
             reassembler.handle_frame(at(3), frame);
         }
@@ -192,7 +183,7 @@ fn bytes_in_the_making_are_bounded() {
     for (a, b) in one.iter().zip(&two) {
         reassembler.handle_frame(at(0), a);
         reassembler.handle_frame(at(0), b);
-        assert!(reassembler.bytes <= 24);
+        assert!(reassembler.pending_bytes() <= 24);
     }
     let (packets, reasons) = split(received(&mut reassembler));
     assert_eq!(packets, [20]);
@@ -201,6 +192,114 @@ fn bytes_in_the_making_are_bounded() {
         [DiscardReason::Full],
         "the first to grow beyond the bound"
     );
+}
+
+/// Which senders lost packets for want of room, in order.
+fn turned_out(reassembler: &mut Reassembler) -> Vec<u8> {
+    let full = |item| match item {
+        Received::Discarded {
+            source,
+            reason: DiscardReason::Full,
+        } => Some(source.to_bits()),
+        _ => None,
+    };
+    received(reassembler).into_iter().filter_map(full).collect()
+}
+
+#[test]
+fn a_sender_that_fills_all_room_gives_way_to_one_that_has_none() {
+    let config = ReassemblyConfig::default().max_per_sender(8).max_pending(4);
+    let mut reassembler = Reassembler::new(Version::V2, config);
+    for counter in 0..4 {
+        reassembler.handle_frame(at(counter.into()), &train(4, counter, 20)[0]);
+    }
+    reassembler.handle_frame(at(4), &train(5, 0, 20)[0]);
+    reassembler.handle_frame(at(5), &train(5, 1, 20)[0]);
+    reassembler.handle_frame(at(6), &train(5, 2, 20)[0]);
+    assert_eq!(
+        turned_out(&mut reassembler),
+        [4, 4, 5],
+        "two each; a third would be more than the other has"
+    );
+    for (source, counter) in [(4, 2), (4, 3), (5, 0), (5, 1)] {
+        for frame in &train(source, counter, 20)[1..] {
+            reassembler.handle_frame(at(6), frame);
+        }
+    }
+    assert_eq!(split(received(&mut reassembler)).0, [20, 20, 20, 20]);
+}
+
+#[test]
+fn a_sender_that_fills_all_bytes_gives_way_to_one_that_has_less() {
+    let config = ReassemblyConfig::default().max_bytes(64).max_bytes_per_sender(64);
+    let mut reassembler = Reassembler::new(Version::V2, config);
+    for counter in 0..3 {
+        for frame in &train(4, counter, 100)[..3] {
+            reassembler.handle_frame(at(counter.into()), frame);
+        }
+    }
+    assert_eq!(reassembler.pending_bytes(), 60);
+    for frame in &train(5, 0, 20) {
+        reassembler.handle_frame(at(4), frame);
+    }
+    let (packets, reasons) = split(received(&mut reassembler));
+    assert_eq!((packets, reasons), (vec![20], vec![DiscardReason::Full]));
+    assert_eq!((reassembler.pending(), reassembler.pending_bytes()), (2, 40));
+}
+
+#[test]
+fn bytes_of_one_sender_are_bounded_and_it_loses_the_packet_that_grew_too_much() {
+    let config = ReassemblyConfig::default().max_bytes_per_sender(24);
+    let mut reassembler = Reassembler::new(Version::V2, config);
+    for (a, b) in train(4, 0, 20).iter().zip(&train(4, 1, 20)) {
+        reassembler.handle_frame(at(0), a);
+        reassembler.handle_frame(at(0), b);
+        assert!(reassembler.pending_bytes() <= 24);
+    }
+    for frame in &train(5, 0, 20) {
+        reassembler.handle_frame(at(0), frame);
+    }
+    let (packets, reasons) = split(received(&mut reassembler));
+    assert_eq!(packets, [20, 20]);
+    assert_eq!(reasons, [DiscardReason::Full]);
+}
+
+#[test]
+fn a_flood_of_one_sender_costs_the_others_nothing() {
+    let mut reassembler = Reassembler::new(Version::V2, ReassemblyConfig::default());
+    let honest: Vec<_> = (1..=20).map(|source| train(source, 0, 200)).collect();
+    let mut now = 0;
+    for at_frame in 0..honest[0].len() {
+        for train in &honest {
+            // Each honest frame comes among many that begin packets or go on with them.
+            for priority in 0..4_u32 {
+                for bits in [0x42, 0x44, 0x62, 0x64] {
+                    let id = priority << 27 | 9 << 13 | 40 << 7 | bits;
+                    let frame = CanFrame::data(ExtendedId::new(id).unwrap(), &[0xEE; 8]).unwrap();
+                    reassembler.handle_frame(Instant::from_micros(now), &frame);
+                    now += 130;
+                }
+            }
+            reassembler.handle_frame(Instant::from_micros(now), &train[at_frame]);
+            now += 130;
+        }
+    }
+    let packets = received(&mut reassembler)
+        .into_iter()
+        .filter_map(|item| match item {
+            Received::Packet(complete) => Some(complete.packet),
+            Received::Discarded { source, .. } => {
+                assert_eq!(source.to_bits(), 40);
+                None
+            }
+            Received::Ignored(reason) => panic!("{reason}"),
+        });
+    let mut sources: Vec<_> = packets
+        .filter(|packet| packet.payload.len() == 200)
+        .map(|packet| packet.header.source.to_bits())
+        .collect();
+    sources.sort_unstable();
+    assert_eq!(sources, (1..=20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -319,7 +418,7 @@ fn a_length_announced_costs_no_memory_before_its_bytes_come() {
     let config = ReassemblyConfig::default().max_bytes(16).max_payload(2042);
     let mut reassembler = Reassembler::new(Version::V1, config);
     reassembler.handle_frame(at(0), &cfp1_train(&[7; 2042])[0]);
-    assert_eq!((reassembler.pending(), reassembler.bytes), (1, 2));
+    assert_eq!((reassembler.pending(), reassembler.pending_bytes()), (1, 2));
     let mut small = Reassembler::new(Version::V1, ReassemblyConfig::default().max_payload(2041));
     small.handle_frame(at(0), &cfp1_train(&[7; 2042])[0]);
     assert_eq!(
@@ -340,7 +439,7 @@ proptest! {
         let packet = Packet::new(header, payload.into());
         let complete = Reassembled { packet, broadcast: false };
         prop_assert_eq!(received(&mut reassembler), vec![Received::Packet(complete)]);
-        prop_assert_eq!(reassembler.bytes, 0);
+        prop_assert_eq!(reassembler.pending_bytes(), 0);
     }
 
     #[test]
@@ -407,7 +506,7 @@ proptest! {
             now += gap;
             reassembler.handle_frame(at(now), &frame);
             let bytes: usize = reassembler.pending.iter().map(|pending| pending.payload.len()).sum();
-            prop_assert_eq!(bytes, reassembler.bytes);
+            prop_assert_eq!(bytes, reassembler.pending_bytes());
             prop_assert!(bytes <= 64 && reassembler.pending() <= 5);
             while let Some(item) = reassembler.poll_received() {
                 if let Received::Packet(complete) = item {
@@ -416,6 +515,6 @@ proptest! {
             }
         }
         reassembler.handle_timeout(at(now + 1_001));
-        prop_assert_eq!((reassembler.pending(), reassembler.bytes), (0, 0));
+        prop_assert_eq!((reassembler.pending(), reassembler.pending_bytes()), (0, 0));
     }
 }

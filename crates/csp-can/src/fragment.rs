@@ -1,5 +1,6 @@
 //! A packet as CAN frames.
 
+use can_link::id::extended;
 use can_link::{CanFrame, ExtendedId};
 use csp_core::{Address, EncodeError, Header, HeaderBytes, Version};
 use thiserror::Error;
@@ -66,25 +67,26 @@ impl Fragmenter {
         payload: &'a [u8],
     ) -> Result<Fragments<'a>, FragmentError> {
         let bytes = header.encode(self.version)?;
-        let (id, first) = match self.version {
-            Version::V1 => self.first_of_cfp1(header, &bytes, via, payload)?,
-            Version::V2 => self.first_of_cfp2(header, &bytes),
+        let (id, lead) = match self.version {
+            Version::V1 => self.begin_cfp1(header, &bytes, via, payload)?,
+            Version::V2 => self.begin_cfp2(header, &bytes),
         };
         self.packet = self.packet.wrapping_add(1);
         Ok(Fragments {
-            id,
-            first,
+            version: self.version,
+            id: id.as_raw(),
+            lead,
             payload: Some(payload),
         })
     }
 
-    fn first_of_cfp1(
+    fn begin_cfp1(
         &self,
         header: &Header,
         bytes: &HeaderBytes,
         via: Option<Address>,
         payload: &[u8],
-    ) -> Result<(Id, First), FragmentError> {
+    ) -> Result<(ExtendedId, Lead), FragmentError> {
         let too_long = FragmentError::TooLong {
             len: payload.len(),
             max: MAX_CFP1_PAYLOAD,
@@ -106,12 +108,12 @@ impl Fragmenter {
             remaining,
             packet: self.packet & 0x3FF,
         };
-        let mut first = First::new(bytes);
-        first.put(&length.to_be_bytes());
-        Ok((Id::Cfp1(id), first))
+        let mut lead = Lead::new(bytes);
+        lead.put(&length.to_be_bytes());
+        Ok((id.to_id(), lead))
     }
 
-    fn first_of_cfp2(&self, header: &Header, bytes: &HeaderBytes) -> (Id, First) {
+    fn begin_cfp2(&self, header: &Header, bytes: &HeaderBytes) -> (ExtendedId, Lead) {
         let [_, packet] = self.packet.to_be_bytes();
         let id = Cfp2Id {
             priority: header.priority,
@@ -123,7 +125,7 @@ impl Fragmenter {
             end: false,
         };
         // Priority and destination, the first two bytes, are in the identifier.
-        (Id::Cfp2(id), First::new(bytes.get(2..).unwrap_or_default()))
+        (id.to_id(), Lead::new(bytes.get(2..).unwrap_or_default()))
     }
 }
 
@@ -144,71 +146,65 @@ pub enum FragmentError {
     },
 }
 
-/// What comes before the payload in the first frame.
+/// The data of a first frame: what comes before the payload, and as much of that as there is room for.
 #[derive(Clone, Copy, Debug, Default)]
-struct First {
-    bytes: [u8; 6],
+struct Lead {
+    data: [u8; 8],
     len: usize,
 }
 
-impl First {
+impl Lead {
     fn new(bytes: &[u8]) -> Self {
-        let mut first = Self::default();
-        first.put(bytes);
-        first
+        let mut lead = Self::default();
+        lead.put(bytes);
+        lead
     }
 
+    /// Adds bytes, which must have room.
     fn put(&mut self, bytes: &[u8]) {
-        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(bytes) {
-            *to = *from;
+        let end = self.len + bytes.len();
+        if let Some(room) = self.data.get_mut(self.len..end) {
+            room.copy_from_slice(bytes);
+            self.len = end;
         }
-        self.len += bytes.len();
+    }
+
+    const fn room(&self) -> usize {
+        self.data.len() - self.len
     }
 
     fn get(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&self.bytes)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Id {
-    Cfp1(Cfp1Id),
-    Cfp2(Cfp2Id),
-}
-
-impl Id {
-    /// This frame's identifier, and the next frame's.
-    fn step(self, is_last: bool) -> (ExtendedId, Self) {
-        match self {
-            Self::Cfp1(id) => {
-                let next = Cfp1Id {
-                    more: true,
-                    remaining: id.remaining.wrapping_sub(1),
-                    ..id
-                };
-                (id.to_id(), Self::Cfp1(next))
-            }
-            Self::Cfp2(id) => {
-                let next = Cfp2Id {
-                    begin: false,
-                    fragment: (id.fragment + 1) & 7,
-                    ..id
-                };
-                (Cfp2Id { end: is_last, ..id }.to_id(), Self::Cfp2(next))
-            }
-        }
+        self.data.get(..self.len).unwrap_or(&self.data)
     }
 }
 
 /// The frames of one packet.
 #[derive(Clone, Debug)]
 pub struct Fragments<'a> {
+    version: Version,
     /// The next frame's identifier, not yet told whether it is the last.
-    id: Id,
+    id: u32,
     /// What the next frame begins with: nothing after the first.
-    first: First,
+    lead: Lead,
     /// What is left; `None` after the last frame.
     payload: Option<&'a [u8]>,
+}
+
+impl Fragments<'_> {
+    /// This frame's identifier; then it is the next frame's.
+    fn step(&mut self, is_last: bool) -> ExtendedId {
+        let id = self.id;
+        match self.version {
+            Version::V1 => {
+                self.id = Cfp1Id::next(id);
+                extended(id)
+            }
+            Version::V2 => {
+                self.id = Cfp2Id::next(id);
+                extended(id | u32::from(is_last))
+            }
+        }
+    }
 }
 
 impl Iterator for Fragments<'_> {
@@ -216,25 +212,23 @@ impl Iterator for Fragments<'_> {
 
     fn next(&mut self) -> Option<CanFrame> {
         let payload = self.payload.take()?;
-        let first = core::mem::take(&mut self.first);
-        let room = 8 - first.len;
-        let (now, later) = payload.split_at_checked(room).unwrap_or((payload, &[]));
-        let mut data = [0; 8];
-        for (to, from) in data.iter_mut().zip(first.get().iter().chain(now)) {
-            *to = *from;
-        }
+        let split = payload.split_at_checked(self.lead.room());
+        let (now, later) = split.unwrap_or((payload, &[]));
         if !later.is_empty() {
             self.payload = Some(later);
         }
-        let (id, next) = self.id.step(later.is_empty());
-        self.id = next;
-        CanFrame::data(id, data.get(..first.len + now.len())?)
+        let id = self.step(later.is_empty());
+        if self.lead.len == 0 {
+            return CanFrame::data(id, now);
+        }
+        let mut lead = core::mem::take(&mut self.lead);
+        lead.put(now);
+        CanFrame::data(id, lead.get())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = self.payload.map_or(0, |payload| {
-            let room = 8 - self.first.len;
-            1 + payload.len().saturating_sub(room).div_ceil(8)
+            1 + payload.len().saturating_sub(self.lead.room()).div_ceil(8)
         });
         (left, Some(left))
     }

@@ -66,9 +66,14 @@ pub struct Cfp1Id {
 
 impl Cfp1Id {
     /// The bits that all frames of a packet have in common (CFP1-2).
-    #[cfg(feature = "alloc")]
     pub(crate) const fn key(bits: u32) -> u32 {
         bits & !(0x1FF << 10)
+    }
+
+    /// The bits of the frame after that with `bits`.
+    pub(crate) const fn next(bits: u32) -> u32 {
+        let remaining = (bits >> 10).wrapping_sub(1) & 0xFF;
+        Self::key(bits) | 1 << 18 | remaining << 10
     }
 
     /// The fields of `id`; every identifier has them.
@@ -121,9 +126,14 @@ pub struct Cfp2Id {
 
 impl Cfp2Id {
     /// The bits that all frames of a packet have in common (CFP2-1).
-    #[cfg(feature = "alloc")]
     pub(crate) const fn key(bits: u32) -> u32 {
         bits >> 5
+    }
+
+    /// The bits of the frame after that with `bits`, which is not the last.
+    pub(crate) const fn next(bits: u32) -> u32 {
+        let fragment = (bits >> 2).wrapping_add(1) & 7;
+        Self::key(bits) << 5 | fragment << 2
     }
 
     /// The fields of `id`; every identifier has them.

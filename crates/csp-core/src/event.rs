@@ -297,4 +297,30 @@ mod tests {
         );
         assert_eq!(LinkState::Down.to_string(), "down");
     }
+
+    #[test]
+    fn each_reason_counts_where_the_peers_count_it() {
+        let counters = [
+            ("HDR-3", DropReason::ShortHeader, Counter::Frame),
+            ("SEC-4", DropReason::Checksum, Counter::RxError),
+            ("SEC-5", DropReason::Authentication, Counter::AuthErr),
+            ("SEC-6", DropReason::Decryption, Counter::AuthErr),
+            ("SEC-7", DropReason::ChecksumRequired, Counter::RxError),
+            ("SEC-7", DropReason::AuthenticationRequired, Counter::AuthErr),
+            ("SEC-7", DropReason::EncryptionRequired, Counter::AuthErr),
+            ("SEC-7", DropReason::RdpRequired, Counter::RxError),
+            ("SEC-8", DropReason::TooLong, Counter::TxError),
+            ("CFP1-3", DropReason::LinkTooLong, Counter::RxError),
+            ("CFP1-4", DropReason::LinkFrame, Counter::Frame),
+            ("CAN-5", DropReason::LinkSend, Counter::TxError),
+            ("CAN-7", DropReason::LinkFull, Counter::Drop),
+            ("7.2", DropReason::NoRoute, Counter::Drop),
+            ("7.2", DropReason::Blocked, Counter::Drop),
+            ("12, dedup", DropReason::Duplicate, Counter::Drop),
+            ("12, queues", DropReason::FilterQueueFull, Counter::TxError),
+        ];
+        for (clause, reason, counter) in counters {
+            assert_eq!(reason.counter(), counter, "{clause}: {reason}");
+        }
+    }
 }

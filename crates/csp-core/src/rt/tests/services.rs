@@ -261,3 +261,33 @@ async fn a_question_that_is_given_up_frees_its_port() {
         Err(ServiceError::Timeout { limit: SHORT })
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_host_tells_its_uptime_and_clock_and_changes_nothing() {
+    let services = everything();
+    let mut memory = Memory::new();
+    memory.add_fixed(0x1000, *b"abcd").unwrap();
+    let host = Host::default().memory(memory);
+    let (one, _two) = two_nodes(
+        Config::default(),
+        Config::default().services(services).platform(host),
+    )
+    .await;
+    sleep(Duration::from_millis(5500)).await;
+    let uptime = one.uptime(node_two(), short()).await.unwrap().value;
+    assert_eq!(uptime, Duration::from_secs(5));
+    let clock = one.clock(node_two(), short()).await.unwrap().value;
+    assert!(clock.seconds > 1_600_000_000, "{clock}");
+    let processes = one.processes(node_two(), short()).await.unwrap().value;
+    assert!(
+        processes.ends_with(&std::format!(" {}\n", std::process::id())),
+        "{processes}"
+    );
+    let peek = Peek::new(0x1001, 2).unwrap();
+    assert_eq!(
+        one.peek(node_two(), peek, short()).await.unwrap().value,
+        b"bc"[..]
+    );
+    let late = Err(ServiceError::Timeout { limit: SHORT });
+    assert_eq!(one.set_clock(node_two(), clock, short()).await, late);
+}

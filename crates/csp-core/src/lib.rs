@@ -78,6 +78,8 @@ pub use node::{Node, Transmit};
 pub use packet::Packet;
 pub use ports::{BindError, Binding, ParsePortError, Port};
 #[cfg(feature = "alloc")]
-pub use route::{MAX_ROUTES, Route, RouteError, RouteTable};
+pub use route::{
+    Loaded, MAX_ROUTES, Route, RouteDialect, RouteError, RouteStringError, RouteStringReason, RouteTable,
+};
 #[cfg(feature = "alloc")]
 pub use tap::{Captured, Direction, Overflow, TapConfig, TapId};

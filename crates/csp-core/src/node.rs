@@ -8,6 +8,7 @@ mod exit;
 mod filter;
 mod interfaces;
 mod plan;
+mod routes;
 mod rx;
 mod serve;
 mod sockets;

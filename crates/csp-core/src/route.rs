@@ -2,11 +2,16 @@
 //!
 //! Longest prefix first, the latest entry first among equals.
 
+pub(crate) mod string;
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 
 use thiserror::Error;
 
-use crate::{Address, InterfaceId, Subnet};
+pub use self::string::{Loaded, RouteDialect, RouteStringError, RouteStringReason};
+use crate::{Address, InterfaceId, Netmask, Subnet};
 
 /// Most routes that a table holds.
 pub const MAX_ROUTES: usize = 4096;
@@ -52,6 +57,14 @@ impl RouteTable {
             return Err(RouteError::Full);
         }
         Ok(())
+    }
+
+    /// Removes the route for a network over an interface; false if there is none.
+    pub fn remove(&mut self, subnet: Subnet, interface: InterfaceId) -> bool {
+        let before = self.routes.len();
+        self.routes
+            .retain(|route| route.subnet != subnet || route.interface != interface);
+        self.routes.len() < before
     }
 
     /// Removes the routes over one interface.
@@ -102,58 +115,38 @@ pub enum RouteError {
         /// The one named.
         interface: InterfaceId,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Netmask, Version};
-
-    fn route(address: u16, netmask: u8, interface: usize) -> Route {
-        let (address, netmask) = (Address::new(address).unwrap(), Netmask::new(netmask).unwrap());
-        Route {
-            subnet: Subnet::new(Version::V2, address, netmask).unwrap(),
-            interface: InterfaceId::from_index(interface).unwrap(),
-            via: None,
-        }
-    }
-
-    fn found(table: &RouteTable, destination: u16) -> Vec<usize> {
-        table
-            .lookup(Address::new(destination).unwrap())
-            .map(|route| route.interface.index())
-            .collect()
-    }
-
-    #[test]
-    fn the_longest_prefix_wins_and_all_entries_equal_to_it_are_taken_latest_first() {
-        let mut table = RouteTable::new();
-        for entry in [route(0, 0, 1), route(8, 11, 2), route(8, 11, 3)] {
-            table.insert(entry).unwrap();
-        }
-        assert_eq!(found(&table, 9), [3, 2]);
-        assert_eq!(found(&table, 16), [1]);
-    }
-
-    #[test]
-    fn the_same_network_on_the_same_interface_is_replaced() {
-        let mut table = RouteTable::new();
-        table.insert(route(8, 11, 2)).unwrap();
-        let via = Route {
-            via: Address::new(5),
-            ..route(8, 11, 2)
-        };
-        table.insert(via).unwrap();
-        assert_eq!(table.iter().collect::<Vec<_>>(), [&via]);
-    }
-
-    #[test]
-    fn a_full_table_refuses_a_new_entry_and_still_replaces_an_old_one() {
-        let mut table = RouteTable::new();
-        for address in 0..u16::try_from(MAX_ROUTES).unwrap() {
-            table.insert(route(address, 14, 1)).unwrap();
-        }
-        assert_eq!(table.insert(route(16000, 14, 1)), Err(RouteError::Full));
-        assert_eq!(table.insert(route(7, 14, 1)), Ok(()));
-    }
+    /// The interface is the loopback, which leads nowhere.
+    #[error("a route over the loopback leads nowhere")]
+    Loopback,
+    /// No address of the network has a form in the interface's header version.
+    #[error(
+        "network {address}/{netmask} counts in 14 bits, and the interface speaks version 1: count in 5 bits, \
+         or give the address a name on the interface"
+    )]
+    Network {
+        /// The address of the network.
+        address: Address,
+        /// Its netmask, counted in 14 bits.
+        netmask: Netmask,
+    },
+    /// The next hop has no form in the interface's header version.
+    #[error("next hop {via} does not fit the interface's header version, whose largest is {max}")]
+    ViaTooLarge {
+        /// The next hop.
+        via: Address,
+        /// The largest address of the version.
+        max: Address,
+    },
+    /// The next hop is everybody on the interface's network.
+    #[error("next hop {via} is a broadcast on the interface: name one node, or none")]
+    ViaBroadcast {
+        /// The next hop.
+        via: Address,
+    },
+    /// The next hop is this node.
+    #[error("next hop {via} is an address of this node: name the node that is next, or none")]
+    ViaOwn {
+        /// The next hop.
+        via: Address,
+    },
 }

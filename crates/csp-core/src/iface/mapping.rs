@@ -32,6 +32,11 @@ impl Mapping {
         self.inside.iter().map(|(outside, inside)| (*outside, *inside))
     }
 
+    /// Whether `outside` has a name in the network.
+    pub(crate) fn names(&self, outside: Address) -> bool {
+        self.inside.contains_key(&outside)
+    }
+
     /// Whether `inside` is a name in the network.
     pub(crate) fn is_name(&self, inside: Address) -> bool {
         self.outside.contains_key(&inside)

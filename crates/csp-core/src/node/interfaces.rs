@@ -1,10 +1,10 @@
-//! Interfaces added, changed and removed, and the routes over them.
+//! Interfaces added, changed and removed.
 
 use super::Node;
 use crate::iface::Interface;
 use crate::{
     Address, DropReason, InterfaceConfig, InterfaceError, InterfaceId, InterfaceName, InterfaceStats,
-    Netmask, Route, RouteError, RouteTable, Subnet, Switch,
+    Netmask, Subnet, Switch,
 };
 
 impl Node {
@@ -112,23 +112,5 @@ impl Node {
     #[must_use]
     pub fn interface_stats(&self, interface: InterfaceId) -> Option<&InterfaceStats> {
         Some(&self.interfaces.get(interface)?.stats)
-    }
-
-    /// Adds a route.
-    ///
-    /// # Errors
-    /// The interface does not exist, or the table is full.
-    pub fn add_route(&mut self, route: Route) -> Result<(), RouteError> {
-        let interface = route.interface;
-        if self.interfaces.get(interface).is_none() {
-            return Err(RouteError::UnknownInterface { interface });
-        }
-        self.routes.insert(route)
-    }
-
-    /// The routes.
-    #[must_use]
-    pub const fn routes(&self) -> &RouteTable {
-        &self.routes
     }
 }

@@ -129,7 +129,8 @@ impl Ways<'_> {
     fn add(&mut self, way: &Interface, via: Option<Address>, broadcast: bool) {
         self.matched = true;
         let blocked = |source: &Interface| source.id == way.id || source.subnet.contains(way.address());
-        if !self.source.is_some_and(blocked) {
+        // A route over the loopback, which only a node without checks has, leads nowhere.
+        if way.id != InterfaceId::LOOPBACK && !self.source.is_some_and(blocked) {
             self.outputs.push(Output {
                 broadcast,
                 ..Output::new(way.id, via)

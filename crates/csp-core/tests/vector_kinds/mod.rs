@@ -1,7 +1,9 @@
 //! One function per kind of vector.
 
 pub(crate) mod node;
+pub(crate) mod peers;
 pub(crate) mod routing;
+pub(crate) mod rtable;
 pub(crate) mod services;
 pub(crate) mod sfp;
 pub(crate) mod watch;

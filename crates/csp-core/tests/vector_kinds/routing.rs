@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use csp_core::{
-    Address, ConnectConfig, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Packet,
-    Route, SendError, SocketConfig, Subnet, Switch, Version,
+    Address, Config, ConnectConfig, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node,
+    Packet, SendError, SocketConfig, Switch, Version,
 };
 use testkit::vectors::Value;
 
@@ -12,36 +12,40 @@ use super::{NOW, Outcome, address, bare, byte, header, port, text, version};
 /// One way out: interface, next hop, source, destination.
 type Leaving = (String, Option<u64>, u16, u16);
 
-pub(crate) fn routing(entry: &Value) -> Outcome {
-    let (input, out) = (&entry["in"], &entry["out"]);
-    let version = version(input);
-    let (mut node, names) = set_up(input, version);
+/// Sends or receives the packet of an entry: what reached the port on this node, and what left.
+fn carry(node: &mut Node, names: &[(String, InterfaceId)], input: &Value) -> (Option<Header>, Vec<Leaving>) {
     let (destination, to) = (address(&input["dst"]), port(&input["dport"]));
     let socket = node.bind(to.into(), SocketConfig::default()).unwrap();
-    let is_own = input["interfaces"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|one| one["addr"] == input["dst"]);
-    let from_self = input["received_on"].is_null();
-    if from_self {
+    if input["received_on"].is_null() {
         let config = ConnectConfig::default().local_port(port(&input["sport"]));
         let client = node.connect(destination, to, config).unwrap();
         match node.send(NOW, client, Bytes::new()) {
-            Ok(()) => {}
-            Err(SendError::NoRoute { .. }) => assert_eq!(out["out"], Value::Array(vec![]), "{entry}"),
-            Err(error) => panic!("{error}: {entry}"),
+            Ok(()) | Err(SendError::NoRoute { .. }) => {}
+            Err(error) => panic!("{error}: {input}"),
         }
     } else {
         let on = text(&input["received_on"]);
         let (_, interface) = names.iter().find(|(name, _)| name == on).unwrap();
         let header = Header::new((address(&input["src"]), port(&input["sport"])), (destination, to));
         node.handle_packet(NOW, *interface, Packet::new(header, Bytes::new()));
+        let counted = node.stats();
+        assert!(
+            counted.delivered + counted.forwarded + counted.dropped >= 1,
+            "{input}"
+        );
     }
     let local = node.recv_from(socket).map(|message| message.header);
-    let leaving = leaving(&mut node, &names);
+    (local, leaving(node, names))
+}
 
-    if from_self && is_own && destination != Address::LOOPBACK {
+pub(crate) fn routing(entry: &Value) -> Outcome {
+    let (input, out) = (&entry["in"], &entry["out"]);
+    let (mut node, names) = set_up(input, version(input));
+    let mut interfaces = input["interfaces"].as_array().unwrap().iter();
+    let is_own = interfaces.any(|one| one["addr"] == input["dst"]);
+    let from_self = input["received_on"].is_null();
+    let (local, leaving) = carry(&mut node, &names, input);
+    if from_self && is_own && address(&input["dst"]) != Address::LOOPBACK {
         assert!(local.is_some() && leaving.is_empty(), "{entry}");
         return Outcome::Differs("ROUTE-12: an own address is local, whatever the link");
     }
@@ -103,25 +107,39 @@ fn set_up(input: &Value, version: Version) -> (Node, Vec<(String, InterfaceId)>)
         };
         names.push((name.to_owned(), node.add_interface(config).unwrap()));
     }
-    for entry in text(&input["routes"])
-        .split(',')
-        .filter(|entry| !entry.is_empty())
-    {
-        let mut words = entry.split_whitespace();
-        let (network, interface, via) = (words.next().unwrap(), words.next().unwrap(), words.next());
-        let (network, netmask) = match network.split_once('/') {
-            Some((network, netmask)) => (network, Netmask::new(netmask.parse().unwrap()).unwrap()),
-            None => (network, Netmask::host(version)),
-        };
-        let subnet = Subnet::new(version, network.parse().unwrap(), netmask).unwrap();
-        let (_, interface) = names.iter().find(|(name, _)| name == interface).unwrap();
-        let via = via.map(|via| via.parse().unwrap());
-        node.add_route(Route {
-            subnet,
-            interface: *interface,
-            via,
-        })
-        .unwrap();
-    }
+    node.load_routes(text(&input["routes"])).unwrap();
     (node, names)
+}
+
+/// A router of 1.6 has one address and no networks; ours has one of each per interface.
+pub(crate) fn routing_v16(entry: &Value) -> Outcome {
+    let (input, out) = (&entry["in"], &entry["out"]);
+    let mut node = Node::new(Config::default(), 1);
+    let addresses = [address(&input["address"]), Address::new(30).unwrap()];
+    let mut names = vec![];
+    for (name, own) in input["interfaces"].as_array().unwrap().iter().zip(addresses) {
+        let label = InterfaceName::new(text(name)).unwrap();
+        let config = InterfaceConfig::new(label, own, Netmask::host(Version::V1)).version(Version::V1);
+        names.push((text(name).to_owned(), node.add_interface(config).unwrap()));
+    }
+    node.load_routes(text(&input["routes"])).unwrap();
+    let (local, leaving) = carry(&mut node, &names, input);
+    let destination = address(&input["dst"]);
+    let mut expected: Vec<Leaving> = out["out"].as_array().unwrap().iter().map(expected).collect();
+    expected.sort();
+    if destination == Address::LOOPBACK {
+        assert!(local.is_some() && leaving.is_empty(), "{entry}");
+        return Outcome::Differs("ROUTE-2, 6.7: address 0 is the node itself");
+    }
+    assert_eq!(local.is_some(), out["local"].as_bool().unwrap(), "{entry}");
+    if leaving == expected {
+        return Outcome::Agrees;
+    }
+    let [first, second] = addresses.map(Address::to_bits);
+    for way in &mut expected {
+        assert!(input["src"].is_null() && way.2 == first, "{entry}");
+        way.2 = second;
+    }
+    assert_eq!(leaving, expected, "{entry}");
+    Outcome::Differs("NET-1: own packets have the address of the interface they leave on")
 }

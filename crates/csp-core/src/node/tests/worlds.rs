@@ -1,7 +1,6 @@
 //! A node between a v1 and a v2 network.
 
 use super::*;
-use crate::{Route, Subnet};
 
 /// A router with a v2 network of addresses 300 to 319 and a v1 network of 8 to 15.
 struct Worlds {
@@ -151,15 +150,7 @@ fn a_request_and_its_reply_cross_under_mapped_names_with_their_trailers_intact()
     let mut worlds = Worlds::new(&[(300, 12), (1005, 13)]);
     let (wide, narrow) = (worlds.wide, worlds.narrow);
     // Node 13 of the v1 network is called 1005 outside; that name needs a way.
-    let subnet = Subnet::new(Version::V2, address(1005), Netmask::new(14).unwrap()).unwrap();
-    worlds
-        .router
-        .add_route(Route {
-            subnet,
-            interface: narrow,
-            via: None,
-        })
-        .unwrap();
+    worlds.router.load_routes("1005 NARROW").unwrap();
     let mut far = Node::new(Config::default().hmac_key(key()), 2);
     let far_link = far.add_interface(interface("A", 300, 8).default_route()).unwrap();
     let mut near = Node::new(Config::default().hmac_key(key()), 3);

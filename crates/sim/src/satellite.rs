@@ -1,4 +1,12 @@
-//! A satellite: five nodes that speak CSP over one CAN bus and answer pings.
+//! A satellite: five nodes that speak CSP over one CAN bus.
+//!
+//! Each answers the services of ports 0 to 6, all but the shutdown, as the unit that it plays: an identity
+//! and tasks of its own, memory to peek and poke, a clock to read and set, an uptime that goes on with
+//! tokio's clock and begins anew with a reboot. On [`TELEMETRY_PORT`] it tells what it measures. The seed
+//! decides everything that could be otherwise.
+
+mod telemetry;
+mod unit;
 
 use std::vec::Vec;
 
@@ -6,8 +14,15 @@ use can_link::CanLink;
 use can_link::faulty::{FaultConfig, Faulty, Probability};
 use csp_can::{CanConfig, CanInterface, CanInterfaceError};
 use csp_core::rt::{CallError, Node};
-use csp_core::{Address, Config, InterfaceConfig, InterfaceError, InterfaceName, Netmask};
+use csp_core::{
+    Address, BindError, Config, InterfaceConfig, InterfaceError, InterfaceName, Netmask, SocketConfig,
+};
 use thiserror::Error;
+use tokio::task::JoinSet;
+
+pub use self::telemetry::TELEMETRY_PORT;
+use self::unit::Unit;
+pub use self::unit::{FLASH_START, MEMORY_LEN, RAM_START, STORE_START};
 
 /// A node of the satellite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +98,27 @@ pub enum SatelliteError {
         /// Why not.
         source: CallError<InterfaceError>,
     },
+    /// The node does not give the telemetry its port.
+    #[error("node {name}: {source}")]
+    Listen {
+        /// The node.
+        name: &'static str,
+        /// Why not.
+        source: CallError<BindError>,
+    },
 }
 
 /// The running satellite; its nodes stop when it is dropped.
 #[derive(Debug)]
 pub struct Satellite {
     nodes: Vec<(Station, Node)>,
+    /// What the nodes do besides their services; it ends with the satellite.
+    _applications: JoinSet<()>,
 }
 
 impl Satellite {
     /// Starts every station on a link of its own, which `join` makes. The seed decides what the lossy hop
-    /// loses.
+    /// loses, and what the stations are like.
     ///
     /// # Errors
     /// When the links do not serve CSP.
@@ -108,15 +133,31 @@ impl Satellite {
         mut join: impl FnMut() -> L,
     ) -> Result<Self, SatelliteError> {
         let mut nodes = Vec::with_capacity(STATIONS.len());
+        let mut applications = JoinSet::new();
         for station in STATIONS {
             let faults = FaultConfig::seeded(seed ^ u64::from(station.address)).loss(match station.hop {
                 Hop::Sound => Probability::NEVER,
                 Hop::Lossy => Probability::new(LOSSY).unwrap_or_default(),
             });
-            let node = start(station, Faulty::new(join(), faults)).await?;
+            let unit = Unit::new(station, seed);
+            let config = Config::default()
+                .services(unit::services())
+                .identity(unit.identity())
+                .platform(unit);
+            let node = start(station, config, Faulty::new(join(), faults))?;
+            let listener = node
+                .listen(telemetry::port(), SocketConfig::default())
+                .map_err(|source| SatelliteError::Listen {
+                    name: station.name,
+                    source,
+                })?;
+            applications.spawn(telemetry::serve(station, seed, listener));
             nodes.push((station, node));
         }
-        Ok(Self { nodes })
+        Ok(Self {
+            nodes,
+            _applications: applications,
+        })
     }
 
     /// The stations and the handles of their nodes, to listen on ports of your own.
@@ -126,7 +167,7 @@ impl Satellite {
     }
 }
 
-async fn start<L: CanLink + 'static>(station: Station, link: L) -> Result<Node, SatelliteError> {
+fn start<L: CanLink + 'static>(station: Station, config: Config, link: L) -> Result<Node, SatelliteError> {
     let Station { name, address, .. } = station;
     let interface = InterfaceConfig::new(
         InterfaceName::new("CAN").expect("three letters are a name"),
@@ -135,74 +176,11 @@ async fn start<L: CanLink + 'static>(station: Station, link: L) -> Result<Node, 
     );
     let link = CanInterface::new(link, &interface, CanConfig::default())
         .map_err(|source| SatelliteError::Link { name, source })?;
-    let node = Node::spawn(Config::default());
+    let node = Node::spawn(config);
     node.attach(interface, link)
         .map_err(|source| SatelliteError::Interface { name, source })?;
     Ok(node)
 }
 
 #[cfg(test)]
-mod tests {
-    use core::time::Duration;
-
-    use can_link::VirtualBus;
-    use csp_core::rt::PingConfig;
-
-    use super::*;
-
-    async fn ground(bus: &VirtualBus) -> Node {
-        let station = Station {
-            name: "ground",
-            address: 10,
-            hop: Hop::Sound,
-        };
-        start(station, bus.join()).await.unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_station_answers_a_small_ping() {
-        let bus = VirtualBus::new();
-        let _satellite = Satellite::launch(1, || bus.join()).await.unwrap();
-        let ground = ground(&bus).await;
-        for station in STATIONS {
-            let address = Address::new(station.address).unwrap();
-            let pong = ground.ping(address, PingConfig::default().size(4)).await;
-            assert_eq!(pong.unwrap().from, address, "{}", station.name);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_answers_for_a_station_that_is_not_there() {
-        let bus = VirtualBus::new();
-        let _satellite = Satellite::launch(1, || bus.join()).await.unwrap();
-        let ping = PingConfig::default().timeout(Duration::from_millis(100));
-        assert!(
-            ground(&bus)
-                .await
-                .ping(Address::new(7).unwrap(), ping)
-                .await
-                .is_err()
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_lossy_hop_loses_some_and_the_seed_decides_which() {
-        async fn lost(seed: u64) -> Vec<u32> {
-            let bus = VirtualBus::new();
-            let _satellite = Satellite::launch(seed, || bus.join()).await.unwrap();
-            let ground = ground(&bus).await;
-            let mut lost = Vec::new();
-            for number in 0..100 {
-                let ping = PingConfig::default().timeout(Duration::from_millis(50));
-                if ground.ping(Address::new(9).unwrap(), ping).await.is_err() {
-                    lost.push(number);
-                }
-            }
-            lost
-        }
-        let first = lost(7).await;
-        assert!((1..60).contains(&first.len()), "{first:?}");
-        assert_eq!(first, lost(7).await);
-        assert_ne!(first, lost(8).await);
-    }
-}
+mod tests;

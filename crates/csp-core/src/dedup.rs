@@ -100,15 +100,17 @@ impl Default for DedupConfig {
 #[derive(Debug)]
 pub(crate) struct Dedup {
     config: DedupConfig,
-    /// In order of time.
-    seen: VecDeque<(u32, Instant)>,
+    /// Those seen, in order of time: apart from their times, for all of them are compared.
+    keys: VecDeque<u32>,
+    times: VecDeque<Instant>,
 }
 
 impl Dedup {
     pub(crate) const fn new(config: DedupConfig) -> Self {
         Self {
             config,
-            seen: VecDeque::new(),
+            keys: VecDeque::new(),
+            times: VecDeque::new(),
         }
     }
 
@@ -133,19 +135,26 @@ impl Dedup {
         };
         let key = crc::checksum_with_header(&header, &packet.payload);
         let window = self.config.window;
-        while let Some((_, front)) = self.seen.front()
-            && now - *front > window
-        {
-            self.seen.pop_front();
+        while self.times.front().is_some_and(|seen| now - *seen > window) {
+            self.forget_oldest();
         }
-        if self.seen.iter().any(|(seen, _)| *seen == key) {
+        if self.keys.contains(&key) {
             return true;
         }
-        if self.seen.len() >= self.config.depth && self.seen.pop_front().is_none() {
+        if self.config.depth == 0 {
             return false;
         }
-        self.seen.push_back((key, now));
+        if self.keys.len() >= self.config.depth {
+            self.forget_oldest();
+        }
+        self.keys.push_back(key);
+        self.times.push_back(now);
         false
+    }
+
+    fn forget_oldest(&mut self) {
+        self.keys.pop_front();
+        self.times.pop_front();
     }
 }
 
@@ -240,7 +249,7 @@ mod tests {
                 if !known {
                     accepted.push((now, source));
                 }
-                prop_assert!(dedup.seen.len() <= depth);
+                prop_assert!(dedup.keys.len() <= depth);
             }
         }
     }

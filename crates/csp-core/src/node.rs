@@ -70,7 +70,8 @@ pub struct Transmit {
 ///
 /// No input makes it fail: what is wrong with a packet becomes a [`DropReason`], counted and told as an
 /// event. Time (`now`) must not go back. Memory is bounded by [`Config`]: transmit queues per interface,
-/// connections, their receive queues, events; each tap and each filter outside has a bounded queue of its own.
+/// connections, their receive queues, events; each tap and each filter outside has a bounded queue of its
+/// own.
 #[derive(Debug)]
 pub struct Node {
     config: Config,

@@ -86,19 +86,14 @@ impl RouteTable {
     ///
     /// Those with the longest matching prefix, the latest first.
     pub fn lookup(&self, destination: Address) -> impl Iterator<Item = &Route> {
-        let matching = self
-            .routes
-            .iter()
-            .rev()
-            .filter(move |route| route.subnet.contains(destination));
         // Fewer host bits are a longer prefix, whatever header version the netmask counts in.
-        let best = matching
+        let prefix = |route: &Route| (route.subnet.host_mask(), route.subnet.address());
+        let latest_first = || self.routes.iter().rev();
+        let best = latest_first()
+            .filter(|route| route.subnet.contains(destination))
             .min_by_key(|route| route.subnet.host_mask())
-            .map(|route| route.subnet);
-        self.routes
-            .iter()
-            .rev()
-            .filter(move |route| Some(route.subnet) == best)
+            .map(prefix);
+        latest_first().filter(move |route| Some(prefix(route)) == best)
     }
 }
 

@@ -35,6 +35,7 @@ mod node;
 #[cfg(feature = "alloc")]
 mod packet;
 mod ports;
+pub mod rdp;
 #[cfg(feature = "alloc")]
 mod route;
 #[cfg(feature = "tokio")]

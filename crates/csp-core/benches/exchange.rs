@@ -153,7 +153,7 @@ fn machines(bencher: Bencher<'_, '_>) {
         .unwrap();
     let client = nodes[0]
         .0
-        .connect(address(2), echo_port(), ConnectConfig::default())
+        .connect(now, address(2), echo_port(), ConnectConfig::default())
         .unwrap();
     let mut server = None;
     let request = Bytes::from(vec![0x55; SIZE]);

@@ -6,6 +6,7 @@ use core::time::Duration;
 use crate::hmac;
 use crate::iface::Interface;
 use crate::keys::Keys;
+use crate::rdp;
 use crate::seal::Protection;
 use crate::service::{Bare, Boxed, Identity, Platform, Services};
 #[cfg(feature = "legacy-xtea")]
@@ -244,6 +245,7 @@ pub struct SocketConfig {
     pub(crate) receive_queue: usize,
     pub(crate) backlog: usize,
     pub(crate) accept_timeout: Duration,
+    pub(crate) rdp_limits: rdp::Limits,
 }
 
 impl SocketConfig {
@@ -291,6 +293,15 @@ impl SocketConfig {
         self
     }
 
+    /// What RDP clients may ask for; other options are changed to the nearest allowed.
+    ///
+    /// Default: those of [`rdp::Limits`].
+    #[must_use]
+    pub const fn rdp_limits(mut self, limits: rdp::Limits) -> Self {
+        self.rdp_limits = limits;
+        self
+    }
+
     /// How long a connection waits to be accepted.
     ///
     /// Then it is dropped with its packets. Default 10 s: what the peers wait for an RDP connection; they
@@ -310,6 +321,7 @@ impl Default for SocketConfig {
             receive_queue: 16,
             backlog: 16,
             accept_timeout: Duration::from_secs(10),
+            rdp_limits: rdp::Limits::default(),
         }
     }
 }
@@ -327,6 +339,7 @@ pub struct ConnectConfig {
     pub(crate) priority: Priority,
     pub(crate) local_port: Option<Port>,
     pub(crate) receive_queue: usize,
+    pub(crate) rdp_options: rdp::Options,
 }
 
 impl ConnectConfig {
@@ -355,6 +368,15 @@ impl ConnectConfig {
     #[must_use]
     pub const fn rdp(self, used: Switch) -> Self {
         self.option(Flags::RDP, used)
+    }
+
+    /// RDP on, with these options, to which both ends keep (RDP-3).
+    ///
+    /// Default with [`rdp`](Self::rdp): those of libcsp.
+    #[must_use]
+    pub const fn rdp_options(mut self, options: rdp::Options) -> Self {
+        self.rdp_options = options;
+        self.option(Flags::RDP, Switch::On)
     }
 
     /// XTEA on (`CSP_O_XTEA` 0x0010) or off (`CSP_O_NOXTEA` 0x0020), whatever the node's flags say.
@@ -434,6 +456,7 @@ impl Default for ConnectConfig {
             priority: Priority::Norm,
             local_port: None,
             receive_queue: 16,
+            rdp_options: rdp::Options::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Connections, listeners and sockets as the node holds them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use tinwire_time::Instant;
 
 use crate::keys::Keys;
 use crate::ports::Binding;
+use crate::rdp::{self, Transmit, Urgency};
 use crate::slab::Key;
 use crate::{Address, EncodeError, Flags, Header, InterfaceId, Need, Needs, Port, Priority, SocketConfig};
 
@@ -103,13 +105,64 @@ impl Inbox {
     }
 }
 
-/// Who opened a connection.
+/// How a connection carries messages.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// Each in a packet of its own that may get lost.
+    Plain {
+        inbox: Inbox,
+        /// How many were sent.
+        sent: u64,
+    },
+    /// Numbered, acknowledged, and in order.
+    Rdp(Box<rdp::Machine<About>>),
+}
+
+/// What a [`Message`] tells beside its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) header: Header,
+    pub(crate) interface: InterfaceId,
+    pub(crate) broadcast: bool,
+    pub(crate) received_at: Instant,
+}
+
+impl Message {
+    /// The parts that RDP keeps until the message's turn has come.
+    pub(crate) fn split(self) -> (Bytes, About) {
+        let about = About {
+            header: self.header,
+            interface: self.interface,
+            broadcast: self.broadcast,
+            received_at: self.received_at,
+        };
+        (self.payload, about)
+    }
+
+    pub(crate) const fn join(payload: Bytes, about: About) -> Self {
+        Self {
+            header: about.header,
+            payload,
+            interface: about.interface,
+            broadcast: about.broadcast,
+            received_at: about.received_at,
+        }
+    }
+}
+
+/// Who opened a connection, and who has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// We did; the local port is ours alone.
     Client,
     /// The other side did, and the application has it.
     Server,
+    /// The other side is about to; nobody has it yet.
+    Opening { listener: ListenerId },
+    /// It is closed, and stays until the other side knows or would have noticed. Nobody has it any more.
+    Lingering { client: bool },
+    /// It never opened. No port leads to it; it waits for its owner to close it.
+    Failed,
     /// The other side did; it waits in a listener's backlog until the deadline.
     Pending { listener: ListenerId, until: Instant },
 }
@@ -123,7 +176,9 @@ pub(crate) struct Connection {
     pub(crate) priority: Priority,
     pub(crate) needs: Needs,
     pub(crate) keys: Keys,
-    pub(crate) inbox: Inbox,
+    pub(crate) transport: Transport,
+    /// When the transport wants to be told the time.
+    pub(crate) deadline: Option<Instant>,
     /// A send was refused for lack of room, so the application waits to be told.
     pub(crate) blocked: bool,
 }
@@ -135,6 +190,16 @@ impl Connection {
         let mut header = Header::new((peers.local, peers.local_port), (peers.remote, peers.remote_port));
         header.priority = self.priority;
         header.flags = self.flags;
+        header
+    }
+
+    /// The header of a segment (9.2).
+    pub(crate) fn segment_header(&self, transmit: &Transmit) -> Header {
+        let mut header = self.header();
+        header.flags |= transmit.flags;
+        if transmit.urgency == Urgency::Control {
+            header.priority = header.priority.min(Priority::High);
+        }
         header
     }
 
@@ -203,7 +268,10 @@ pub enum ConnectError {
         /// The configured maximum.
         max: usize,
     },
-    /// The flags ask for something that the node does not speak.
+    /// The request to open the connection cannot be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The flags ask for something that a connection to this address cannot have: RDP to a broadcast.
     #[error("{flags:?} cannot be used on a connection")]
     Unsupported {
         /// The flags in question.
@@ -226,16 +294,19 @@ pub enum SendError {
         /// Longest payload with the trailers asked for.
         max: usize,
     },
+    /// The payload is empty, which has no form in RDP: it would be an acknowledgement.
+    #[error("an empty message cannot be sent by RDP")]
+    Empty,
     /// No subnet, route or default interface leads there.
     #[error("no route to address {destination}")]
     NoRoute {
         /// The destination.
         destination: Address,
     },
-    /// The interface's transmit queue is full.
+    /// The interface's transmit queue is full, or as much is unacknowledged as RDP's window allows.
     ///
     /// Try again after [`Event::Writable`](crate::Event::Writable).
-    #[error("the transmit queue is full")]
+    #[error("there is no room to send")]
     Full,
     /// The interface's link is down.
     #[error("the link of the interface is down")]
@@ -264,6 +335,16 @@ pub enum SendError {
     },
 }
 
+impl From<rdp::SendError> for SendError {
+    fn from(error: rdp::SendError) -> Self {
+        match error {
+            rdp::SendError::Closed => Self::Closed,
+            rdp::SendError::Full => Self::Full,
+            rdp::SendError::Empty => Self::Empty,
+        }
+    }
+}
+
 #[cfg(feature = "std")]
 impl From<SendError> for std::io::Error {
     fn from(error: SendError) -> Self {
@@ -271,6 +352,7 @@ impl From<SendError> for std::io::Error {
         let kind = match error {
             SendError::Closed => ErrorKind::NotConnected,
             SendError::TooLong { .. }
+            | SendError::Empty
             | SendError::Header(_)
             | SendError::Broadcast { .. }
             | SendError::Unsupported { .. } => ErrorKind::InvalidInput,

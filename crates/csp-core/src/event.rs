@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::rdp::{self, CloseReason};
 use crate::seal::OpenError;
 use crate::service::Service;
 use crate::{ConnectionId, Header, InterfaceId, LinkState, ListenerId, SocketId, TapId};
@@ -24,6 +25,23 @@ pub enum Event {
     ///
     /// Its last send was refused as [`SendError::Full`](crate::SendError::Full).
     Writable(ConnectionId),
+    /// An RDP connection that this node asked for is open.
+    Connected(ConnectionId),
+    /// The other node has acknowledged more of what was sent by RDP.
+    ///
+    /// [`Node::acknowledged`](crate::Node::acknowledged) tells how much.
+    Acknowledged(ConnectionId),
+    /// A connection is over, and [`Node::close`](crate::Node::close) was not what ended it.
+    ///
+    /// What came before can still be received. The owner closes it when done with it.
+    Closed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+        /// Messages that were sent and not acknowledged. They may have arrived all the same.
+        unacknowledged: u64,
+    },
     /// A socket has packets.
     ///
     /// Call [`Node::recv_from`](crate::Node::recv_from) until it gives `None`.
@@ -94,8 +112,16 @@ pub enum DropReason {
     RdpRequired,
     /// The packet has a flag that the receiver prohibits.
     Prohibited,
-    /// The packet is an RDP segment, which this node does not speak.
+    /// The packet is an RDP segment, and its receiver does not speak RDP.
     RdpUnsupported,
+    /// The packet ends in no RDP trailer, or is a SYN without options (RDP-2).
+    RdpMalformed,
+    /// The number of the RDP segment is not one of those that may come now (9.4).
+    RdpOutOfWindow,
+    /// The RDP segment acknowledges what was not sent, or not lately (9.4).
+    RdpAcknowledgement,
+    /// The RDP segment has no meaning for its connection, or is for none (9.7).
+    RdpUnexpected,
     /// Nothing is bound to the port.
     NoListener,
     /// A service's request came from a service port: answering could go on for ever.
@@ -170,7 +196,11 @@ impl fmt::Display for DropReason {
             Self::EncryptionRequired => "not encrypted, and that is required",
             Self::RdpRequired => "not by RDP, and that is required",
             Self::Prohibited => "a flag that is prohibited",
-            Self::RdpUnsupported => "RDP, which is not supported",
+            Self::RdpUnsupported => "RDP, which its receiver does not speak",
+            Self::RdpMalformed => "no RDP segment",
+            Self::RdpOutOfWindow => "an RDP segment out of the window",
+            Self::RdpAcknowledgement => "an RDP segment that acknowledges what was not sent",
+            Self::RdpUnexpected => "an RDP segment that nothing waits for",
             Self::NoListener => "nothing is bound to its port",
             Self::ServiceLoop => "a request from a service port",
             Self::WrongPeer => "not from the connection's peer",
@@ -217,7 +247,8 @@ impl DropReason {
             | Self::RdpRequired
             | Self::Prohibited
             | Self::BadRequest
-            | Self::RdpUnsupported => Counter::RxError,
+            | Self::RdpUnsupported
+            | Self::RdpMalformed => Counter::RxError,
             Self::Authentication
             | Self::Decryption
             | Self::EncryptedUnsupported
@@ -241,6 +272,9 @@ impl DropReason {
             | Self::BacklogFull
             | Self::TooManyConnections
             | Self::NotAccepted
+            | Self::RdpOutOfWindow
+            | Self::RdpAcknowledgement
+            | Self::RdpUnexpected
             | Self::NoRoute
             | Self::Blocked
             | Self::Duplicate
@@ -279,6 +313,8 @@ pub struct Stats {
     pub served: u64,
     /// Packets dropped, for whatever reason; each counts with its interface too.
     pub dropped: u64,
+    /// Of all RDP connections, past ones included.
+    pub rdp: rdp::Stats,
     /// Events of drops and links that newer ones pushed out unpolled.
     pub events_lost: u64,
 }

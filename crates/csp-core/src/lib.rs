@@ -74,7 +74,7 @@ pub use iface::{
 #[cfg(feature = "alloc")]
 pub use needs::{Need, Needs};
 #[cfg(feature = "alloc")]
-pub use node::{Node, Transmit};
+pub use node::{Node, RdpStatus, Transmit};
 #[cfg(feature = "alloc")]
 pub use packet::Packet;
 pub use ports::{BindError, Binding, ParsePortError, Port};

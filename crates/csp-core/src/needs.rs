@@ -69,7 +69,7 @@ impl Needs {
         Self {
             crc32: need(flags.contains(Flags::CRC32)),
             hmac: need(flags.contains(Flags::HMAC)),
-            rdp: Need::Optional,
+            rdp: need(flags.contains(Flags::RDP)),
             xtea: need(flags.contains(Flags::XTEA)),
         }
     }

@@ -8,6 +8,8 @@ mod exit;
 mod filter;
 mod interfaces;
 mod plan;
+mod random;
+mod rdp;
 mod routes;
 mod rx;
 mod serve;
@@ -18,7 +20,8 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use tinwire_time::Instant;
@@ -26,12 +29,15 @@ use tinwire_time::Instant;
 use self::events::Events;
 pub(crate) use self::exit::Way;
 use self::plan::Output;
+use self::random::Random;
+pub use self::rdp::RdpStatus;
 use crate::bridge::Bridge;
 use crate::conn::{Connection, Listener, Role, Socket};
 use crate::dedup::Dedup;
 use crate::filter::Filters;
 use crate::iface::Interfaces;
 use crate::ports::{Owner, PortTable};
+use crate::rdp::Filler;
 use crate::slab::Slab;
 use crate::tap::Tap;
 use crate::{
@@ -96,7 +102,11 @@ pub struct Node {
     filters: Filters,
     events: Events,
     next_transmit: usize,
-    random: u64,
+    /// When RDP connections want to be told the time.
+    timers: BTreeSet<(Instant, ConnectionId)>,
+    /// Counts on with every RDP control segment of the node (RDP-1).
+    filler: Filler,
+    random: Random,
     stats: Stats,
     drops: BTreeMap<DropReason, u64>,
 }
@@ -104,10 +114,20 @@ pub struct Node {
 impl Node {
     /// A node with the loopback interface alone.
     ///
-    /// `seed` picks the first ephemeral port. Give it a different value at each start: replies to a port that
-    /// was in use before a restart would reach the wrong connection.
+    /// `seed` picks ephemeral ports and the first numbers of RDP connections. Give it a different value at
+    /// each start: what belongs to connections from before a restart would reach the wrong ones.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        Self::build(config, Random::Seeded(seed))
+    }
+
+    /// As [`new`](Self::new), with a source of random numbers, as a generator in hardware.
+    #[must_use]
+    pub fn with_random(config: Config, random: impl FnMut() -> u64 + Send + 'static) -> Self {
+        Self::build(config, Random::Given(Box::new(random)))
+    }
+
+    fn build(config: Config, random: Random) -> Self {
         let mut ports = PortTable::new(config.port_max_bind);
         for service in config.services.iter() {
             ports.set(service.port().into(), Owner::Service);
@@ -130,7 +150,9 @@ impl Node {
             filters: Filters::default(),
             events: Events::new(config.event_queue),
             next_transmit: 0,
-            random: seed,
+            timers: BTreeSet::new(),
+            filler: Filler::ZERO,
+            random,
             stats: Stats::default(),
             drops: BTreeMap::new(),
             config,
@@ -142,6 +164,7 @@ impl Node {
     pub fn stats(&self) -> Stats {
         Stats {
             events_lost: self.events.lost(),
+            rdp: self.rdp_stats(),
             ..self.stats
         }
     }
@@ -154,6 +177,7 @@ impl Node {
     /// Sets all counters, those of the interfaces included, back to zero.
     pub fn reset_stats(&mut self) {
         self.stats = Stats::default();
+        self.reset_rdp_stats();
         self.drops.clear();
         self.events.reset_lost();
         for interface in self.interfaces.iter_mut() {
@@ -181,6 +205,7 @@ impl Node {
             .iter()
             .filter_map(|(_, listener)| self.expiry(*listener.backlog.front()?))
             .chain(self.filters.deadline())
+            .chain(self.timers.first().map(|(deadline, _)| *deadline))
             .min()
     }
 
@@ -197,14 +222,16 @@ impl Node {
             while let Some(message) = self.recv(id) {
                 self.drop_packet(message.interface, Some(message.header), DropReason::NotAccepted);
             }
-            self.close(id);
+            self.close(now, id);
         }
+        self.handle_rdp_timeouts(now);
+        self.settle(now);
     }
 
     fn expiry(&self, connection: ConnectionId) -> Option<Instant> {
         match self.connections.get(connection.0)?.role {
             Role::Pending { until, .. } => Some(until),
-            Role::Client | Role::Server => None,
+            _ => None,
         }
     }
 
@@ -229,16 +256,12 @@ impl Node {
     }
 
     /// Random bits to encrypt a packet under.
-    const fn nonce(&mut self) -> u32 {
+    fn nonce(&mut self) -> u32 {
         let [a, b, c, d, ..] = self.random().to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// The next number of a splitmix64 sequence.
-    const fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+    fn random(&mut self) -> u64 {
+        self.random.next()
     }
 }

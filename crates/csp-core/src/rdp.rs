@@ -20,7 +20,8 @@ mod sequence;
 #[cfg(feature = "alloc")]
 mod state;
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(feature = "alloc")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(feature = "alloc")]

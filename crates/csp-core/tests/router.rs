@@ -115,7 +115,9 @@ impl Router {
         for (from, destination) in [(0, 9), (0, 11), (0, 12), (1, 257), (1, 10)] {
             let config = ConnectConfig::default().flags(csp_core::Flags::CRC32);
             let (node, ..) = &mut nodes[from];
-            let client = node.connect(address(destination), Port::PING, config).unwrap();
+            let client = node
+                .connect(self.now, address(destination), Port::PING, config)
+                .unwrap();
             let request = ping::request(40);
             node.send(self.now, client, request.clone()).unwrap();
             for _ in 0..4 {
@@ -135,7 +137,7 @@ impl Router {
                 .recv(client)
                 .unwrap_or_else(|| panic!("no answer of {destination}"));
             assert_eq!(answer.payload, request);
-            node.close(client);
+            node.close(self.now, client);
         }
     }
 }
@@ -224,7 +226,7 @@ fn a_router_with_open_ports_survives_every_packet_of_the_vectors_too() {
             while router.node.recv_from(socket).is_some() {}
             while let Some(connection) = router.node.accept(listener) {
                 while router.node.recv(connection).is_some() {}
-                router.node.close(connection);
+                router.node.close(router.now, connection);
             }
         }
     }

@@ -6,12 +6,11 @@ use bytes::Bytes;
 use tinwire_time::Instant;
 
 use super::Node;
+use crate::conn::Transport;
 use crate::iface::Interface;
+use crate::rdp::SEGMENT_LEN;
 use crate::sfp::Fragment;
 use crate::{ConnectionId, Flags, SendError};
-
-/// Length of the trailer of an RDP segment.
-const RDP_LEN: usize = 5;
 
 impl Node {
     /// The longest payload that leaves on every way a packet of the connection takes now.
@@ -35,7 +34,7 @@ impl Node {
                 .collect()
         };
         let rdp = if entry.flags.contains(Flags::RDP) {
-            RDP_LEN
+            SEGMENT_LEN
         } else {
             0
         };
@@ -47,7 +46,7 @@ impl Node {
         room.min().ok_or(SendError::NoRoute { destination })
     }
 
-    /// Sends one fragment of a blob to the other end of a connection.
+    /// Sends one fragment of a blob to the other end of a connection; returns its number as a message.
     ///
     /// The flag FRAG is that packet's alone; what [`send`](Self::send) sends later does not have it (SFP-7).
     ///
@@ -59,7 +58,7 @@ impl Node {
         now: Instant,
         connection: ConnectionId,
         fragment: &Fragment<'_>,
-    ) -> Result<(), SendError> {
+    ) -> Result<u64, SendError> {
         self.send_flagged(now, connection, Flags::FRAG, fragment.to_bytes())
     }
 
@@ -70,15 +69,31 @@ impl Node {
         connection: ConnectionId,
         more: Flags,
         payload: Bytes,
-    ) -> Result<(), SendError> {
+    ) -> Result<u64, SendError> {
         let entry = self.connections.get(connection.0).ok_or(SendError::Closed)?;
-        let (origin, mut header) = (entry.origin(), entry.header());
-        header.flags |= more;
-        let sent = self.originate(now, &origin, header, payload);
-        if sent == Err(SendError::Full) {
-            self.block(connection);
-        }
+        let sent = match entry.transport {
+            Transport::Rdp(_) => self.send_by_rdp(now, connection, more, payload),
+            Transport::Plain { .. } => {
+                let (origin, mut header) = (entry.origin(), entry.header());
+                header.flags |= more;
+                let sent = self.originate(now, &origin, header, payload);
+                if sent == Err(SendError::Full) {
+                    self.block(connection);
+                }
+                sent.map(|()| self.count_sent(connection))
+            }
+        };
         self.settle(now);
         sent
+    }
+
+    /// The number of the message that a plain connection has just sent.
+    fn count_sent(&mut self, connection: ConnectionId) -> u64 {
+        let entry = self.connections.get_mut(connection.0);
+        let Some(Transport::Plain { sent, .. }) = entry.map(|entry| &mut entry.transport) else {
+            return 0;
+        };
+        let next = sent.saturating_add(1);
+        core::mem::replace(sent, next)
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::Event;
+use crate::{ConnectionId, Event};
 
 /// Things to act on, and notices.
 ///
@@ -44,8 +44,20 @@ impl Events {
     }
 
     /// Takes back what no longer concerns anybody.
-    pub(super) fn forget(&mut self, events: &[Event]) {
-        self.ready.retain(|event| !events.contains(event));
+    pub(super) fn forget_event(&mut self, event: Event) {
+        self.ready.retain(|ready| *ready != event);
+    }
+
+    /// Takes back what concerns a connection.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.ready.retain(|event| match event {
+            Event::Readable(connection)
+            | Event::Writable(connection)
+            | Event::Connected(connection)
+            | Event::Acknowledged(connection)
+            | Event::Closed { connection, .. } => *connection != id,
+            _ => true,
+        });
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {

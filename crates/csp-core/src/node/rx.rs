@@ -6,12 +6,12 @@ use bytes::Bytes;
 use tinwire_time::Instant;
 
 use super::Node;
-use crate::conn::{Connection, Inbox, Pushed, Role};
+use crate::conn::{Connection, Inbox, Pushed, Role, Transport};
 use crate::keys::Keys;
 use crate::ports::Owner;
 use crate::{
-    Address, ConnectionId, DropReason, Dropped, Event, Flags, Header, InterfaceId, LinkState, ListenerId,
-    Message, Needs, Packet, Peers, Port, ReplyMatch, SocketId,
+    ConnectionId, DropReason, Dropped, Event, Flags, Header, InterfaceId, LinkState, ListenerId, Message,
+    Needs, Packet, Peers, Port, ReplyMatch, SocketId,
 };
 
 /// A packet for us, and how it got here.
@@ -20,6 +20,13 @@ pub(super) struct Arrival {
     pub(super) interface: InterfaceId,
     pub(super) broadcast: bool,
     pub(super) packet: Packet,
+}
+
+/// Whether a receiver has a use for RDP segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    Plain,
+    Rdp,
 }
 
 impl Node {
@@ -104,7 +111,7 @@ impl Node {
 
     fn deliver_to_service(&mut self, arrival: Arrival) {
         let (now, needs) = (arrival.now, self.config.service_needs);
-        if let Some(request) = self.open(arrival, needs, &Keys::NONE) {
+        if let Some(request) = self.open(arrival, needs, &Keys::NONE, Speaks::Plain) {
             self.serve(now, request);
         }
     }
@@ -114,7 +121,7 @@ impl Node {
             return;
         };
         let (needs, keys) = (config.needs, config.keys.clone());
-        let Some(message) = self.open(arrival, needs, &keys) else {
+        let Some(message) = self.open(arrival, needs, &keys, Speaks::Plain) else {
             return;
         };
         let (interface, header) = (message.interface, message.header);
@@ -140,12 +147,7 @@ impl Node {
     /// A broadcast is answered by anybody.
     fn is_reply(&self, peers: Peers, header: &Header) -> bool {
         header.source_port == peers.remote_port
-            && (header.source == peers.remote
-                || peers.remote == Address::BROADCAST
-                || self
-                    .interfaces
-                    .real()
-                    .any(|interface| interface.subnet.is_broadcast(peers.remote)))
+            && (header.source == peers.remote || self.is_broadcast(peers.remote))
     }
 
     fn deliver_to_connection(&mut self, id: ConnectionId, arrival: Arrival) {
@@ -153,14 +155,21 @@ impl Node {
             return;
         };
         let (needs, keys) = (entry.needs, entry.keys.clone());
-        let Some(message) = self.open(arrival, needs, &keys) else {
+        let speaks = match entry.transport {
+            Transport::Plain { .. } => Speaks::Plain,
+            Transport::Rdp(_) => Speaks::Rdp,
+        };
+        let Some(message) = self.open(arrival, needs, &keys, speaks) else {
             return;
         };
         let (interface, header) = (message.interface, message.header);
         let Some(connection) = self.connections.get_mut(id.0) else {
             return;
         };
-        let pushed = connection.inbox.push(message);
+        let Transport::Plain { inbox, .. } = &mut connection.transport else {
+            return self.deliver_segment(id, message);
+        };
+        let pushed = inbox.push(message);
         self.pushed(pushed, Event::Readable(id), interface, header);
     }
 
@@ -171,9 +180,12 @@ impl Node {
         };
         let (config, waiting) = (listener.config.clone(), listener.backlog.len());
         let now = arrival.now;
-        let Some(message) = self.open(arrival, config.needs, &config.keys) else {
+        let Some(message) = self.open(arrival, config.needs, &config.keys, Speaks::Rdp) else {
             return;
         };
+        if message.header.flags.contains(Flags::RDP) {
+            return self.deliver_opening(id, config, message);
+        }
         let (interface, header) = (message.interface, message.header);
         if waiting >= config.backlog {
             self.drop_packet(interface, Some(header), DropReason::BacklogFull);
@@ -195,7 +207,11 @@ impl Node {
             priority: header.priority,
             needs: config.needs,
             keys: config.keys,
-            inbox: Inbox::new(config.receive_queue),
+            transport: Transport::Plain {
+                inbox: Inbox::new(config.receive_queue),
+                sent: 0,
+            },
+            deadline: None,
             blocked: false,
         };
         let Some(key) = self.connections.insert(connection) else {
@@ -205,8 +221,10 @@ impl Node {
         let connection = ConnectionId(key);
         self.servers
             .insert((peers.local_port, peers.remote, peers.remote_port), connection);
-        if let Some(entry) = self.connections.get_mut(key) {
-            let pushed = entry.inbox.push(message);
+        if let Some(entry) = self.connections.get_mut(key)
+            && let Transport::Plain { inbox, .. } = &mut entry.transport
+        {
+            let pushed = inbox.push(message);
             self.pushed(pushed, Event::Readable(connection), interface, header);
         }
         if let Some(listener) = self.listeners.get_mut(id.0) {
@@ -220,7 +238,7 @@ impl Node {
     /// Checks what the receiver needs, then the trailers, and strips them.
     ///
     /// Otherwise the packet is dropped.
-    fn open(&mut self, arrival: Arrival, needs: Needs, keys: &Keys) -> Option<Message> {
+    fn open(&mut self, arrival: Arrival, needs: Needs, keys: &Keys, speaks: Speaks) -> Option<Message> {
         let Arrival {
             now,
             interface,
@@ -231,7 +249,9 @@ impl Node {
         let protection = self.config.protection(keys, entry);
         let opened = match needs.refusal(header.flags, protection.encrypts(header.flags)) {
             Some(reason) => Err(reason),
-            None if header.flags.contains(Flags::RDP) => Err(DropReason::RdpUnsupported),
+            None if speaks == Speaks::Plain && header.flags.contains(Flags::RDP) => {
+                Err(DropReason::RdpUnsupported)
+            }
             None => protection.open(&header, payload).map_err(DropReason::from),
         };
         match opened {

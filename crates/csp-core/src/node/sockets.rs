@@ -2,9 +2,10 @@
 
 use alloc::collections::VecDeque;
 
+use tinwire_time::Instant;
+
 use super::Node;
-use super::tx::unsupported;
-use crate::conn::{Connection, Inbox, Listener, Role, Socket};
+use crate::conn::{Connection, Inbox, Listener, Role, Socket, Transport};
 use crate::ports::{Binding, Owner};
 use crate::{
     Address, BindError, ConnectConfig, ConnectError, ConnectionId, Event, Flags, ListenerId, Message, Needs,
@@ -53,20 +54,22 @@ impl Node {
 
     /// Opens a connection to a port of another node.
     ///
-    /// Nothing is sent; there need be nobody there.
+    /// Without RDP nothing is sent, and there need be nobody there. With it the other end is asked:
+    /// [`Event::Connected`] or [`Event::Closed`] follows.
     ///
     /// # Errors
-    /// No local port or no room for a connection; see [`ConnectError`].
+    /// No local port or no room for a connection, or no way to ask; see [`ConnectError`].
     pub fn connect(
         &mut self,
+        now: Instant,
         remote: Address,
         remote_port: Port,
         config: ConnectConfig,
     ) -> Result<ConnectionId, ConnectError> {
         let flags = config.flags_over(self.config.flags);
-        let unsupported = unsupported(flags);
-        if unsupported != Flags::NONE {
-            return Err(ConnectError::Unsupported { flags: unsupported });
+        let by_rdp = flags.contains(Flags::RDP);
+        if by_rdp && self.is_broadcast(remote) {
+            return Err(ConnectError::Unsupported { flags: Flags::RDP });
         }
         let local_port = match config.local_port {
             Some(port) if self.ports.is_free(port) => port,
@@ -74,6 +77,14 @@ impl Node {
             None => {
                 let random = self.random();
                 self.ports.ephemeral(random).ok_or(ConnectError::NoFreePort)?
+            }
+        };
+        let transport = if by_rdp {
+            self.rdp_client(now, &config)
+        } else {
+            Transport::Plain {
+                inbox: Inbox::new(config.receive_queue),
+                sent: 0,
             }
         };
         let connection = Connection {
@@ -88,9 +99,11 @@ impl Node {
             priority: config.priority,
             needs: Needs::of_replies(flags),
             keys: config.keys,
-            inbox: Inbox::new(config.receive_queue),
+            transport,
+            deadline: None,
             blocked: false,
         };
+        self.make_room();
         let max = self.config.max_connections;
         let key = self
             .connections
@@ -98,6 +111,9 @@ impl Node {
             .ok_or(ConnectError::TooManyConnections { max })?;
         let id = ConnectionId(key);
         self.ports.set(local_port.into(), Owner::Client(id));
+        if by_rdp {
+            self.send_opening(now, id)?;
+        }
         Ok(id)
     }
 
@@ -120,7 +136,14 @@ impl Node {
 
     /// The next packet of a connection; `None`: nothing there.
     pub fn recv(&mut self, connection: ConnectionId) -> Option<Message> {
-        self.connections.get_mut(connection.0)?.inbox.pop()
+        match &mut self.connections.get_mut(connection.0)?.transport {
+            Transport::Plain { inbox, .. } => inbox.pop(),
+            Transport::Rdp(machine) => {
+                let received = machine.recv();
+                self.schedule(connection);
+                received.map(|(payload, about)| Message::join(payload, about))
+            }
+        }
     }
 
     /// The next packet of a socket; `None`: nothing there.
@@ -128,45 +151,73 @@ impl Node {
         self.sockets.get_mut(socket.0)?.inbox.pop()
     }
 
-    /// Closes a connection and frees its port.
+    /// Closes a connection at once; its id is of no use any more.
     ///
-    /// Packets not yet received are dropped; nothing is sent (CONN-6).
-    pub fn close(&mut self, connection: ConnectionId) {
-        let Some(closed) = self.connections.remove(connection.0) else {
+    /// Packets not yet received are dropped. Without RDP nothing is sent (CONN-6), and the port is free. With
+    /// it the other end is told, what it has not acknowledged may be lost (RDP-8), and the port is free once
+    /// it knows, or would have noticed: [`finish`](Self::finish) is for those who can wait.
+    pub fn close(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(entry) = self.connections.get(connection.0) else {
             return;
         };
-        let Peers {
-            local_port,
-            remote,
-            remote_port,
-            ..
-        } = closed.peers;
-        match closed.role {
-            Role::Client => self.ports.release(local_port.into()),
-            Role::Server => {
-                self.servers.remove(&(local_port, remote, remote_port));
-            }
-            Role::Pending { listener, .. } => {
-                self.servers.remove(&(local_port, remote, remote_port));
-                if let Some(listener) = self.listeners.get_mut(listener.0) {
-                    listener.backlog.retain(|waiting| *waiting != connection);
-                }
-            }
+        if let Role::Pending { listener, .. } = entry.role
+            && let Some(listener) = self.listeners.get_mut(listener.0)
+        {
+            listener.backlog.retain(|waiting| *waiting != connection);
         }
+        match entry.transport {
+            Transport::Plain { .. } => self.remove(connection),
+            Transport::Rdp(_) => self.close_rdp(now, connection),
+        }
+        self.settle(now);
+    }
+
+    /// Forgets a connection: its port, its timer, and what its owner was to be told.
+    pub(super) fn remove(&mut self, connection: ConnectionId) {
+        self.unschedule(connection);
+        let Some(removed) = self.connections.remove(connection.0) else {
+            return;
+        };
+        self.release(removed.peers, removed.role);
+        self.forget(connection);
+        if let Transport::Rdp(machine) = removed.transport {
+            self.stats.rdp.add(machine.stats());
+        }
+    }
+
+    /// Frees the port that leads to a connection.
+    pub(super) fn release(&mut self, peers: Peers, role: Role) {
+        match role {
+            Role::Client | Role::Lingering { client: true } => self.ports.release(peers.local_port.into()),
+            Role::Server
+            | Role::Pending { .. }
+            | Role::Opening { .. }
+            | Role::Lingering { client: false } => {
+                self.servers
+                    .remove(&(peers.local_port, peers.remote, peers.remote_port));
+            }
+            Role::Failed => {}
+        }
+    }
+
+    /// Takes back what the owner of a connection was to be told.
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.blocked.retain(|id| *id != connection);
-        self.events
-            .forget(&[Event::Readable(connection), Event::Writable(connection)]);
+        self.events.forget(connection);
     }
 
     /// Closes a listener with the connections that wait on it; those accepted live on.
-    pub fn close_listener(&mut self, listener: ListenerId) {
+    pub fn close_listener(&mut self, now: Instant, listener: ListenerId) {
         let Some(closed) = self.listeners.remove(listener.0) else {
             return;
         };
         self.ports.release(closed.binding);
-        self.events.forget(&[Event::Incoming(listener)]);
+        self.events.forget_event(Event::Incoming(listener));
         for connection in closed.backlog {
-            self.close(connection);
+            self.close(now, connection);
+        }
+        for connection in self.opening_on(listener) {
+            self.close(now, connection);
         }
     }
 
@@ -176,6 +227,6 @@ impl Node {
             return;
         };
         self.ports.release(closed.binding);
-        self.events.forget(&[Event::Datagram(socket)]);
+        self.events.forget_event(Event::Datagram(socket));
     }
 }

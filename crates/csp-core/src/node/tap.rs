@@ -34,7 +34,7 @@ impl Node {
     /// Ends a tap; the copies in it are gone.
     pub fn close_tap(&mut self, tap: TapId) {
         self.taps.retain(|(id, _)| *id != tap);
-        self.events.forget(&[Event::Tapped(tap)]);
+        self.events.forget_event(Event::Tapped(tap));
     }
 
     /// Gives every tap a copy.

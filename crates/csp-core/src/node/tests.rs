@@ -5,6 +5,7 @@ mod blob;
 mod filter;
 mod interfaces;
 mod keys;
+mod rdp;
 mod routing;
 mod services;
 mod watch;
@@ -130,7 +131,7 @@ fn a_request_reaches_the_listener_and_its_answer_comes_back() {
     let flags = Flags::CRC32 | Flags::HMAC;
     let client = pair
         .one
-        .connect(address(2), port(10), ConnectConfig::default().flags(flags))
+        .connect(at(0), address(2), port(10), ConnectConfig::default().flags(flags))
         .unwrap();
     pair.one
         .send(pair.now, client, Bytes::from_static(b"question"))
@@ -229,6 +230,7 @@ fn a_packet_to_address_zero_comes_back_with_all_trailers_checked() {
     let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
     let client = node
         .connect(
+            at(0),
             Address::LOOPBACK,
             port(10),
             ConnectConfig::default().flags(Flags::CRC32 | Flags::HMAC),
@@ -251,7 +253,7 @@ fn an_own_address_is_reached_without_a_link() {
     let (mut node, _) = node(9, Config::default());
     let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
     let client = node
-        .connect(address(9), port(10), ConnectConfig::default())
+        .connect(at(0), address(9), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::from_static(b"x")).unwrap();
     assert_eq!(node.recv_from(socket).unwrap().header.source, address(9));
@@ -264,7 +266,7 @@ fn a_reply_from_a_stranger_is_refused_unless_ports_alone_decide() {
         let (mut node, link) = node(9, Config::default().reply_match(reply_match));
         let local = port(40);
         let config = ConnectConfig::default().local_port(local);
-        let client = node.connect(address(12), port(10), config).unwrap();
+        let client = node.connect(at(0), address(12), port(10), config).unwrap();
         for source in [(12, 10), (13, 10), (12, 11)] {
             node.handle_packet(at(0), link, packet(source, (9, 40), Flags::NONE, b"r"));
         }
@@ -277,7 +279,7 @@ fn a_reply_from_a_stranger_is_refused_unless_ports_alone_decide() {
 fn anybody_may_answer_a_broadcast() {
     let (mut node, link) = node(9, Config::default());
     let config = ConnectConfig::default().local_port(port(40));
-    let client = node.connect(address(63), port(10), config).unwrap();
+    let client = node.connect(at(0), address(63), port(10), config).unwrap();
     node.handle_packet(at(0), link, packet((13, 10), (9, 40), Flags::NONE, b"r"));
     assert_eq!(node.recv(client).unwrap().header.source, address(13));
 }
@@ -285,14 +287,14 @@ fn anybody_may_answer_a_broadcast() {
 #[test]
 fn a_closed_connection_gives_its_port_back() {
     let mut node = Node::new(Config::default().port_max_bind(port(61)), 7);
-    let open = |node: &mut Node| node.connect(address(2), port(1), ConnectConfig::default());
+    let open = |node: &mut Node| node.connect(at(0), address(2), port(1), ConnectConfig::default());
     let (first, second) = (open(&mut node).unwrap(), open(&mut node).unwrap());
     assert_ne!(
         node.peers(first).unwrap().local_port,
         node.peers(second).unwrap().local_port
     );
     assert_eq!(open(&mut node), Err(ConnectError::NoFreePort));
-    node.close(first);
+    node.close(at(0), first);
     assert!(open(&mut node).is_ok());
     assert_eq!(node.send(at(0), first, Bytes::new()), Err(SendError::Closed));
 }
@@ -391,7 +393,7 @@ fn closing_a_listener_closes_what_waits_on_it_and_leaves_what_was_accepted() {
         node.handle_packet(at(0), link, packet((12, source), (9, 10), Flags::NONE, b"x"));
     }
     let accepted = node.accept(listener).unwrap();
-    node.close_listener(listener);
+    node.close_listener(at(0), listener);
     assert!(node.peers(accepted).is_some());
     assert_eq!(node.connections.iter().count(), 1);
     node.handle_packet(at(0), link, packet((12, 33), (9, 10), Flags::NONE, b"y"));
@@ -420,7 +422,7 @@ fn each_fault_of_a_packet_has_its_reason_and_its_counter() {
         (
             packet((1, 33), (9, 10), Flags::RDP, b"x"),
             Needs::default(),
-            DropReason::RdpUnsupported,
+            DropReason::RdpMalformed,
             Counter::RxError,
         ),
         (

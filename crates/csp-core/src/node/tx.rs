@@ -16,18 +16,13 @@ use crate::{
     Port, SendError, SocketId, Switch, Version,
 };
 
-/// The flags that ask for trailers which this node does not make.
-pub(super) const fn unsupported(flags: Flags) -> Flags {
-    flags.without(flags.without(Flags::RDP))
-}
-
 impl Node {
-    /// Sends `payload` to the other end of a connection.
+    /// Sends `payload` to the other end of a connection; returns the message's number on it, from 0.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try
     /// again.
-    pub fn send(&mut self, now: Instant, connection: ConnectionId, payload: Bytes) -> Result<(), SendError> {
+    pub fn send(&mut self, now: Instant, connection: ConnectionId, payload: Bytes) -> Result<u64, SendError> {
         self.send_flagged(now, connection, Flags::NONE, payload)
     }
 
@@ -53,7 +48,8 @@ impl Node {
         };
         let mut header = Header::new((Address::LOOPBACK, source_port), destination);
         header.priority = config.priority;
-        header.flags = config.flags_over(self.config.flags);
+        // What the node does with RDP on connections is no request for it here.
+        header.flags = config.flags_over(self.config.flags.without(Flags::RDP));
         let origin = Origin::of_socket(config.keys.or(&socket.config.keys));
         self.send_datagram(now, &origin, header, payload)
     }
@@ -162,9 +158,8 @@ impl Node {
         header: Header,
         payload: Bytes,
     ) -> Result<(), SendError> {
-        let flags = unsupported(header.flags);
-        if flags.contains(Flags::RDP) {
-            return Err(SendError::Unsupported { flags });
+        if header.flags.contains(Flags::RDP) {
+            return Err(SendError::Unsupported { flags: Flags::RDP });
         }
         let sent = self.originate(now, origin, header, payload);
         self.settle(now);
@@ -207,7 +202,19 @@ impl Node {
         header: Header,
         payload: Bytes,
     ) -> bool {
-        let sent = self.attempt(now, &Origin::default(), header, payload);
+        self.originate_for(now, &Origin::default(), cause, header, payload)
+    }
+
+    /// As [`originate_or_drop`](Self::originate_or_drop), with the protection of `origin`.
+    pub(super) fn originate_for(
+        &mut self,
+        now: Instant,
+        origin: &Origin,
+        cause: InterfaceId,
+        header: Header,
+        payload: Bytes,
+    ) -> bool {
+        let sent = self.attempt(now, origin, header, payload);
         let outputs = core::mem::take(&mut self.outputs);
         if outputs.is_empty() {
             self.drop_packet(cause, Some(header), DropReason::NoRoute);

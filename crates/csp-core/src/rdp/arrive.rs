@@ -229,8 +229,8 @@ impl<M> Machine<M> {
                 if is_valid {
                     self.acknowledged(number);
                 }
-                let is_finished = matches!(self.stage, Stage::Open { finish: Some(_), .. })
-                    && self.send.is_acknowledged();
+                let is_finished =
+                    matches!(self.stage, Stage::Open { finish: Some(_), .. }) && self.send.is_acknowledged();
                 let reason = if is_finished {
                     CloseReason::Finished
                 } else {

@@ -11,8 +11,8 @@ use super::receive::ReceiveQueue;
 use super::send::{Content, Due, SendQueue};
 use super::state::{Stage, User};
 use super::{
-    Clamped, CloseReason, Event, Filler, Limits, Options, SEGMENT_LEN, Segment, SegmentFlags, Sequence, State,
-    Stats,
+    Clamped, CloseReason, Event, Filler, Limits, Options, SEGMENT_LEN, Segment, SegmentFlags, Sequence,
+    State, Stats,
 };
 use crate::Flags;
 
@@ -82,8 +82,8 @@ pub enum SendError {
 ///    of the above, [`recv`](Self::recv) included.
 ///
 /// `M` is what the owner wants to know of each message received; the machine only keeps it. Time must not go
-/// back. Memory is bounded by the window: one window of messages unacknowledged, two that came early, and what
-/// [`accept`](Self::accept) and [`connect`](Self::connect) are told to keep for reading.
+/// back. Memory is bounded by the window: one window of messages unacknowledged, two that came early, and
+/// what [`accept`](Self::accept) and [`connect`](Self::connect) are told to keep for reading.
 #[derive(Debug)]
 pub struct Machine<M = ()> {
     pub(super) stage: Stage,
@@ -220,6 +220,11 @@ impl<M> Machine<M> {
         &self.stats
     }
 
+    /// Sets the counters back to zero; what is in doubt then counts where it ends.
+    pub(crate) fn reset_stats(&mut self) {
+        self.stats = Stats::default();
+    }
+
     /// How many messages were ever taken to be sent, and how many of them are acknowledged.
     #[must_use]
     pub const fn progress(&self) -> (u64, u64) {
@@ -229,7 +234,8 @@ impl<M> Machine<M> {
     /// Whether a message could be sent now.
     ///
     /// # Errors
-    /// It could not: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try again.
+    /// It could not: see [`SendError`]. After [`SendError::Full`], [`Event::Writable`] tells when to try
+    /// again.
     pub fn check_send(&mut self, body: &[u8]) -> Result<(), SendError> {
         match self.stage {
             _ if body.is_empty() => Err(SendError::Empty),
@@ -307,8 +313,10 @@ impl<M> Machine<M> {
 
     /// Notes what was acknowledged, and who may go on because of it.
     pub(super) fn acknowledged(&mut self, number: Sequence) {
+        let before = self.send.acknowledged();
         if self.send.acknowledge(number) {
-            self.stats.acknowledged = self.send.acknowledged();
+            let more = self.send.acknowledged().saturating_sub(before);
+            self.stats.acknowledged = self.stats.acknowledged.wrapping_add(more);
             self.news.acknowledged = !matches!(self.stage, Stage::CloseWait { user: User::Gone, .. });
         }
         self.tell_room();
@@ -377,7 +385,7 @@ impl<M> Machine<M> {
         let segment = Segment {
             flags: control.flags,
             filler: filler.advance(),
-            sequence: control.sequence.unwrap_or(self.send.next()),
+            sequence: control.sequence.unwrap_or_else(|| self.send.next()),
             acknowledgement: control.acknowledgement,
         };
         Some(Transmit {
@@ -454,5 +462,4 @@ impl<M> Machine<M> {
             Stage::SynSent { .. } | Stage::Open { .. } | Stage::Closed => User::Holds,
         }
     }
-
 }

@@ -137,13 +137,11 @@ impl Options {
     /// # Errors
     /// [`DecodeError::Short`]: fewer than 24 bytes (RDP-2).
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
-        let bytes = body
-            .last_chunk::<OPTIONS_LEN>()
-            .ok_or(DecodeError::Short {
-                field: "RDP options",
-                need: OPTIONS_LEN,
-                got: body.len(),
-            })?;
+        let bytes = body.last_chunk::<OPTIONS_LEN>().ok_or(DecodeError::Short {
+            field: "RDP options",
+            need: OPTIONS_LEN,
+            got: body.len(),
+        })?;
         let (words, _) = bytes.as_chunks::<4>();
         let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
         let mut next = || words.next().unwrap_or_default();
@@ -151,7 +149,11 @@ impl Options {
             window: next(),
             connection_timeout: next(),
             packet_timeout: next(),
-            acks: if next() == 0 { Acks::Immediate } else { Acks::Delayed },
+            acks: if next() == 0 {
+                Acks::Immediate
+            } else {
+                Acks::Delayed
+            },
             ack_timeout: next(),
             ack_delay_count: next(),
         })
@@ -287,7 +289,11 @@ impl Clamped {
             ),
             (Setting::PacketTimeout, asked.packet_timeout, used.packet_timeout),
             (Setting::AckTimeout, asked.ack_timeout, used.ack_timeout),
-            (Setting::AckDelayCount, asked.ack_delay_count, used.ack_delay_count),
+            (
+                Setting::AckDelayCount,
+                asked.ack_delay_count,
+                used.ack_delay_count,
+            ),
         ]
         .into_iter()
         .filter(|(_, asked, used)| asked != used)

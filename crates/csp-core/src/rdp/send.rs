@@ -25,8 +25,14 @@ pub(super) enum Content {
     /// A SYN with its options, or a SYN|ACK without any.
     ///
     /// The filler is that of the first time, which a repetition has too.
-    Syn { body: Bytes, filler: Option<Filler> },
-    Data { body: Bytes, flags: Flags },
+    Syn {
+        body: Bytes,
+        filler: Option<Filler>,
+    },
+    Data {
+        body: Bytes,
+        flags: Flags,
+    },
     /// The other end has told that it holds this one, out of order (EAK).
     Held,
 }
@@ -81,11 +87,6 @@ impl SendQueue {
     /// `nxt`.
     pub(super) const fn next(&self) -> Sequence {
         self.next
-    }
-
-    /// `una`.
-    pub(super) const fn unacknowledged(&self) -> Sequence {
-        self.unacknowledged
     }
 
     pub(super) const fn is_acknowledged(&self) -> bool {

@@ -111,7 +111,8 @@ impl Node {
         config: ConnectConfig,
     ) -> Result<Connection, CallError<ConnectError>> {
         let mut state = self.running()?;
-        let opened = state.node.connect(remote, port, config);
+        let now = state.tick();
+        let opened = state.node.connect(now, remote, port, config);
         let id = opened.map_err(CallError::Refused)?;
         state.connections.insert(id, Seat::default());
         Ok(Connection::new(&self.alive.0, &state, id))

@@ -158,7 +158,7 @@ impl State {
         self.leave(id, turn);
         self.collect();
         self.wake_task();
-        Poll::Ready(sent.map(|()| now))
+        Poll::Ready(sent.map(|_| now))
     }
 
     /// Gives a place in the line up; the next writer has its turn.
@@ -177,6 +177,10 @@ impl State {
         cx: &Context<'_>,
     ) -> Poll<Result<Message, RecvError>> {
         if let Some(message) = self.node.recv(id) {
+            if self.node.state(id).is_some() {
+                // Room to read more may be worth an acknowledgement.
+                self.wake_task();
+            }
             return Poll::Ready(Ok(message));
         }
         match self.connections.get_mut(&id) {
@@ -221,7 +225,8 @@ impl State {
 
     /// Closes a connection whose handle is gone.
     pub(super) fn close(&mut self, id: ConnectionId) {
-        self.node.close(id);
+        let now = self.tick();
+        self.node.close(now, id);
         if let Some(mut seat) = self.connections.remove(&id) {
             seat.writers.wake_all(&mut self.wakes);
         }

@@ -62,7 +62,8 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.node.close_listener(self.id);
+        let now = state.tick();
+        state.node.close_listener(now, self.id);
         state.listeners.remove(&self.id);
         state.collect();
         state.wake_task();

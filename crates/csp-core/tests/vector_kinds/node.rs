@@ -197,7 +197,7 @@ pub(crate) fn client_match(entry: &Value) -> Outcome {
         let (mut node, interface) = one_interface(input, bare().reply_match(reply_match));
         let config = ConnectConfig::default().local_port(local);
         let client = node
-            .connect(address(&remote[0]), port(&remote[1]), config)
+            .connect(NOW, address(&remote[0]), port(&remote[1]), config)
             .unwrap();
         let source = (address(&result["src"]), port(&result["sport"]));
         let header = Header::new(source, (Address::new(9).unwrap(), local));
@@ -247,7 +247,7 @@ fn connect_opts_over(entry: &Value, opts: u64, node_flags: Flags) {
         .priority(theirs.priority)
         .local_port(theirs.source_port);
     let connection = node
-        .connect(address(&input["dst"]), port(&input["dport"]), config)
+        .connect(NOW, address(&input["dst"]), port(&input["dport"]), config)
         .unwrap();
     node.send(NOW, connection, bytes(&input["payload"]).into())
         .unwrap();
@@ -304,7 +304,7 @@ pub(crate) fn loopback(entry: &Value) -> Outcome {
         .priority(Priority::new(theirs.priority.to_bits()).unwrap())
         .local_port(Port::new(byte(&Value::from(theirs.source_port.to_bits()))).unwrap());
     let client = node
-        .connect(address(&input["dst"]), theirs.destination_port, config)
+        .connect(NOW, address(&input["dst"]), theirs.destination_port, config)
         .unwrap();
     node.send(NOW, client, payload.clone().into()).unwrap();
     let message = node.recv_from(socket).unwrap();

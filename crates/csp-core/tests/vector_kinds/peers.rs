@@ -29,7 +29,7 @@ pub(crate) fn client_ports(entry: &Value) -> Outcome {
     let (remote, remote_port) = (Address::new(12).unwrap(), Port::new(10).unwrap());
     let mut open = vec![];
     for connect in 1..=*connects {
-        let client = node.connect(remote, remote_port, ConnectConfig::default());
+        let client = node.connect(NOW, remote, remote_port, ConnectConfig::default());
         let client = client.unwrap_or_else(|error| panic!("{error}: {entry}"));
         let own = node.peers(client).unwrap().local_port;
         assert!(
@@ -37,12 +37,12 @@ pub(crate) fn client_ports(entry: &Value) -> Outcome {
             "port {own} of {open:?}: {entry}"
         );
         if closed.contains(&connect) {
-            node.close(client);
+            node.close(NOW, client);
         } else {
             open.push(own);
         }
     }
-    let full = node.connect(remote, remote_port, ConnectConfig::default());
+    let full = node.connect(NOW, remote, remote_port, ConnectConfig::default());
     let refused = ConnectError::TooManyConnections { max: room };
     assert_eq!(full.err(), (open.len() == room).then_some(refused), "{entry}");
     Outcome::Differs("BET-3, CONN-4: ephemeral ports are random ones above the highest that can be bound")
@@ -56,10 +56,10 @@ pub(crate) fn cspy_client(entry: &Value) -> Outcome {
     if let Some(open) = out.get("total_open") {
         let mut node = Node::new(config, 1);
         let connects =
-            core::iter::from_fn(|| Some(node.connect(remote, remote_port, ConnectConfig::default())));
+            core::iter::from_fn(|| Some(node.connect(NOW, remote, remote_port, ConnectConfig::default())));
         let opened = connects.take_while(Result::is_ok).count();
         assert_eq!(u64::try_from(opened).unwrap(), number(open), "{entry}");
-        let refused = node.connect(remote, remote_port, ConnectConfig::default());
+        let refused = node.connect(NOW, remote, remote_port, ConnectConfig::default());
         assert_eq!(refused, Err(ConnectError::NoFreePort), "{entry}");
         return Outcome::Agrees;
     }
@@ -74,7 +74,7 @@ pub(crate) fn cspy_client(entry: &Value) -> Outcome {
         let (theirs, sealed) = Header::decode(Version::V2, &frame).unwrap();
         let config = ConnectConfig::default().local_port(theirs.source_port);
         let client = node
-            .connect(theirs.destination, theirs.destination_port, config)
+            .connect(NOW, theirs.destination, theirs.destination_port, config)
             .unwrap();
         let payload = Bytes::copy_from_slice(crc::verify(&[], sealed).unwrap());
         node.send(NOW, client, payload).unwrap();
@@ -84,11 +84,11 @@ pub(crate) fn cspy_client(entry: &Value) -> Outcome {
     // The port of the one that is closed is free for the one that comes last.
     let again = port(out["ports"].as_array().unwrap().last().unwrap());
     let config = ConnectConfig::default().local_port(again);
-    let taken = node.connect(remote, remote_port, config.clone());
+    let taken = node.connect(NOW, remote, remote_port, config.clone());
     assert_eq!(taken, Err(ConnectError::PortInUse { port: again }), "{entry}");
     let (_, client) = clients.iter().find(|(port, _)| *port == again).unwrap();
-    node.close(*client);
-    assert!(node.connect(remote, remote_port, config).is_ok(), "{entry}");
+    node.close(NOW, *client);
+    assert!(node.connect(NOW, remote, remote_port, config).is_ok(), "{entry}");
     Outcome::Differs("CONN-4: an ephemeral port is random unless asked for, not the lowest free one")
 }
 

@@ -18,9 +18,9 @@ fn carry(node: &mut Node, names: &[(String, InterfaceId)], input: &Value) -> (Op
     let socket = node.bind(to.into(), SocketConfig::default()).unwrap();
     if input["received_on"].is_null() {
         let config = ConnectConfig::default().local_port(port(&input["sport"]));
-        let client = node.connect(destination, to, config).unwrap();
+        let client = node.connect(NOW, destination, to, config).unwrap();
         match node.send(NOW, client, Bytes::new()) {
-            Ok(()) | Err(SendError::NoRoute { .. }) => {}
+            Ok(_) | Err(SendError::NoRoute { .. }) => {}
             Err(error) => panic!("{error}: {input}"),
         }
     } else {

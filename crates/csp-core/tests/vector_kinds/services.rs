@@ -377,7 +377,7 @@ pub(crate) fn service_client(entry: &Value) -> Outcome {
     let config = ConnectConfig::default()
         .flags(flags)
         .local_port(theirs.source_port);
-    let connection = node.connect(address(&input["dst"]), port, config).unwrap();
+    let connection = node.connect(NOW, address(&input["dst"]), port, config).unwrap();
     node.send(NOW, connection, payload).unwrap();
     assert_eq!(sent(&mut node, version(input)), [expected], "{entry}");
     Outcome::Agrees

@@ -34,7 +34,7 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
         .priority(header.priority)
         .local_port(header.source_port);
     let connection = node
-        .connect(header.destination, header.destination_port, config)
+        .connect(NOW, header.destination, header.destination_port, config)
         .unwrap();
 
     let blob = bytes(&input["data"]);

@@ -175,7 +175,7 @@ fn refused(entry: &Value, header: &Header, payload: Bytes) {
         .flags(header.flags)
         .local_port(header.source_port);
     let connection = node
-        .connect(header.destination, header.destination_port, config)
+        .connect(NOW, header.destination, header.destination_port, config)
         .unwrap();
     let expected = SendError::TooLong {
         len: payload.len(),

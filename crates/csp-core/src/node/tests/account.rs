@@ -34,9 +34,9 @@ fn a_copy_lost_beside_one_that_left_is_a_drop_and_not_an_error() {
     node.handle_link(second, LinkState::Down);
     events(&mut node);
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
-    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(0));
     assert_dropped(&mut node, DropReason::LinkDown);
     assert_eq!(node.poll_transmit().unwrap().interface, first);
     assert_eq!(node.interface_stats(second).unwrap().tx_error, 1);
@@ -51,7 +51,7 @@ fn a_copy_lost_beside_one_that_left_is_a_drop_and_not_an_error() {
 fn waiting_for_room_is_no_error_of_the_interface() {
     let (mut node, link) = node(9, Config::default().transmit_queue(0));
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::Full));
     assert_eq!(node.interface_stats(link), Some(&InterfaceStats::default()));

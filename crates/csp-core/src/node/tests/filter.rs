@@ -86,7 +86,7 @@ fn what_a_filter_drops_goes_no_further_and_has_its_reason() {
     assert_eq!(node.interface_stats(right).unwrap().drop, 1);
     node.filter(Stage::Outgoing, |_, _| Verdict::Drop);
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::Filtered));
     assert_dropped(&mut node, DropReason::Filtered);
@@ -109,7 +109,7 @@ fn what_a_filter_changes_is_routed_sealed_and_sent_as_changed() {
     node.handle_packet(at(0), left, packet((2, 33), (9, 10), Flags::NONE, b"x"));
     assert_eq!(node.poll_transmit().unwrap().interface, right);
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::from_static(b"plain")).unwrap();
     let sealed = packet((9, 1), (2, 10), Flags::CRC32, b"changed").payload;
@@ -223,9 +223,9 @@ fn an_own_packet_waits_for_room_in_a_filter_and_is_told_of_it() {
     let (mut node, link) = node(9, Config::default());
     node.filter_outside(Stage::Outgoing, OutsideConfig::default().queue(1));
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
-    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(0));
     assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::Full));
     let asked = node.poll_filter().unwrap();
     assert_eq!(events(&mut node), []);
@@ -243,7 +243,7 @@ fn a_packet_that_cannot_leave_after_its_verdict_is_a_drop() {
     let (mut node, link) = node(9, Config::default());
     node.filter_outside(Stage::Outgoing, OutsideConfig::default());
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     node.handle_link(link, LinkState::Down);

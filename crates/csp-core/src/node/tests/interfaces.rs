@@ -102,7 +102,7 @@ fn a_redundant_interface_gets_copies_and_nothing_crosses_to_it() {
     let (mut node, first) = node(9, Config::default());
     let second = node.add_interface(interface("B", 9, 8).redundant()).unwrap();
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     let left: Vec<_> = core::iter::from_fn(|| node.poll_transmit())
@@ -184,7 +184,7 @@ fn a_removed_interface_takes_its_queue_and_routes_with_it() {
     })
     .unwrap();
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     let stats = node.remove_interface(link).unwrap();
@@ -227,7 +227,7 @@ fn an_address_can_be_changed_to_one_that_could_have_been_given() {
         Err(unknown)
     );
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     assert_eq!(node.poll_transmit().unwrap().packet.header.source, address(12));
@@ -239,7 +239,7 @@ fn all_interfaces_are_marked_default_if_none_is() {
     let left = node.add_interface(interface("L", 1, 8)).unwrap();
     let right = node.add_interface(interface("R", 65, 8)).unwrap();
     let client = node
-        .connect(Address::BROADCAST, port(10), ConnectConfig::default())
+        .connect(at(0), Address::BROADCAST, port(10), ConnectConfig::default())
         .unwrap();
     assert!(node.send(at(0), client, Bytes::new()).is_err());
     node.mark_defaults();

@@ -22,7 +22,7 @@ fn keyed(version: Version, of_interface: Option<hmac::Key>) -> (Node, InterfaceI
 
 /// What a connection with `config` puts on the link for "abc".
 fn sent_by(node: &mut Node, config: ConnectConfig) -> Bytes {
-    let connection = node.connect(address(5), port(10), config).unwrap();
+    let connection = node.connect(at(0), address(5), port(10), config).unwrap();
     node.send(at(0), connection, Bytes::from_static(b"abc")).unwrap();
     node.poll_transmit().unwrap().packet.payload
 }
@@ -117,7 +117,7 @@ fn what_is_sent_with_an_option_is_required_of_replies() {
     ] {
         let (mut node, id) = keyed(Version::V1, None);
         let config = config.local_port(port(40));
-        let connection = node.connect(address(5), port(10), config).unwrap();
+        let connection = node.connect(at(0), address(5), port(10), config).unwrap();
         let bare = packet((5, 10), (2, 40), Flags::NONE, b"abc");
         node.handle_packet(at(0), id, bare);
         assert_dropped(&mut node, reason);
@@ -132,7 +132,7 @@ fn encryption_that_would_not_happen_is_refused_and_a_reserved_flag_is_carried() 
     for version in [Version::V1, Version::V2] {
         let (mut node, _) = keyed(version, None);
         let config = ConnectConfig::default().xtea(Switch::On);
-        let connection = node.connect(address(5), port(10), config).unwrap();
+        let connection = node.connect(at(0), address(5), port(10), config).unwrap();
         assert_eq!(node.send(at(0), connection, abc()), refused);
         assert_eq!(node.poll_transmit(), None);
     }
@@ -179,7 +179,7 @@ fn two_nodes_with_a_key_talk_encrypted_and_no_two_packets_alike() {
 
     let config = ConnectConfig::default().crc32(Switch::On).hmac(Switch::On);
     let config = config.xtea(Switch::On).xtea_key(xtea());
-    let connection = client.connect(address(5), port(10), config).unwrap();
+    let connection = client.connect(at(0), address(5), port(10), config).unwrap();
     let mut seen = vec![];
     for _ in 0..2 {
         client

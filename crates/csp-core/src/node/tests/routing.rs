@@ -7,35 +7,40 @@ use crate::{Route, RouteError, Subnet};
 fn a_packet_too_long_for_the_interface_is_refused_with_the_limit() {
     let (mut node, _) = node(9, Config::default());
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default().flags(Flags::CRC32))
+        .connect(
+            at(0),
+            address(2),
+            port(10),
+            ConnectConfig::default().flags(Flags::CRC32),
+        )
         .unwrap();
     let payload = Bytes::from(vec![0; 253]);
     assert_eq!(
         node.send(at(0), client, payload.clone()),
         Err(SendError::TooLong { len: 253, max: 252 })
     );
-    assert_eq!(node.send(at(0), client, payload.slice(1..)), Ok(()));
+    assert_eq!(node.send(at(0), client, payload.slice(1..)), Ok(0));
 }
 
 #[test]
 fn a_full_transmit_queue_refuses_and_tells_when_there_is_room() {
     let (mut node, link) = node(9, Config::default().transmit_queue(1));
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
-    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(0));
     assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::Full));
     assert_eq!(events(&mut node), []);
     assert!(node.poll_transmit_on(link).is_some());
     assert_eq!(events(&mut node), [Event::Writable(client)]);
-    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(1));
 }
 
 #[test]
 fn a_link_that_goes_down_refuses_packets_until_it_is_up_again() {
     let (mut node, link) = node(9, Config::default());
     let client = node
-        .connect(address(2), port(10), ConnectConfig::default())
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     node.handle_link(link, LinkState::Down);
@@ -43,7 +48,7 @@ fn a_link_that_goes_down_refuses_packets_until_it_is_up_again() {
     assert_dropped(&mut node, DropReason::LinkDown);
     assert_eq!(node.send(at(0), client, Bytes::new()), Err(SendError::LinkDown));
     node.handle_link(link, LinkState::Up);
-    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(()));
+    assert_eq!(node.send(at(0), client, Bytes::new()), Ok(1));
 }
 
 #[test]
@@ -51,7 +56,7 @@ fn without_a_way_out_there_is_an_error() {
     let mut node = Node::new(Config::default(), 1);
     node.add_interface(interface("A", 9, 8)).unwrap();
     let client = node
-        .connect(address(5000), port(10), ConnectConfig::default())
+        .connect(at(0), address(5000), port(10), ConnectConfig::default())
         .unwrap();
     let destination = address(5000);
     assert_eq!(
@@ -95,7 +100,7 @@ fn a_route_names_the_next_hop_and_must_name_an_interface() {
     })
     .unwrap();
     let client = node
-        .connect(address(5000), port(10), ConnectConfig::default())
+        .connect(at(0), address(5000), port(10), ConnectConfig::default())
         .unwrap();
     node.send(at(0), client, Bytes::new()).unwrap();
     assert_eq!(node.poll_transmit().unwrap().via, via);
@@ -117,7 +122,7 @@ fn a_broadcast_leaves_in_the_form_of_the_interface() {
     node.add_interface(config).unwrap();
     for destination in [address(15), Address::BROADCAST] {
         let client = node
-            .connect(destination, port(10), ConnectConfig::default())
+            .connect(at(0), destination, port(10), ConnectConfig::default())
             .unwrap();
         node.send(at(0), client, Bytes::new()).unwrap();
         assert_eq!(
@@ -126,7 +131,7 @@ fn a_broadcast_leaves_in_the_form_of_the_interface() {
         );
     }
     let wide = node
-        .connect(address(40), port(10), ConnectConfig::default())
+        .connect(at(0), address(40), port(10), ConnectConfig::default())
         .unwrap();
     assert!(matches!(
         node.send(at(0), wide, Bytes::new()),

@@ -77,6 +77,7 @@ fn a_tap_shows_what_was_received_and_sent_with_interface_direction_and_time() {
     }
     let client = node
         .connect(
+            at(0),
             address(201),
             port(10),
             ConnectConfig::default().flags(Flags::CRC32),
@@ -247,10 +248,10 @@ fn a_bridge_knows_the_echo_of_what_it_sent_in_either_version() {
     }] {
         node.handle_packet(at(0), one, packet((2, 33), (3, 10), Flags::NONE, b"x"));
         let client = node
-            .connect(address(201), port(10), ConnectConfig::default())
+            .connect(at(0), address(201), port(10), ConnectConfig::default())
             .unwrap();
         let own = node.send(at(0), client, Bytes::new());
-        assert_eq!(own, Ok(()));
+        assert!(own.is_ok());
         let sent = leaving(&mut node);
         assert_eq!(sent.iter().filter(|(id, _)| *id == other).count(), 2);
         for (id, packet) in sent {

@@ -92,13 +92,13 @@ fn a_v2_node_with_address_31_does_not_become_a_v1_broadcast() {
         assert_dropped(&mut router, DropReason::Unencodable);
     }
     let client = router
-        .connect(address(31), port(10), ConnectConfig::default())
+        .connect(at(0), address(31), port(10), ConnectConfig::default())
         .unwrap();
     let refused = router.send(at(0), client, Bytes::new());
     assert_eq!(refused, Err(SendError::Broadcast { address: address(31) }));
 
     let all = router
-        .connect(Address::BROADCAST, port(10), ConnectConfig::default())
+        .connect(at(0), Address::BROADCAST, port(10), ConnectConfig::default())
         .unwrap();
     router.send(at(0), all, Bytes::new()).unwrap();
     let transmit = router.poll_transmit().unwrap();
@@ -135,7 +135,7 @@ fn own_packets_to_both_worlds_have_the_address_and_the_broadcast_of_each() {
     router.add_interface(interface("WIDE", 257, 8)).unwrap();
     router.mark_defaults();
     let all = router
-        .connect(Address::BROADCAST, port(10), ConnectConfig::default())
+        .connect(at(0), Address::BROADCAST, port(10), ConnectConfig::default())
         .unwrap();
     router.send(at(0), all, Bytes::new()).unwrap();
     let sent: Vec<_> = core::iter::from_fn(|| router.poll_transmit())
@@ -159,7 +159,12 @@ fn a_request_and_its_reply_cross_under_mapped_names_with_their_trailers_intact()
     let listener = listen(&mut near, 10, SocketConfig::default());
     let flags = Flags::CRC32 | Flags::HMAC;
     let client = far
-        .connect(address(1005), port(10), ConnectConfig::default().flags(flags))
+        .connect(
+            at(0),
+            address(1005),
+            port(10),
+            ConnectConfig::default().flags(flags),
+        )
         .unwrap();
 
     far.send(at(0), client, Bytes::from_static(b"request")).unwrap();

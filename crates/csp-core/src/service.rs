@@ -29,7 +29,7 @@ use thiserror::Error;
 pub use self::cmp::clock::Timestamp;
 pub use self::cmp::ident::Identity;
 pub use self::cmp::memory::{Peek, Poke, TooMuch};
-pub use self::cmp::route::SetRoute;
+pub use self::cmp::route::{NoShortForm, SetRoute};
 pub use self::cmp::stats::Counters;
 pub(crate) use self::platform::{Bare, Boxed};
 pub use self::platform::{Origin, Platform, Refusal};

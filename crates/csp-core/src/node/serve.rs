@@ -5,7 +5,7 @@ use tinwire_time::Instant;
 
 use super::Node;
 use crate::iface::Interface;
-use crate::seal::trailer_len;
+use crate::keys::Keys;
 use crate::service::cmp::{Code, clock, stats};
 use crate::service::{
     Counters, Origin, Peek, Platform, Poke, PowerCommand, Refusal, RequestError, Service, SetRoute, figure,
@@ -209,11 +209,11 @@ impl Node {
 
     /// Most bytes of text in one reply to `request`: what fits the way it came, if not less was set.
     fn text_room(&self, request: &Message) -> usize {
-        let mtu = self
-            .interfaces
-            .get(request.interface)
-            .map_or(0, |interface| interface.mtu);
-        let room = mtu.saturating_sub(trailer_len(request.header.flags));
+        let room = self.interfaces.get(request.interface).map_or(0, |interface| {
+            let protection = self.config.protection(&Keys::NONE, interface);
+            let trailers = protection.trailer_len(request.header.flags);
+            interface.mtu.saturating_sub(trailers)
+        });
         room.min(self.config.services.max_text_len())
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tinwire_time::Instant;
 
 use super::{CallError, Connection, Node, RecvError};
-use crate::service::ReplyError;
+use crate::service::{NoShortForm, ReplyError};
 use crate::{Address, ConnectConfig, ConnectError, Flags, InterfaceId, Message, Port, Priority, SendError};
 
 /// How to ask a service of another node.
@@ -108,6 +108,9 @@ pub enum ServiceError {
     /// What came is not an answer to the question.
     #[error(transparent)]
     Reply(#[from] ReplyError),
+    /// The route has no form that libcsp 1.6 understands; nothing was sent.
+    #[error(transparent)]
+    Route(#[from] NoShortForm),
 }
 
 impl From<RecvError> for ServiceError {
@@ -127,6 +130,7 @@ impl From<ServiceError> for io::Error {
             ServiceError::Timeout { .. } => io::ErrorKind::TimedOut,
             ServiceError::Stopped => io::ErrorKind::BrokenPipe,
             ServiceError::Reply(_) => io::ErrorKind::InvalidData,
+            ServiceError::Route(_) => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
     }

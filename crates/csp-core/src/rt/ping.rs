@@ -106,8 +106,8 @@ impl From<ServiceError> for PingError {
             ServiceError::Connect(error) => Self::Connect(error),
             ServiceError::Send(error) => Self::Send(error),
             ServiceError::Timeout { limit } => Self::Timeout { limit },
-            // A ping's reply is compared byte by byte instead.
-            ServiceError::Stopped | ServiceError::Reply(_) => Self::Stopped,
+            // The last two do not befall a ping.
+            ServiceError::Stopped | ServiceError::Reply(_) | ServiceError::Route(_) => Self::Stopped,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::call::Asked;
 use super::{Answer, Call, Node, ServiceError};
 use crate::service::cmp::{clock, ident, stats};
 use crate::service::{
-    Counters, Identity, Peek, Poke, PowerCommand, ReplyError, SetRoute, Timestamp, figure, ps,
+    Counters, Identity, Peek, Poke, PowerCommand, ReplyError, SetRoute, Timestamp, figure, ping, ps,
 };
 use crate::{Address, InterfaceName, Port};
 
@@ -50,6 +50,18 @@ impl Node {
         let until = Box::pin(tokio::time::sleep(call.timeout));
         let asked = self.ask(broadcast, Port::CMP, call, ident::request()).await?;
         Ok(Identities { asked, until })
+    }
+
+    /// Sends a ping that nobody waits to be answered.
+    ///
+    /// # Errors
+    /// The request could not be sent: see [`ServiceError`].
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the request.
+    pub async fn ping_unheard(&self, remote: Address, call: Call) -> Result<(), ServiceError> {
+        self.tell(remote, Port::PING, call, Bytes::from_static(ping::NO_REPLY))
+            .await
     }
 
     /// Asks `remote` for its list of processes, a text for people.
@@ -158,10 +170,9 @@ impl Node {
 
     /// Asks `remote` to add a route in the form of libcsp 1.6, with one-byte addresses.
     ///
-    /// `None`: the route has no such form ([`SetRoute::request_v1`]), and nothing was sent.
-    ///
     /// # Errors
-    /// No answer, as when it is not allowed, or another than asked for: see [`ServiceError`].
+    /// The route has no such form ([`SetRoute::request_v1`]). No answer, as when it is not allowed, or another
+    /// than asked for: see [`ServiceError`].
     ///
     /// # Cancel safety
     /// A dropped future may have sent the request, and the route may be added.
@@ -170,10 +181,10 @@ impl Node {
         remote: Address,
         route: &SetRoute,
         call: Call,
-    ) -> Option<Result<Answer<()>, ServiceError>> {
+    ) -> Result<Answer<()>, ServiceError> {
         let request = route.request_v1()?;
         let confirm = |reply: &[u8]| SetRoute::confirm(&request, reply);
-        Some(self.manage(remote, call, request.clone(), confirm).await)
+        self.manage(remote, call, request.clone(), confirm).await
     }
 
     /// Reads memory of `remote`.

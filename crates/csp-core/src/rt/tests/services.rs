@@ -190,14 +190,13 @@ async fn a_node_with_every_service_on_does_what_it_is_asked() {
         netmask: None,
         ..route
     };
-    one.set_route_v1(node_two(), &host, short())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(one.set_route_v1(node_two(), &route, short()).await.is_none());
+    one.set_route_v1(node_two(), &host, short()).await.unwrap();
+    let wide = one.set_route_v1(node_two(), &route, short()).await;
+    assert!(matches!(wide, Err(ServiceError::Route(_))));
 
     one.reboot(node_two(), short()).await.unwrap();
     one.shutdown(node_two(), short()).await.unwrap();
+    one.ping_unheard(node_two(), short()).await.unwrap();
     one.flush(SHORT).await.unwrap();
     one.ping(node_two(), PingConfig::default()).await.unwrap();
     let by_one = Address::new(1).unwrap();

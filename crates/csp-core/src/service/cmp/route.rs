@@ -1,6 +1,7 @@
 //! Adding routes (codes 2 and 7).
 
 use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
 
 use super::{Code, HEAD_LEN, NAME_LEN, fields, name, put_name};
 use crate::service::{ReplyError, RequestError};
@@ -53,21 +54,22 @@ impl SetRoute {
     /// No next hop is sent as 255, which libcsp 2.x would take for an address: give it one, or use
     /// [`request`](Self::request).
     ///
-    /// `None`: an address above 255, or a netmask.
-    #[must_use]
-    pub fn request_v1(&self) -> Option<Bytes> {
-        let short = |address: Address| u8::try_from(address.to_bits()).ok();
-        if self
+    /// # Errors
+    /// An address above 255, or a netmask.
+    pub fn request_v1(&self) -> Result<Bytes, NoShortForm> {
+        let short =
+            |address: Address| u8::try_from(address.to_bits()).map_err(|_| NoShortForm::Address { address });
+        if let Some(netmask) = self
             .netmask
-            .is_some_and(|netmask| netmask < Netmask::host(Version::V1))
+            .filter(|netmask| *netmask < Netmask::host(Version::V1))
         {
-            return None;
+            return Err(NoShortForm::Netmask { netmask });
         }
         let mut request = Code::SetRoute1.request(LEN_1);
         request.put_u8(short(self.destination)?);
-        request.put_u8(self.via.map_or(Some(NO_VIA_1), short)?);
+        request.put_u8(self.via.map_or(Ok(NO_VIA_1), short)?);
         put_name(&mut request, self.interface);
-        Some(request.freeze())
+        Ok(request.freeze())
     }
 
     /// The route that a request of either form wants added.
@@ -145,6 +147,24 @@ impl SetRoute {
     }
 }
 
+/// Why a route cannot be asked for with one-byte addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NoShortForm {
+    /// An address has more than eight bits.
+    #[error("address {address} does not fit the short form, whose largest is 255")]
+    Address {
+        /// The address.
+        address: Address,
+    },
+    /// It is for a network.
+    #[error("the short form is for single addresses, and has no place for netmask {netmask}")]
+    Netmask {
+        /// The netmask.
+        netmask: Netmask,
+    },
+}
+
 fn address(value: u16) -> Result<Address, RequestError> {
     Address::new(value).ok_or(RequestError::Address { value })
 }
@@ -193,8 +213,13 @@ mod tests {
         let none = set(7, None, None).request_v1().unwrap();
         assert_eq!(none[3], 255);
         assert_eq!(SetRoute::decode(&none), Ok(set(7, None, Some(255))));
-        assert_eq!(set(256, None, None).request_v1(), None);
-        assert_eq!(set(8, Some(3), None).request_v1(), None);
+        let address = Address::new(256).unwrap();
+        let wide = Err(NoShortForm::Address { address });
+        assert_eq!(set(256, None, None).request_v1(), wide);
+        assert_eq!(set(8, None, Some(256)).request_v1(), wide);
+        let netmask = Netmask::new(3).unwrap();
+        let network = set(8, Some(3), None).request_v1();
+        assert_eq!(network, Err(NoShortForm::Netmask { netmask }));
     }
 
     #[test]

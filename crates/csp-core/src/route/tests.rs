@@ -113,12 +113,13 @@ proptest! {
             destination <= version.broadcast().to_bits() && destination >> host_bits == address >> host_bits
         };
         let mut expected = Vec::new();
-        'prefixes: for host_bits in 0..=14 {
-            for winner in model.iter().rev().filter(|entry| entry.2 == host_bits && matches(entry)) {
-                let same = model.iter().rev().filter(|entry| (entry.1, entry.2) == (winner.1, winner.2));
-                expected = same.map(|entry| entry.3).collect();
-                break 'prefixes;
-            }
+        let winner = |host_bits: u8| {
+            let mut latest_first = model.iter().rev();
+            latest_first.find(|entry| entry.2 == host_bits && matches(entry))
+        };
+        if let Some(winner) = (0..=14).find_map(winner) {
+            let same = model.iter().rev().filter(|entry| (entry.1, entry.2) == (winner.1, winner.2));
+            expected = same.map(|entry| entry.3).collect();
         }
         prop_assert_eq!(found(&table, destination), expected);
     }

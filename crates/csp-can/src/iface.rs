@@ -99,7 +99,10 @@ impl<L: CanLink> CanInterface<L> {
         let subnet = interface.subnet()?;
         let filters = match config.promiscuous {
             Switch::On => FilterSet::any([extended(0, 0)]),
-            Switch::Off => address_filters(subnet, interface.aliases(), config.id_order),
+            Switch::Off => {
+                let further = interface.aliases().iter().copied().chain(interface.names());
+                address_filters(subnet, further, config.id_order)
+            }
         };
         link.set_filters(&filters.with_errors(ErrorClasses::NONE))?;
         let codec = CfpCodec::new(subnet.version(), subnet.address(), config.reassembly)
@@ -277,9 +280,9 @@ fn incoming(version: Version, received: Received) -> Option<Incoming> {
 }
 
 /// Frames for own address, aliases, subnet and global broadcast (CAN-8).
-fn address_filters(subnet: Subnet, aliases: &[Address], order: IdOrder) -> FilterSet {
+fn address_filters(subnet: Subnet, further: impl Iterator<Item = Address>, order: IdOrder) -> FilterSet {
     let own = [subnet.address(), subnet.broadcast(), subnet.version().broadcast()];
-    let mut addresses: std::vec::Vec<_> = own.iter().chain(aliases).copied().collect();
+    let mut addresses: std::vec::Vec<_> = own.into_iter().chain(further).collect();
     addresses.sort_unstable();
     addresses.dedup();
     let shift = match (subnet.version(), order) {

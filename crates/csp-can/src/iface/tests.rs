@@ -69,15 +69,15 @@ async fn a_ping_to_nobody_ends_with_its_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_takes_its_addresses_and_broadcasts_and_nothing_else() {
+async fn a_node_takes_its_addresses_names_and_broadcasts_and_nothing_else() {
     let bus = VirtualBus::new();
     let two = Node::spawn(Config::default());
-    let config = config(2).alias(address(300));
+    let config = config(2).alias(address(300)).map(address(5000), address(7));
     let link = CanInterface::new(bus.join(), &config, CanConfig::default()).unwrap();
     two.attach(config, link).unwrap();
     let mut received = Vec::new();
     let mut sender = bus.join();
-    for destination in [2, 300, 63, 16383, 3, 127, 0] {
+    for destination in [2, 300, 63, 16383, 7, 3, 127, 0] {
         let port = |bits| Port::new(bits).unwrap();
         let header = csp_core::Header::new((address(1), port(33)), (address(destination), port(10)));
         for frame in Fragmenter::new(Version::V2, address(1))
@@ -89,7 +89,7 @@ async fn a_node_takes_its_addresses_and_broadcasts_and_nothing_else() {
         tokio::time::sleep(SHORT).await;
         received.push(stats(&two).await.rx);
     }
-    assert_eq!(received, [1, 2, 3, 4, 4, 4, 4]);
+    assert_eq!(received, [1, 2, 3, 4, 5, 5, 5, 5]);
 }
 
 #[tokio::test(start_paused = true)]

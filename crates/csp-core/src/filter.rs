@@ -85,7 +85,7 @@ pub struct FilterId {
 #[derive(Clone, Copy, Debug)]
 pub struct OutsideConfig {
     queue: usize,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl OutsideConfig {

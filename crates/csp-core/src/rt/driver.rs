@@ -11,6 +11,7 @@ use std::vec::Vec;
 use tinwire_time::Instant;
 use tokio::time::Sleep;
 
+use super::filter::Court;
 use super::shared::{Progress, Shared, State};
 use super::{Incoming, Interface, Notice};
 use crate::{DropReason, InterfaceId, LinkState, Transmit};
@@ -62,16 +63,18 @@ pub struct Driver {
     shared: Arc<Shared>,
     links: Vec<Link>,
     items: Vec<(InterfaceId, Item)>,
+    filters: Court,
     /// Set to this moment, or to an earlier one at which nothing is due.
     sleep: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Driver {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             links: Vec::new(),
             items: Vec::new(),
+            filters: Court::default(),
             sleep: None,
         }
     }
@@ -105,9 +108,10 @@ impl Driver {
 
     /// Tells the machine what was received and what time it is.
     ///
-    /// `None`: the node has stopped. True when there are links that were not looked at.
+    /// `None`: the node has stopped. True when there are links or filters that were not looked at.
     fn handle(&mut self) -> Option<bool> {
-        let mut state = self.shared.lock();
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
         if state.stopped {
             return None;
         }
@@ -115,24 +119,35 @@ impl Driver {
         let now = state.tick();
         for (id, item) in self.items.drain(..) {
             match item {
-                Item::Incoming(Incoming::Packet(packet)) => state.node.handle_packet(now, id, packet),
+                Item::Incoming(Incoming::Packet(packet)) => {
+                    state.node.handle_packet(now, id, packet);
+                    continue;
+                }
                 Item::Incoming(Incoming::Discarded { reason, count }) => {
                     state.node.handle_discard(id, reason, count);
                 }
                 Item::Incoming(Incoming::Link(link)) => state.node.handle_link(id, link),
                 Item::Ended(error) => state.ended(id, error),
             }
+            // A link that goes down empties its queue.
+            state.wake_room();
         }
         if state.node.poll_timeout().is_some_and(|due| due <= now) {
             state.node.handle_timeout(now);
+            // A filter that was too slow may have made room.
+            state.wake_room();
         }
+        let asked = self.filters.exchange(now, state);
         state.collect();
         let arrived = !state.arrivals.is_empty();
         self.links.append(&mut state.arrivals);
         for link in &mut self.links {
             link.waiting = state.node.waiting_on(link.id);
         }
-        Some(arrived)
+        let retired = mem::take(&mut state.retired);
+        drop(guard);
+        self.filters.tidy(now, &retired);
+        Some(arrived || asked)
     }
 
     /// Hands packets to the links that have room, and flushes; true when one of them may take more.
@@ -256,6 +271,7 @@ impl State {
     fn next_transmit(&mut self, id: InterfaceId) -> Option<(Transmit, usize)> {
         let transmit = self.node.poll_transmit_on(id)?;
         self.collect();
+        self.wake_room();
         Some((transmit, self.node.waiting_on(id)))
     }
 
@@ -276,6 +292,7 @@ impl Future for Driver {
         let this = &mut *self;
         for _ in 0..ROUNDS {
             let received = this.receive(cx);
+            this.filters.poll(cx);
             let Some(arrived) = this.handle() else {
                 this.finish(cx);
                 return Poll::Ready(());
@@ -297,10 +314,10 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.stop();
-        // A link may have a handle of its own node, so none is dropped under the lock.
-        let arrivals = mem::take(&mut state.arrivals);
+        // What is the user's may have a handle of this node, so it is not dropped under the lock.
+        let theirs = (mem::take(&mut state.arrivals), mem::take(&mut state.filters));
         drop(state);
-        drop(arrivals);
+        drop(theirs);
     }
 }
 

@@ -5,6 +5,7 @@ use core::hash::BuildHasher;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::io;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use super::driver::Link;
 use super::shared::{Locked, Seat, Shared};
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
 use crate::{
-    Address, BindError, Binding, Config, ConnectConfig, ConnectError, Event, InterfaceConfig, InterfaceError,
-    InterfaceId, InterfaceName, InterfaceStats, Message, Port, Route, RouteError, SendError, SocketConfig,
-    Stats, Subnet,
+    Address, BindError, Binding, Config, ConnectConfig, ConnectError, DropReason, Event, InterfaceConfig,
+    InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, Route, RouteError, SendError,
+    SocketConfig, Stats, Subnet,
 };
 
 /// A node that runs.
@@ -200,6 +201,7 @@ impl Node {
         });
         Status {
             stats: state.node.stats(),
+            drops: state.node.drops().collect(),
             interfaces: interfaces.collect(),
         }
     }
@@ -218,8 +220,12 @@ impl Node {
         tokio::time::timeout(limit, flushed).await.unwrap_or(late)
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.alive.0
+    }
+
     /// The state, while the node runs.
-    fn running<E>(&self) -> Result<Locked<'_>, CallError<E>> {
+    pub(super) fn running<E>(&self) -> Result<Locked<'_>, CallError<E>> {
         let state = self.alive.0.lock();
         if state.stopped {
             return Err(CallError::Stopped);
@@ -357,6 +363,8 @@ pub enum Notice {
 pub struct Status {
     /// Counters of the node.
     pub stats: Stats,
+    /// How many packets it dropped for each reason, those at zero left out.
+    pub drops: BTreeMap<DropReason, u64>,
     /// Its interfaces, the loopback first.
     pub interfaces: Vec<InterfaceStatus>,
 }

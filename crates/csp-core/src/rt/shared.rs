@@ -12,9 +12,10 @@ use tinwire_time::{Instant, Origin};
 
 use super::driver::Link;
 use super::feed::Feeds;
+use super::filter::Seated;
 use super::waiters::{Line, Waiters, Wakes, note};
 use super::{Notice, RecvError};
-use crate::{ConnectionId, Event, InterfaceId, ListenerId, Message, Node, SendError, SocketId};
+use crate::{ConnectionId, Event, FilterId, InterfaceId, ListenerId, Message, Node, SendError, SocketId};
 
 /// What is kept for the handles of one connection.
 #[derive(Debug, Default)]
@@ -41,8 +42,13 @@ pub(super) struct State {
     pub(super) notices: Feeds<Notice>,
     /// Links that the driver has not seen yet.
     pub(super) arrivals: Vec<Link>,
+    /// Filters that the driver has not seen yet, and those taken out that it still has.
+    pub(super) filters: Vec<Seated>,
+    pub(super) retired: Vec<FilterId>,
     pub(super) progress: BTreeMap<InterfaceId, Progress>,
     pub(super) flushes: Waiters,
+    /// Those without a connection who wait for room in a transmit queue, whichever.
+    pub(super) room: Waiters,
     /// The last handle of the node is gone, or its driver is.
     pub(super) stopped: bool,
     pub(super) origin: Origin,
@@ -65,8 +71,11 @@ impl State {
             sockets: BTreeMap::new(),
             notices: Feeds::default(),
             arrivals: Vec::new(),
+            filters: Vec::new(),
+            retired: Vec::new(),
             progress: BTreeMap::new(),
             flushes: Waiters::default(),
+            room: Waiters::default(),
             stopped: false,
             origin: Origin::new(clock()),
             now: Instant::ZERO,
@@ -92,6 +101,11 @@ impl State {
     pub(super) fn wake_task(&mut self) {
         self.stirred = true;
         self.wakes.extend(self.task.take());
+    }
+
+    /// A transmit queue may have room.
+    pub(super) fn wake_room(&mut self) {
+        self.room.wake(&mut self.wakes);
     }
 
     /// After each call into the machine: wakes whoever waits for what it did.
@@ -170,6 +184,43 @@ impl State {
         }
     }
 
+    /// Sends without a connection; `number` is of one who waits for room.
+    pub(super) fn poll_datagram(
+        &mut self,
+        number: &mut Option<u64>,
+        send: impl FnOnce(&mut Node, Instant) -> Result<(), SendError>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        match self.try_datagram(send) {
+            Err(SendError::Full) => {
+                let number = match *number {
+                    Some(number) => number,
+                    None => *number.insert(self.ticket()),
+                };
+                self.room.wait(number, cx);
+                Poll::Pending
+            }
+            sent => Poll::Ready(sent),
+        }
+    }
+
+    pub(super) fn try_datagram(
+        &mut self,
+        send: impl FnOnce(&mut Node, Instant) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        if self.stopped {
+            return Err(SendError::Closed);
+        }
+        let now = self.tick();
+        let sent = send(&mut self.node, now);
+        self.collect();
+        // The driver wakes those who wait for room: being refused must not wake it in turn.
+        if sent != Err(SendError::Full) {
+            self.wake_task();
+        }
+        sent
+    }
+
     /// The next packet of a connection.
     pub(super) fn poll_recv(
         &mut self,
@@ -237,7 +288,7 @@ impl State {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         let writers = self.connections.values().map(|seat| seat.writers.len());
-        writers.sum::<usize>() + self.flushes.len()
+        writers.sum::<usize>() + self.flushes.len() + self.room.len()
     }
 
     /// Nothing moves from here on; everybody who waits is told.
@@ -253,6 +304,7 @@ impl State {
         self.wakes.extend(readers.filter_map(Option::take));
         self.notices.wake(&mut self.wakes);
         self.flushes.wake(&mut self.wakes);
+        self.room.wake(&mut self.wakes);
         self.wake_task();
     }
 }

@@ -1,14 +1,17 @@
 //! Listeners and connectionless sockets as applications hold them.
 
 use core::future::poll_fn;
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_core::Stream;
+use tinwire_time::Instant;
 use tokio::task::coop::poll_proceed;
 
-use super::shared::{Locked, Shared};
+use super::shared::Shared;
 use super::{Connection, RecvError};
 use crate::{Address, ConnectConfig, Flags, ListenerId, Message, Port, SendError, SocketId};
 
@@ -56,6 +59,15 @@ impl Listener {
         tokio::time::timeout(limit, self.accept())
             .await
             .unwrap_or(Err(RecvError::Timeout { limit }))
+    }
+}
+
+/// The connections that others open, until the node has stopped.
+impl Stream for Listener {
+    type Item = Connection;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Connection>> {
+        self.poll_accept(cx).map(Result::ok)
     }
 }
 
@@ -115,55 +127,125 @@ impl Socket {
             .unwrap_or(Err(RecvError::Timeout { limit }))
     }
 
-    /// Sends one packet.
+    /// Sends one packet, with the flags and the priority of `config`.
     ///
-    /// Does not wait for room: a full transmit queue is [`SendError::Full`].
+    /// Waits while the transmit queue is full. Those who wait get room in no particular order.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
-    pub fn send_to(
+    ///
+    /// # Cancel safety
+    /// A future dropped before it was done has sent nothing.
+    pub async fn send_to(
         &self,
         destination: Address,
         port: Port,
         config: ConnectConfig,
         payload: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        let mut state = self.running()?;
-        let now = state.tick();
+        let payload = payload.into();
+        self.wait_for_room(|node, now| {
+            node.send_to(now, self.id, (destination, port), config.clone(), payload.clone())
+        })
+        .await
+    }
+
+    /// As [`send_to`](Self::send_to), without waiting.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] when there is no room.
+    pub fn try_send_to(
+        &self,
+        destination: Address,
+        port: Port,
+        config: ConnectConfig,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), SendError> {
         let to = (destination, port);
-        let sent = state.node.send_to(now, self.id, to, config, payload.into());
-        state.collect();
-        state.wake_task();
-        sent
+        let payload = payload.into();
+        self.shared
+            .lock()
+            .try_datagram(|node, now| node.send_to(now, self.id, to, config, payload))
     }
 
     /// Answers `request` with its priority (CONN-7).
     ///
-    /// `flags`: those of the reply; `None`: those of the request. Does not wait for room.
+    /// `flags`: those of the reply; `None`: those of the request, as `CSP_O_SAME`. Waits as
+    /// [`send_to`](Self::send_to).
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
-    pub fn reply(
+    ///
+    /// # Cancel safety
+    /// A future dropped before it was done has sent nothing.
+    pub async fn reply(
         &self,
         request: &Message,
         flags: Option<Flags>,
         payload: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        let mut state = self.running()?;
-        let now = state.tick();
-        let sent = state.node.reply(now, request, flags, payload.into());
-        state.collect();
-        state.wake_task();
-        sent
+        let payload = payload.into();
+        self.wait_for_room(|node, now| node.reply(now, request, flags, payload.clone()))
+            .await
     }
 
-    /// The state, while the node runs.
-    fn running(&self) -> Result<Locked<'_>, SendError> {
-        let state = self.shared.lock();
-        if state.stopped {
-            return Err(SendError::Closed);
+    /// As [`reply`](Self::reply), without waiting.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] when there is no room.
+    pub fn try_reply(
+        &self,
+        request: &Message,
+        flags: Option<Flags>,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), SendError> {
+        let payload = payload.into();
+        self.shared
+            .lock()
+            .try_datagram(|node, now| node.reply(now, request, flags, payload))
+    }
+
+    async fn wait_for_room(
+        &self,
+        mut send: impl FnMut(&mut crate::Node, Instant) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let mut waiting = Waiting {
+            shared: &self.shared,
+            number: None,
+        };
+        poll_fn(|cx| {
+            let coop = ready!(poll_proceed(cx));
+            let mut state = self.shared.lock();
+            let sent = state.poll_datagram(&mut waiting.number, &mut send, cx);
+            if sent.is_ready() {
+                coop.made_progress();
+            }
+            sent
+        })
+        .await
+    }
+}
+
+/// One who waits for room in whichever transmit queue.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    number: Option<u64>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.shared.lock().room.leave(number);
         }
-        Ok(state)
+    }
+}
+
+/// The packets that arrive, until the node has stopped.
+impl Stream for Socket {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.poll_recv_from(cx).map(Result::ok)
     }
 }
 

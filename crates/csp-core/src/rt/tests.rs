@@ -2,6 +2,7 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
+use std::boxed::Box;
 use std::io;
 use std::sync::Arc;
 use std::vec;
@@ -18,8 +19,10 @@ use crate::{
     Netmask, Packet, Port, SendError, SocketConfig, Transmit, Version,
 };
 
+mod filters;
 mod links;
 mod services;
+mod sockets;
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);
@@ -120,7 +123,7 @@ async fn a_transaction_is_request_and_reply_in_one_call() {
     let mut socket = two.bind(port(12), SocketConfig::default()).unwrap();
     tokio::spawn(async move {
         let request = socket.recv_from_timeout(SHORT).await.unwrap();
-        socket.reply(&request, None, "pong").unwrap();
+        socket.reply(&request, None, "pong").await.unwrap();
         sleep(LONG).await;
     });
     let none = ConnectConfig::default();
@@ -266,11 +269,7 @@ fn gated() -> (
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok::<_, io::Error>((sender, gate))
     });
-    (
-        Joined(std::boxed::Box::pin(sink), futures::stream::pending()),
-        open,
-        sent,
-    )
+    (Joined(Box::pin(sink), futures::stream::pending()), open, sent)
 }
 
 #[tokio::test(start_paused = true)]

@@ -192,7 +192,7 @@ impl Sink<Transmit> for NoRoom {
 }
 
 /// A sink that never has room.
-struct Stuck;
+pub(super) struct Stuck;
 
 impl Sink<Transmit> for Stuck {
     type Error = io::Error;

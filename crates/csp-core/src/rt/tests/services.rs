@@ -231,7 +231,7 @@ async fn an_answer_of_the_wrong_length_is_an_error_that_says_so() {
     let asked = one.uptime(node_two(), short());
     let answer = async {
         let request = socket.recv_from().await.unwrap();
-        socket.reply(&request, None, &b"abc"[..]).unwrap();
+        socket.reply(&request, None, &b"abc"[..]).await.unwrap();
     };
     let (asked, ()) = tokio::join!(asked, answer);
     let (expected, got) = (4, 3);

@@ -65,6 +65,11 @@ impl CfpCodec {
         self.reassembler.poll_received()
     }
 
+    /// Discards what is in the making: the link went down, and frames may be missing.
+    pub fn handle_link_down(&mut self) {
+        self.reassembler.handle_link_down();
+    }
+
     fn now(&self) -> Instant {
         self.origin.at(clock())
     }

@@ -25,7 +25,9 @@ pub enum IdOrder {
     /// Source, destination: as libcsp.
     #[default]
     SourceFirst,
-    /// Destination, source: as csp-py, whose frames nodes of libcsp with filters never see.
+    /// Destination, source: as csp-py.
+    ///
+    /// Nodes of libcsp with filters never see such frames; csp-py itself receives both orders.
     DestinationFirst,
 }
 
@@ -51,6 +53,11 @@ impl Fragmenter {
     #[must_use]
     pub const fn with_id_order(self, order: IdOrder) -> Self {
         Self { order, ..self }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn set_address(&mut self, address: Address) {
+        self.sender = Sender::of(self.version, address);
     }
 
     /// The frames of the next packet, in order.

@@ -1,87 +1,63 @@
 //! A CAN link as an interface of a node.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::io;
+use std::vec::Vec;
 
 use can_link::error_frame::ErrorClasses;
-use can_link::link::LinkChange;
-use can_link::{CanLink, Event, Filter, FilterSet, LinkError, RecordStream};
+use can_link::link::{self, LinkChange};
+use can_link::{CanFrame, CanLink, Event, EventBuf, FilterSet, LinkError, SendError};
 use csp_core::rt::Incoming;
-use csp_core::{
-    Address, DropReason, InterfaceConfig, LinkState, Subnet, SubnetError, Switch, Transmit, Version,
-};
+use csp_core::{DropReason, InterfaceConfig, LinkState, SubnetError, Transmit, Version};
 use futures_core::Stream;
 use futures_sink::Sink;
 use thiserror::Error;
-use tokio::time::Sleep;
-use tokio_util::codec::Framed;
+use tinwire_time::Origin;
+use tokio::time::{Instant, Sleep};
 
-use crate::{CfpCodec, IdOrder, IgnoreReason, Reassembled, ReassemblyConfig, Received};
+pub use self::config::CanConfig;
+use self::filters::Addresses;
+pub use self::filters::CanAddresses;
+use crate::{Fragmenter, IgnoreReason, MAX_CFP1_PAYLOAD, Reassembled, Reassembler, Received};
+
+mod config;
+mod filters;
+
+/// Events of the link taken at once.
+const BATCH: usize = 64;
 
 /// Frames of other protocols passed over before other tasks get their turn.
 const MAX_FOREIGN: usize = 64;
-
-/// How a CAN link serves a node.
-#[derive(Clone, Copy, Debug)]
-pub struct CanConfig {
-    promiscuous: Switch,
-    id_order: IdOrder,
-    reassembly: ReassemblyConfig,
-}
-
-impl CanConfig {
-    /// Whether frames for other addresses are taken too.
-    ///
-    /// A router between networks needs that with CFP 2, which does not carry the next hop (CAN-9). Default
-    /// off: the link filters by the interface's addresses.
-    #[must_use]
-    pub const fn promiscuous(mut self, promiscuous: Switch) -> Self {
-        self.promiscuous = promiscuous;
-        self
-    }
-
-    /// Where source and destination stand in CFP 1 identifiers; CFP 2 is not affected.
-    ///
-    /// Default: as libcsp. Nodes of csp-py have them the other way round.
-    #[must_use]
-    pub const fn id_order(mut self, order: IdOrder) -> Self {
-        self.id_order = order;
-        self
-    }
-
-    /// Limits of the packets in the making. Default: those of [`ReassemblyConfig`].
-    #[must_use]
-    pub const fn reassembly(mut self, reassembly: ReassemblyConfig) -> Self {
-        self.reassembly = reassembly;
-        self
-    }
-}
-
-impl Default for CanConfig {
-    fn default() -> Self {
-        Self {
-            promiscuous: Switch::Off,
-            id_order: IdOrder::default(),
-            reassembly: ReassemblyConfig::default(),
-        }
-    }
-}
 
 /// Joins a CAN link to a node.
 ///
 /// Give it to [`Node::attach`](csp_core::rt::Node::attach) with the same [`InterfaceConfig`].
 ///
 /// It lives as long as the link: when that goes down the node is told, and again when it comes up. A packet
-/// whose frames cannot all be sent is given up, and so is what was half sent when the link went down (CAN-5).
+/// whose frames cannot all be sent in time is given up, and so is what was half sent or half received when
+/// the link went down (CAN-5).
 #[derive(Debug)]
 pub struct CanInterface<L> {
-    framed: Framed<RecordStream<L>, CfpCodec>,
+    link: L,
+    config: CanConfig,
+    addresses: CanAddresses,
     version: Version,
-    sleep: Option<Pin<Box<Sleep>>>,
+    reassembler: Reassembler,
+    fragmenter: Fragmenter,
+    clock: Origin,
+    events: EventBuf,
     told: VecDeque<Incoming>,
+    /// The frames of the packet that is being sent, and how many of them the link took.
+    outgoing: Vec<CanFrame>,
+    taken: usize,
+    /// Until when what waits to be completed may wait.
+    stale: Alarm,
+    /// Until when the link is to take another frame.
+    late: Alarm,
 }
 
 impl<L: CanLink> CanInterface<L> {
@@ -96,95 +72,139 @@ impl<L: CanLink> CanInterface<L> {
         interface: &InterfaceConfig,
         config: CanConfig,
     ) -> Result<Self, CanInterfaceError> {
-        let subnet = interface.subnet()?;
-        let filters = match config.promiscuous {
-            Switch::On => FilterSet::any([extended(0, 0)]),
-            Switch::Off => {
-                let further = interface.aliases().iter().copied().chain(interface.names());
-                address_filters(subnet, further, config.id_order)
-            }
-        };
-        link.set_filters(&filters.with_errors(ErrorClasses::NONE))?;
-        let codec = CfpCodec::new(subnet.version(), subnet.address(), config.reassembly)
-            .with_id_order(config.id_order);
+        let addresses = Addresses::of(interface)?;
+        let (version, own) = (addresses.subnet.version(), addresses.subnet.address());
+        let mtu = interface.max_payload();
+        if version == Version::V1 && mtu > MAX_CFP1_PAYLOAD {
+            return Err(CanInterfaceError::MtuTooLarge { mtu });
+        }
+        set_filters(&mut link, addresses.filters(&config))?;
         Ok(Self {
-            framed: Framed::new(RecordStream::new(link), codec),
-            version: subnet.version(),
-            sleep: None,
+            link,
+            config,
+            addresses: CanAddresses::default(),
+            version,
+            reassembler: Reassembler::new(version, config.reassembly),
+            fragmenter: Fragmenter::new(version, own).with_id_order(config.id_order),
+            clock: Origin::new(clock()),
+            events: EventBuf::with_capacity(BATCH),
             told: VecDeque::new(),
+            outgoing: Vec::new(),
+            taken: 0,
+            stale: Alarm::default(),
+            late: Alarm::default(),
         })
     }
 
-    /// The link with its records and packets, for their counters.
-    pub const fn framed(&self) -> &Framed<RecordStream<L>, CfpCodec> {
-        &self.framed
+    /// For changes of the addresses when the node has the interface.
+    #[must_use]
+    pub fn addresses(&self) -> CanAddresses {
+        self.addresses.clone()
+    }
+
+    /// The link.
+    pub const fn link(&self) -> &L {
+        &self.link
+    }
+
+    /// What puts packets together, for its counters.
+    pub const fn reassembler(&self) -> &Reassembler {
+        &self.reassembler
+    }
+
+    /// Takes new addresses, if there are.
+    fn follow_addresses(&mut self, cx: &Context<'_>) -> Result<(), LinkError> {
+        let Some(addresses) = self.addresses.poll_next(cx) else {
+            return Ok(());
+        };
+        self.fragmenter.set_address(addresses.subnet.address());
+        set_filters(&mut self.link, addresses.filters(&self.config))
+    }
+
+    /// Takes one event of the link, in the order in which they happened.
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Frame(received) if received.origin != link::Origin::Own => {
+                let now = self.clock.at(clock());
+                self.reassembler.handle_frame(now, &received.frame);
+            }
+            Event::Link(LinkChange::Down | LinkChange::Gone) => {
+                self.reassembler.handle_link_down();
+                if self.give_up() {
+                    self.tell_discarded(DropReason::LinkSend, 1);
+                }
+                self.tell_received();
+                self.told.push_back(Incoming::Link(LinkState::Down));
+            }
+            Event::Link(LinkChange::Up | LinkChange::Reconnected) => {
+                self.told.push_back(Incoming::Link(LinkState::Up));
+            }
+            Event::Dropped { count, .. } => self.tell_discarded(DropReason::LinkFull, count),
+            Event::BadInput(_) => self.tell_discarded(DropReason::LinkFrame, 1),
+            // Own frames, and what the controller has to say of itself and its errors.
+            _ => {}
+        }
+        self.tell_received();
+    }
+
+    /// Tells the node what came of the frames.
+    fn tell_received(&mut self) {
+        while let Some(received) = self.reassembler.poll_received() {
+            self.told.extend(incoming(self.version, received));
+        }
+    }
+
+    fn tell_discarded(&mut self, reason: DropReason, count: u64) {
+        self.told.push_back(Incoming::Discarded { reason, count });
+    }
+
+    /// Discards what became too old, when its time has come.
+    fn poll_stale(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.reassembler.poll_timeout();
+        let deadline = deadline.and_then(|deadline| self.clock.deadline(deadline));
+        let Some(deadline) = deadline else {
+            self.stale.disarm();
+            return Poll::Pending;
+        };
+        ready!(self.stale.poll(deadline.into(), cx));
+        self.reassembler.handle_timeout(self.clock.at(clock()));
+        Poll::Ready(())
     }
 
     /// Gives up what is half sent; true if there was something.
     fn give_up(&mut self) -> bool {
-        let unsent = self.framed.write_buffer_mut();
-        let had = !unsent.is_empty();
-        unsent.clear();
+        let had = self.taken < self.outgoing.len();
+        self.outgoing.clear();
+        self.taken = 0;
         had
     }
 
-    /// Tells the node what happened on the link besides frames.
-    fn take_events(&mut self) {
-        while let Some(event) = self.framed.get_mut().next_event() {
-            match event {
-                Event::Link(LinkChange::Down | LinkChange::Gone) => {
-                    if self.give_up() {
-                        self.told.push_back(Incoming::Discarded {
-                            reason: DropReason::LinkSend,
-                            count: 1,
-                        });
-                    }
-                    self.told.push_back(Incoming::Link(LinkState::Down));
-                }
-                Event::Link(LinkChange::Up | LinkChange::Reconnected) => {
-                    self.told.push_back(Incoming::Link(LinkState::Up));
-                }
-                Event::Dropped { count, .. } => {
-                    self.told.push_back(Incoming::Discarded {
-                        reason: DropReason::LinkFull,
-                        count,
-                    });
-                }
-                // Errors of the bus and frames of other protocols are the record stream's to count.
-                _ => {}
-            }
-        }
-    }
-
-    /// What became too old, when its time has come.
-    fn poll_stale(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        loop {
-            // Several may have become too old at once.
-            if let Some(received) = self.framed.codec_mut().handle_timeout() {
-                return Poll::Ready(received);
-            }
-            let Some(deadline) = self.framed.codec().poll_timeout() else {
-                self.sleep = None;
-                return Poll::Pending;
-            };
-            let sleep = self
-                .sleep
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-            if sleep.deadline() != deadline {
-                sleep.as_mut().reset(deadline);
-            }
-            core::task::ready!(sleep.as_mut().poll(cx));
-            self.sleep = None;
-        }
-    }
-
+    /// Hands all frames of the packet to the link; what it does not go on to take is given up.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let framed = Pin::new(&mut self.framed);
-        let flushed = core::task::ready!(Sink::<Transmit>::poll_flush(framed, cx));
-        if flushed.is_err() {
-            self.give_up();
+        let drained = match self.poll_send_frames(cx) {
+            Poll::Ready(sent) => sent.map_err(io::Error::from),
+            Poll::Pending => {
+                let limit = self.config.send_timeout;
+                ready!(self.late.poll_after(limit, cx));
+                let text = std::format!("the link took no frame within {limit:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        };
+        self.late.disarm();
+        self.give_up();
+        Poll::Ready(drained)
+    }
+
+    fn poll_send_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        while let Some(frames) = self
+            .outgoing
+            .get(self.taken..)
+            .filter(|frames| !frames.is_empty())
+        {
+            self.taken += ready!(self.link.poll_send(cx, frames))?;
+            self.late.disarm();
         }
-        Poll::Ready(flushed)
+        self.link.poll_flush(cx)
     }
 }
 
@@ -193,27 +213,22 @@ impl<L: CanLink> Stream for CanInterface<L> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let version = this.version;
-        if let Some(told) = this.told.pop_front() {
-            return Poll::Ready(Some(Ok(told)));
-        }
+        this.follow_addresses(cx)?;
         for _ in 0..MAX_FOREIGN {
-            let next = Pin::new(&mut this.framed).poll_next(cx);
-            this.take_events();
-            let next = match next {
-                Poll::Ready(Some(Ok(received))) => incoming(version, received).map(Ok),
-                Poll::Ready(Some(Err(error))) => Some(Err(error)),
-                Poll::Ready(None) if this.told.is_empty() => return Poll::Ready(None),
-                Poll::Ready(None) | Poll::Pending => {
-                    if let Some(told) = this.told.pop_front() {
-                        return Poll::Ready(Some(Ok(told)));
-                    }
-                    let stale = core::task::ready!(this.poll_stale(cx));
-                    incoming(version, stale).map(Ok)
+            if let Some(told) = this.told.pop_front() {
+                return Poll::Ready(Some(Ok(told)));
+            }
+            if let Some(event) = this.events.pop_front() {
+                this.take(event);
+                continue;
+            }
+            match this.link.poll_recv(cx, &mut this.events, BATCH) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(None),
+                Poll::Ready(received) => drop(received?),
+                Poll::Pending => {
+                    ready!(this.poll_stale(cx));
+                    this.tell_received();
                 }
-            };
-            if next.is_some() {
-                return Poll::Ready(next);
             }
         }
         cx.waker().wake_by_ref();
@@ -229,8 +244,12 @@ impl<L: CanLink> Sink<Transmit> for CanInterface<L> {
         self.poll_drain(cx)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, transmit: Transmit) -> io::Result<()> {
-        Pin::new(&mut self.framed).start_send(transmit)
+    fn start_send(mut self: Pin<&mut Self>, Transmit { packet, via, .. }: Transmit) -> io::Result<()> {
+        let this = &mut *self;
+        let fragments = this.fragmenter.fragments(&packet.header, via, &packet.payload);
+        let fragments = fragments.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        this.outgoing.extend(fragments);
+        Ok(())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -238,7 +257,9 @@ impl<L: CanLink> Sink<Transmit> for CanInterface<L> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Sink::<Transmit>::poll_close(Pin::new(&mut self.framed), cx)
+        let drained = ready!(self.poll_drain(cx));
+        let closed = ready!(self.link.poll_close(cx)).map_err(Into::into);
+        Poll::Ready(drained.and(closed))
     }
 }
 
@@ -249,9 +270,58 @@ pub enum CanInterfaceError {
     /// The address or the netmask does not fit the header version.
     #[error(transparent)]
     Subnet(#[from] SubnetError),
+    /// CFP 1 cannot carry the largest payload of the interface (CFP1-1).
+    #[error("an MTU of {mtu} is too large for CFP 1, which carries {MAX_CFP1_PAYLOAD} bytes")]
+    MtuTooLarge {
+        /// The MTU of the interface.
+        mtu: usize,
+    },
     /// The link refuses the filters.
     #[error(transparent)]
     Link(#[from] LinkError),
+}
+
+/// No error frames: nobody reads them here.
+fn set_filters(link: &mut impl CanLink, filters: FilterSet) -> Result<(), LinkError> {
+    link.set_filters(&filters.with_errors(ErrorClasses::NONE))
+        .map(drop)
+}
+
+/// A sleep that is made when it is needed and moved when it is not due.
+#[derive(Debug, Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready when `deadline` is over.
+    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        core::task::ready!(sleep.as_mut().poll(cx));
+        self.disarm();
+        Poll::Ready(())
+    }
+
+    /// Ready when `limit` is over since the first of these calls.
+    fn poll_after(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        sleep.as_mut().poll(cx)
+    }
+
+    fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the interface is where the reassembler's time comes from"
+)]
+fn clock() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 /// What a node is to know. It takes its own view of broadcasts, so the destination is put back; of the
@@ -277,27 +347,6 @@ fn incoming(version: Version, received: Received) -> Option<Incoming> {
         },
         Received::Ignored(_) => return None,
     })
-}
-
-/// Frames for own address, aliases, subnet and global broadcast (CAN-8).
-fn address_filters(subnet: Subnet, further: impl Iterator<Item = Address>, order: IdOrder) -> FilterSet {
-    let own = [subnet.address(), subnet.broadcast(), subnet.version().broadcast()];
-    let mut addresses: std::vec::Vec<_> = own.into_iter().chain(further).collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let shift = match (subnet.version(), order) {
-        (Version::V1, IdOrder::SourceFirst) => 19,
-        (Version::V1, IdOrder::DestinationFirst) => 24,
-        (Version::V2, _) => 13,
-    };
-    let mask = u32::from(subnet.version().broadcast().to_bits()) << shift;
-    let filter = |address: Address| extended(u32::from(address.to_bits()) << shift, mask);
-    FilterSet::any(addresses.into_iter().map(filter))
-}
-
-/// Extended data frames that agree with `bits` under `mask`.
-fn extended(bits: u32, mask: u32) -> Filter {
-    Filter::masked(can_link::id::extended(bits).into(), mask)
 }
 
 #[cfg(test)]

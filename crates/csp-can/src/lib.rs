@@ -33,7 +33,7 @@ pub use config::ReassemblyConfig;
 pub use fragment::{FragmentError, Fragmenter, Fragments, IdOrder, MAX_CFP1_PAYLOAD};
 pub use id::{Cfp1Id, Cfp2Id, Sender};
 #[cfg(feature = "tokio")]
-pub use iface::{CanConfig, CanInterface, CanInterfaceError};
+pub use iface::{CanAddresses, CanConfig, CanInterface, CanInterfaceError};
 #[cfg(feature = "alloc")]
 pub use reassembly::Reassembler;
 #[cfg(feature = "alloc")]

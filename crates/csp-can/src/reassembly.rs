@@ -135,6 +135,14 @@ impl Reassembler {
         self.expiry = self.pending.iter().map(|pending| expiry(pending, age)).min();
     }
 
+    /// Discards all that is in the making: frames may be missing from here on.
+    pub fn handle_link_down(&mut self) {
+        while let Some(last) = self.pending.len().checked_sub(1) {
+            self.drop_pending(last, DiscardReason::LinkDown);
+        }
+        self.expiry = None;
+    }
+
     /// Takes a packet's first frame, in place of whatever is pending under its key.
     fn begin(&mut self, now: Instant, first: First<'_>) {
         self.handle_timeout(now);

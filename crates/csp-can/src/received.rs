@@ -98,6 +98,9 @@ pub enum DiscardReason {
     /// Its next frame did not come in time (CAN-6).
     #[error("the next frame did not come in time")]
     Stale,
+    /// The link went down before it was complete.
+    #[error("the link went down before the packet was complete")]
+    LinkDown,
     /// There is no room for another packet in the making, or for its bytes (CAN-7).
     #[error("too many packets in the making")]
     Full,
@@ -114,7 +117,7 @@ impl DiscardReason {
             | Self::WrongCounter { .. }
             | Self::LongFrame { .. } => DropReason::LinkFrame,
             Self::TooLong { .. } => DropReason::LinkTooLong,
-            Self::Replaced | Self::Stale => DropReason::LinkStale,
+            Self::Replaced | Self::Stale | Self::LinkDown => DropReason::LinkStale,
             Self::Full => DropReason::LinkFull,
         }
     }

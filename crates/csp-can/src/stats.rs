@@ -35,6 +35,8 @@ pub struct ReassemblyStats {
     pub discarded_replaced: u64,
     /// Discarded: packets whose next frame did not come in time.
     pub discarded_stale: u64,
+    /// Discarded: packets not complete when the link went down.
+    pub discarded_link_down: u64,
     /// Discarded: packets without room.
     pub discarded_full: u64,
 }
@@ -54,6 +56,7 @@ impl ReassemblyStats {
         discarded_too_long: 0,
         discarded_replaced: 0,
         discarded_stale: 0,
+        discarded_link_down: 0,
         discarded_full: 0,
     };
 
@@ -74,6 +77,7 @@ impl ReassemblyStats {
             + self.discarded_too_long
             + self.discarded_replaced
             + self.discarded_stale
+            + self.discarded_link_down
             + self.discarded_full
     }
 
@@ -95,6 +99,7 @@ impl ReassemblyStats {
             DiscardReason::TooLong { .. } => &mut self.discarded_too_long,
             DiscardReason::Replaced => &mut self.discarded_replaced,
             DiscardReason::Stale => &mut self.discarded_stale,
+            DiscardReason::LinkDown => &mut self.discarded_link_down,
             DiscardReason::Full => &mut self.discarded_full,
         } += 1;
     }
@@ -115,6 +120,7 @@ mod tests {
             DiscardReason::TooLong { max: 1 },
             DiscardReason::Replaced,
             DiscardReason::Stale,
+            DiscardReason::LinkDown,
             DiscardReason::Full,
         ];
         let mut stats = ReassemblyStats::default();
@@ -136,6 +142,6 @@ mod tests {
             seen.push(counted);
             stats.count_ignored(reason);
         }
-        assert_eq!((stats.discarded(), stats.ignored()), (9, 3));
+        assert_eq!((stats.discarded(), stats.ignored()), (10, 3));
     }
 }

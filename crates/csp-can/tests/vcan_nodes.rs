@@ -93,8 +93,8 @@ async fn the_kernel_keeps_frames_for_others_from_a_node() {
         next.await,
         Ok(Some(Ok(csp_core::rt::Incoming::Packet(_))))
     ));
-    let reads = link.framed().get_ref().stats().read;
-    assert_eq!(reads, 2, "the two frames of one packet");
+    let frames = link.reassembler().stats().frames;
+    assert_eq!(frames, 2, "the two frames of one packet");
 }
 
 /// An interface of this test alone, deleted at its end.

@@ -6,11 +6,15 @@ use can_link::virtual_bus::{BitRate, BusConfig, PortConfig, VirtualPort};
 use can_link::{CanFrame, CanRxExt, CanTxExt, StandardId, VirtualBus};
 use csp_core::rt::{Node, Notice, Notices, PingConfig, PingError, RecvError};
 use csp_core::{
-    Config, ConnectConfig, Event as NodeEvent, InterfaceId, InterfaceName, Netmask, Port, SocketConfig,
+    Address, Config, ConnectConfig, Event as NodeEvent, InterfaceId, InterfaceName, Netmask, Port,
+    SocketConfig, Subnet, Switch,
 };
 
 use super::*;
-use crate::Fragmenter;
+use crate::{Fragmenter, IdOrder};
+
+mod addresses;
+mod recovery;
 
 const SHORT: Duration = Duration::from_millis(100);
 

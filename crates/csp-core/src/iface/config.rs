@@ -133,6 +133,12 @@ impl InterfaceConfig {
         Subnet::new(self.version, self.address, self.netmask)
     }
 
+    /// The MTU, for a link that has a limit of its own.
+    #[must_use]
+    pub const fn max_payload(&self) -> usize {
+        self.mtu
+    }
+
     /// The further addresses, for a link that filters by address.
     #[must_use]
     pub fn aliases(&self) -> &[Address] {

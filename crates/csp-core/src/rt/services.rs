@@ -171,8 +171,8 @@ impl Node {
     /// Asks `remote` to add a route in the form of libcsp 1.6, with one-byte addresses.
     ///
     /// # Errors
-    /// The route has no such form ([`SetRoute::request_v1`]). No answer, as when it is not allowed, or another
-    /// than asked for: see [`ServiceError`].
+    /// The route has no such form ([`SetRoute::request_v1`]). No answer, as when it is not allowed, or
+    /// another than asked for: see [`ServiceError`].
     ///
     /// # Cancel safety
     /// A dropped future may have sent the request, and the route may be added.

@@ -203,3 +203,18 @@ async fn the_telemetry_answers_with_what_the_seed_and_the_time_decide() {
     assert_eq!(lines, told(1).await);
     assert_ne!(lines, told(2).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn over_the_lossy_hop_rdp_brings_every_line() {
+    let bus = VirtualBus::new();
+    let _satellite = Satellite::launch(3, || bus.join()).await.unwrap();
+    let ground = ground(&bus);
+    let port = Port::new(TELEMETRY_PORT).unwrap();
+    let config = ConnectConfig::default().flags(Flags::RDP | Flags::CRC32);
+    let mut connection = ground.connect(at(9), port, config).await.unwrap();
+    for _ in 0..100 {
+        connection.send(&b"?"[..]).await.unwrap();
+        let line = connection.recv().await.unwrap().payload;
+        assert!(line.starts_with(b"payload t="), "{line:?}");
+    }
+}

@@ -5,6 +5,7 @@
 //! | [`vectors`] | files captured from real peers: where they are, how they are read, what was checked |
 //! | [`wire`] | a seeded wire in virtual time that loses, doubles, delays and reorders |
 //! | [`snapshot`] | text kept in the repository and compared with what a test prints |
+//! | [`fuzz`] | the functions of the fuzzers as ordinary tests |
 //! | [`compat`] | what was measured with somebody else's program, for `docs/COMPATIBILITY.md` |
 //! | `peer` (feature of that name) | a Python that takes orders and tells news |
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 )]
 
 pub mod compat;
+pub mod fuzz;
 #[cfg(feature = "peer")]
 pub mod peer;
 pub mod snapshot;

@@ -1,0 +1,26 @@
+//! What the fuzzers run, as ordinary tests ([`testkit::fuzz`]).
+#![cfg(feature = "alloc")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
+
+mod input;
+mod packet;
+mod sfp;
+
+fn check(name: &str, run: fn(&[u8])) {
+    testkit::fuzz::check(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz"), name, run);
+}
+
+#[test]
+fn any_frame_is_refused_or_says_what_it_is_made_of_and_no_flipped_bit_passes_for_it() {
+    check("packet", packet::run);
+}
+
+#[test]
+fn no_sequence_of_packets_and_times_makes_a_blob_that_was_not_sent() {
+    check("sfp", sfp::run);
+}

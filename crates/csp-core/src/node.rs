@@ -211,7 +211,6 @@ impl Node {
 
     /// Drops what has waited too long. Early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.expire_filters(now);
         let waiting = self
             .listeners
             .iter()
@@ -226,6 +225,8 @@ impl Node {
         }
         self.handle_rdp_timeouts(now);
         self.settle(now);
+        // Last, for what was just sent may have no time at all to wait.
+        self.expire_filters(now);
     }
 
     fn expiry(&self, connection: ConnectionId) -> Option<Instant> {

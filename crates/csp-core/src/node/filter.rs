@@ -62,12 +62,8 @@ impl Node {
 
     /// Drops what waits for a verdict that is late.
     pub(super) fn expire_filters(&mut self, now: Instant) {
-        let mut any = false;
         while let Some((filter, released)) = self.filters.expire(now) {
             self.proceed(now, filter, released);
-            any = true;
-        }
-        if any {
             self.settle(now);
             self.tell_writable();
         }

@@ -277,6 +277,27 @@ fn packets_to_ourselves_meet_the_filters_of_both_directions() {
     assert_eq!(node.recv_from(socket).unwrap().payload, "x");
 }
 
+#[test]
+fn a_timeout_leaves_nothing_behind_that_is_due_at_once() {
+    let (mut node, _) = node(9, Config::default());
+    let config = OutsideConfig::default().timeout(Duration::ZERO);
+    node.filter_outside(Stage::Outgoing, config);
+    node.filter_outside(Stage::Incoming, config);
+    let flags = ConnectConfig::default().flags(Flags::RDP);
+    node.connect(at(0), address(2), port(10), flags).unwrap();
+    let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+    let own = (address(9), port(10));
+    node.send_to(at(0), socket, own, ConnectConfig::default(), Bytes::new())
+        .unwrap();
+    let mut now = at(0);
+    for _ in 0..8 {
+        node.handle_timeout(now);
+        let Some(next) = node.poll_timeout() else { return };
+        assert!(next > now, "{next:?} at {now:?}");
+        now = next;
+    }
+}
+
 /// What may befall a node with filters of all kinds at all stages.
 #[derive(Clone, Debug)]
 enum Step {

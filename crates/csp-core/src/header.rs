@@ -274,7 +274,7 @@ pub enum EncodeError {
     /// An address is too large.
     #[error("{field} address {address} does not fit the header version, whose largest is {max}")]
     Address {
-        /// "source" or "destination".
+        /// "source", "destination" or "next hop".
         field: &'static str,
         /// The address.
         address: Address,

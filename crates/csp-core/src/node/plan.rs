@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Node;
 use super::exit::Refused;
 use crate::iface::Interface;
-use crate::{Address, DropReason, Header, InterfaceId, Netmask, SendError, Version};
+use crate::{Address, DropReason, EncodeError, Header, InterfaceId, Netmask, SendError, Version};
 
 /// One way out of the node.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,12 @@ impl Output {
         }
         if let Err(error) = leaving.encode(interface.version) {
             return Err(refused(error.into()));
+        }
+        // Only a node without checks has such a route; a link would cut the address.
+        let max = interface.version.broadcast();
+        if let Some(address) = self.via.filter(|via| *via > max) {
+            let field = "next hop";
+            return Err(refused(EncodeError::Address { field, address, max }.into()));
         }
         // Address 31 of a v2 network is a node like others; in a v1 network it is everybody.
         let address = interface.version.broadcast();

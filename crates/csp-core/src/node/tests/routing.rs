@@ -1,7 +1,7 @@
 //! The way out: interfaces, routes, limits.
 
 use super::*;
-use crate::{Route, RouteError, Subnet};
+use crate::{Route, RouteError, Subnet, Switch};
 
 #[test]
 fn a_packet_too_long_for_the_interface_is_refused_with_the_limit() {
@@ -137,4 +137,51 @@ fn a_broadcast_leaves_in_the_form_of_the_interface() {
         node.send(at(0), wide, Bytes::new()),
         Err(SendError::Header(_))
     ));
+}
+
+#[test]
+fn a_next_hop_without_a_form_on_the_interface_is_told_and_not_cut() {
+    let mut node = Node::new(Config::default().checks(Switch::Off), 1);
+    let config = interface("A", 9, 5).version(Version::V1);
+    node.add_interface(config).unwrap();
+    node.load_routes("0/0 A 300").unwrap();
+    let client = node
+        .connect(at(0), address(20), port(10), ConnectConfig::default())
+        .unwrap();
+    let refused = node.send(at(0), client, Bytes::new());
+    assert!(matches!(refused, Err(SendError::Header(_))), "{refused:?}");
+}
+
+#[test]
+fn an_alias_is_an_own_address_from_outside_and_from_inside() {
+    let mut node = Node::new(Config::default(), 1);
+    let left = interface("L", 1, 8).alias(address(5000));
+    node.add_interface(left.default_route()).unwrap();
+    let right = node.add_interface(interface("R", 65, 8)).unwrap();
+    let listener = listen(&mut node, 10, SocketConfig::default());
+    let mut remotes = Vec::new();
+    node.handle_packet(
+        at(0),
+        right,
+        packet((66, 33), (5000, 10), Flags::NONE, b"from outside"),
+    );
+    let client = node
+        .connect(at(0), address(5000), port(10), ConnectConfig::default())
+        .unwrap();
+    node.send(at(0), client, Bytes::from_static(b"from inside"))
+        .unwrap();
+    assert_eq!(node.poll_transmit(), None, "neither goes onto a link");
+    while let Some(accepted) = node.accept(listener) {
+        let peers = node.peers(accepted).unwrap();
+        assert_eq!(
+            peers.local,
+            address(5000),
+            "the answer comes from the address asked"
+        );
+        remotes.push(peers.remote.to_bits());
+        node.send(at(0), accepted, Bytes::from_static(b"answer")).unwrap();
+    }
+    assert_eq!(remotes, [66, 1]);
+    assert_eq!(node.poll_transmit().unwrap().packet.header.source, address(5000));
+    assert_eq!(node.recv(client).unwrap().payload, "answer");
 }

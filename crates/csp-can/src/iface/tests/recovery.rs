@@ -156,5 +156,5 @@ async fn a_link_that_takes_no_frames_fails_its_packets_one_by_one_and_serves_whe
 }
 
 fn send(socket: &csp_core::rt::Socket, to: (Address, Port)) -> Result<(), csp_core::SendError> {
-    socket.send_to(to.0, to.1, ConnectConfig::default(), "x")
+    socket.try_send_to(to.0, to.1, ConnectConfig::default(), "x")
 }

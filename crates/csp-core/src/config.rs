@@ -463,6 +463,8 @@ impl Default for ConnectConfig {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     #[test]
@@ -482,5 +484,18 @@ mod tests {
             Flags::HMAC | Flags::XTEA
         );
         assert_eq!(ConnectConfig::default().flags_over(node), node);
+    }
+
+    #[test]
+    fn debug_shows_that_there_is_a_key_and_not_which() {
+        let key = || hmac::Key::from_bytes([0xAB; 16]);
+        for shown in [
+            format!("{:?}", Config::default().hmac_key(key())),
+            format!("{:?}", SocketConfig::default().hmac_key(key())),
+            format!("{:?}", ConnectConfig::default().hmac_key(key())),
+        ] {
+            assert!(shown.contains("hmac: Some(Key(..))"), "{shown}");
+            assert!(!shown.contains("171"), "{shown}");
+        }
     }
 }

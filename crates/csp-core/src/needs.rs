@@ -28,7 +28,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// The CRC32 trailer: `SO_CRC32REQ` 0x0040, `SO_CRC32PROHIB` 0x0080. Default optional.
+    /// The CRC32 trailer: `CSP_SO_CRC32REQ` 0x0040, `CSP_SO_CRC32PROHIB` 0x0080. Default optional.
     ///
     /// libcsp 1.6 takes packets without it even where it is required.
     #[must_use]
@@ -37,21 +37,21 @@ impl Needs {
         self
     }
 
-    /// The HMAC trailer: `SO_HMACREQ` 0x0004, `SO_HMACPROHIB` 0x0008. Default optional.
+    /// The HMAC trailer: `CSP_SO_HMACREQ` 0x0004, `CSP_SO_HMACPROHIB` 0x0008. Default optional.
     #[must_use]
     pub const fn hmac(mut self, need: Need) -> Self {
         self.hmac = need;
         self
     }
 
-    /// The RDP trailer: `SO_RDPREQ` 0x0001, `SO_RDPPROHIB` 0x0002. Default optional.
+    /// The RDP trailer: `CSP_SO_RDPREQ` 0x0001, `CSP_SO_RDPPROHIB` 0x0002. Default optional.
     #[must_use]
     pub const fn rdp(mut self, need: Need) -> Self {
         self.rdp = need;
         self
     }
 
-    /// The XTEA encryption of libcsp 1.x: `SO_XTEAREQ` 0x0010, `SO_XTEAPROHIB` 0x0020. Default optional.
+    /// The XTEA encryption of libcsp 1.x: `CSP_SO_XTEAREQ` 0x0010, `CSP_SO_XTEAPROHIB` 0x0020. Default optional.
     ///
     /// Where the flag is a reserved bit ([`XteaFlag`](crate::XteaFlag), version 2) nothing is encrypted:
     /// there a requirement is never met, and nothing is prohibited.

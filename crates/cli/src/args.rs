@@ -95,7 +95,7 @@ pub(crate) enum Verb {
     /// ISO 15765-2 transfers: send, recv, dump, serve, scan, perf
     #[command(subcommand)]
     Isotp(isotp::IsotpVerb),
-    /// CubeSat Space Protocol: ping, node
+    /// CubeSat Space Protocol: ping, scan, services of nodes, be a node
     #[command(subcommand)]
     Csp(csp::CspVerb),
     /// Frame Streams files: cat, info

@@ -1,7 +1,11 @@
 //! `csp ...`: the CubeSat Space Protocol.
 
+pub(crate) mod ask;
+pub(crate) mod clock;
+pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ping;
+pub(crate) mod scan;
 
 use clap::{Args, Subcommand};
 
@@ -11,6 +15,42 @@ pub(crate) enum CspVerb {
     /// Ask a node for echoes: round-trip times and loss
     #[command(after_help = ping::EXAMPLES)]
     Ping(ping::Ping),
+    /// Find out who is on a bus
+    #[command(after_help = scan::EXAMPLES)]
+    Scan(scan::Scan),
+    /// Ask a node who it is
+    #[command(after_help = ask::IDENT_EXAMPLES)]
+    Ident(ask::Request),
+    /// Ask a node how long it has been up
+    #[command(after_help = ask::UPTIME_EXAMPLES)]
+    Uptime(ask::Request),
+    /// Ask a node for its free memory
+    #[command(after_help = ask::MEM_EXAMPLES)]
+    Mem(ask::Request),
+    /// Ask a node for its free packet buffers
+    #[command(after_help = ask::BUF_EXAMPLES)]
+    Buf(ask::Request),
+    /// Ask a node for its list of processes
+    #[command(after_help = ask::PS_EXAMPLES)]
+    Ps(ask::Ps),
+    /// Ask a node for the counters of its interfaces
+    #[command(after_help = ask::IFSTAT_EXAMPLES)]
+    Ifstat(ask::Ifstat),
+    /// Read or set the clock of a node
+    #[command(subcommand)]
+    Clock(clock::ClockVerb),
+    /// Read memory of a node
+    #[command(after_help = memory::PEEK_EXAMPLES)]
+    Peek(memory::Peek),
+    /// Write memory of a node
+    #[command(after_help = memory::POKE_EXAMPLES)]
+    Poke(memory::Poke),
+    /// Tell a node to start again
+    #[command(after_help = ask::REBOOT_EXAMPLES)]
+    Reboot(ask::Power),
+    /// Tell a node to switch off
+    #[command(after_help = ask::SHUTDOWN_EXAMPLES)]
+    Shutdown(ask::Power),
     /// Be a node: answer pings until interrupted
     #[command(after_help = node::EXAMPLES)]
     Node(node::Node),

@@ -3,7 +3,7 @@
 use crate::place::Place;
 
 /// A command as it is typed.
-fn words(line: &str) -> Vec<&str> {
+pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 
@@ -203,6 +203,10 @@ fn a_node_serves_until_it_is_interrupted() {
         .status(0);
     node.signal("INT");
     let ran = node.end().status(0);
+    assert_eq!(
+        ran.stdout,
+        "serves ident ifstat clock ping ps memfree buffree uptime\n"
+    );
     assert_eq!(
         ran.stderr,
         "3 requests answered, 3 packets received, 3 sent, 0 dropped\n"

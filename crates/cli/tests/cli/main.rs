@@ -20,3 +20,5 @@ mod perf;
 mod place;
 mod scan;
 mod serve;
+mod services;
+mod sweep;

@@ -354,7 +354,8 @@ impl fmt::Display for Finding {
             Self::RefusesCrc => f.write_str("without CRC32 the node answers: add --no-crc"),
             Self::OnlyPing { remote, port } => write!(
                 f,
-                "node {remote} answers a ping, but nothing on port {port}: is that service on there?"
+                "node {remote} answers a ping, but not this on port {port}: is the service on there, and \
+                 allowed?"
             ),
         }
     }

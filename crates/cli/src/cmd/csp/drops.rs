@@ -151,8 +151,8 @@ mod tests {
         let bus = VirtualBus::new();
         let (iface, link) = (Iface::default(), Box::new(bus.join()));
         let own = OwnAddress::DEFAULT.subnet(iface.version).unwrap();
-        let station = Station::attach(link, "bus".into(), None, &iface, own, Config::default());
-        let mut station = station.await.unwrap();
+        let node = Node::spawn(Config::default());
+        let mut station = Station::attach(node, link, "bus".into(), None, &iface, own).unwrap();
         for (change, lost) in [
             (LinkChange::Down, Some("error: bus: the link is down")),
             (LinkChange::Up, None),

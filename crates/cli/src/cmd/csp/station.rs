@@ -50,14 +50,26 @@ impl Berth {
 
     /// Makes a node there.
     pub(super) async fn occupy(&self, session: &Session, config: Config) -> Result<Station> {
+        let (station, ()) = self.occupy_with(session, config, |_| Ok(())).await?;
+        Ok(station)
+    }
+
+    /// Makes a node there that is set up before anything can reach it.
+    pub(super) async fn occupy_with<T>(
+        &self,
+        session: &Session,
+        config: Config,
+        set_up: impl FnOnce(&Node) -> Result<T>,
+    ) -> Result<(Station, T)> {
         let own = self.own()?;
-        let attach = async {
-            let Opened {
-                link, name, world, ..
-            } = links::open(&session.door, &self.link).await?;
-            Station::attach(link, name, world, &self.iface, own, config).await
-        };
-        session.stop.cut(attach).await
+        let node = Node::spawn(config);
+        let ready = set_up(&node)?;
+        let opening = links::open(&session.door, &self.link);
+        let Opened {
+            link, name, world, ..
+        } = session.stop.cut(opening).await?;
+        let station = Station::attach(node, link, name, world, &self.iface, own)?;
+        Ok((station, ready))
     }
 }
 
@@ -76,13 +88,13 @@ pub(super) struct Station {
 
 impl Station {
     /// The only interface of a node leads everywhere (ROUTE-8).
-    pub(super) async fn attach(
+    pub(super) fn attach(
+        node: Node,
         link: AnyLink,
         name: String,
         world: Option<World>,
         iface: &Iface,
         own: Subnet,
-        config: Config,
     ) -> Result<Self> {
         let label = iface.name.as_deref().unwrap_or("CAN");
         let label = InterfaceName::new(label).ok_or_else(|| {
@@ -100,7 +112,6 @@ impl Station {
         let ear = Ear::default();
         let link = Listened::new(link, ear.clone()).map_err(|error| links::trouble(error, &name))?;
         let can = CanInterface::new(link, &interface, can).map_err(|error| cannot(error.into()))?;
-        let node = Node::spawn(config);
         let drops = Drops::of(&node);
         let attached = node.attach(interface, can);
         attached.map_err(|error| cannot(error.into()))?;

@@ -30,6 +30,18 @@ pub(super) fn node(session: &Session, text: &str, berth: &Berth) -> Result<Addre
     Ok(address)
 }
 
+/// The name of a node, where one is known.
+pub(super) fn name(session: &Session, address: Address, is_simulated: bool) -> Option<String> {
+    let hosts = &session.settings.csp_hosts;
+    let configured = hosts.iter().find(|(_, host)| host.value == address.to_bits());
+    let station = || {
+        let mut stations = STATIONS.iter().filter(|_| is_simulated);
+        let station = stations.find(|station| station.address == address.to_bits())?;
+        Some(station.name.to_owned())
+    };
+    configured.map(|(name, _)| name.clone()).or_else(station)
+}
+
 fn named(session: &Session, name: &str, is_simulated: bool) -> Option<u16> {
     let configured = session.settings.csp_hosts.get(name).map(|host| host.value);
     let station = || {

@@ -5,6 +5,7 @@ use can_link::link::LinkChange;
 use can_link::virtual_bus::VirtualPort;
 use can_link::{CanFrame, CanRxExt as _, CanTxExt as _, StandardId, VirtualBus};
 use csp_can::Fragmenter;
+use csp_core::rt::Node;
 use csp_core::{Config, Header, Need, Needs, Netmask};
 
 use super::*;
@@ -21,7 +22,7 @@ fn port(number: u8) -> Port {
     Port::new(number).unwrap()
 }
 
-async fn station(bus: &VirtualBus, address: u16, version: Version, config: Config) -> Station {
+fn station(bus: &VirtualBus, address: u16, version: Version, config: Config) -> Station {
     let netmask = Netmask::new(if version == Version::V1 { 0 } else { 8 }).unwrap();
     let own = Subnet::new(version, node(address), netmask).unwrap();
     let iface = Iface {
@@ -29,8 +30,7 @@ async fn station(bus: &VirtualBus, address: u16, version: Version, config: Confi
         ..Iface::default()
     };
     let link = Box::new(bus.join());
-    let station = Station::attach(link, "bus".into(), None, &iface, own, config);
-    station.await.unwrap()
+    Station::attach(Node::spawn(config), link, "bus".into(), None, &iface, own).unwrap()
 }
 
 /// Puts a packet on the bus, whoever it is from.
@@ -45,7 +45,7 @@ async fn say(bus: &mut VirtualPort, version: Version, header: Header, payload: &
 /// A ping of node 2 by node 10 that nothing answers, and what it means; `answer` acts when it hears the
 /// request, and is told which port it came from.
 async fn ask(bus: &VirtualBus, flags: Flags, answer: impl AsyncFn(VirtualPort, Header)) -> Finding {
-    let mut us = station(bus, 10, Version::V2, Config::default()).await;
+    let mut us = station(bus, 10, Version::V2, Config::default());
     let mut remote = bus.join();
     let other = async {
         loop {
@@ -78,7 +78,7 @@ fn about(port: Port, flags: Flags) -> Unanswered {
 
 /// A ping of node 2 on a bus where `before` happened.
 async fn silence(bus: &VirtualBus, before: impl AsyncFnOnce(VirtualPort)) -> Finding {
-    let mut us = station(bus, 10, Version::V2, Config::default()).await;
+    let mut us = station(bus, 10, Version::V2, Config::default());
     before(bus.join()).await;
     let ping = PingConfig::default().timeout(LIMIT);
     us.node.ping(node(2), ping).await.unwrap_err();
@@ -156,7 +156,7 @@ async fn a_node_that_talks_to_others_was_seen_but_filtered() {
 #[tokio::test(start_paused = true)]
 async fn a_listener_is_told_of_what_passed_it_by() {
     let bus = VirtualBus::new();
-    let us = station(&bus, 1, Version::V2, Config::default()).await;
+    let us = station(&bus, 1, Version::V2, Config::default());
     assert_eq!(passed_by(us.own, &us.ear.heard()), None);
     say(&mut bus.join(), Version::V2, from_to((3, 20), (2, 10)), b"x").await;
     // Nothing else is to be done than what the node has to do.
@@ -188,7 +188,7 @@ async fn frames_of_the_other_header_version_name_the_option() {
         "there are packets of header version 1 (CFP 1) on the bus: 1, also of node 2; we speak version 2: \
          add ,v1 to the interface"
     );
-    let mut us = station(&bus, 10, Version::V1, Config::default()).await;
+    let mut us = station(&bus, 10, Version::V1, Config::default());
     say(
         &mut bus.join(),
         Version::V2,
@@ -301,7 +301,7 @@ async fn a_reply_of_which_frames_are_missing_is_broken() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_requires_a_checksum_is_tried_with_one() {
     let bus = VirtualBus::new();
-    let _remote = station(&bus, 2, Version::V2, Config::default()).await;
+    let _remote = station(&bus, 2, Version::V2, Config::default());
     let found = ask(&bus, Flags::NONE, async |_, _| {}).await;
     assert_eq!(found, Finding::WantsCrc);
     assert_eq!(
@@ -314,7 +314,7 @@ async fn a_node_that_requires_a_checksum_is_tried_with_one() {
 async fn a_node_that_takes_no_checksum_is_tried_without() {
     let bus = VirtualBus::new();
     let config = Config::default().service_needs(Needs::default().crc32(Need::Prohibited));
-    let _remote = station(&bus, 2, Version::V2, config).await;
+    let _remote = station(&bus, 2, Version::V2, config);
     let found = ask(&bus, Flags::CRC32, async |_, _| {}).await;
     assert_eq!(found, Finding::RefusesCrc);
 }
@@ -322,11 +322,11 @@ async fn a_node_that_takes_no_checksum_is_tried_without() {
 #[tokio::test(start_paused = true)]
 async fn a_node_whose_service_is_off_is_found_by_its_echo() {
     let bus = VirtualBus::new();
-    let _remote = station(&bus, 2, Version::V2, Config::default()).await;
-    let mut us = station(&bus, 10, Version::V2, Config::default()).await;
+    let _remote = station(&bus, 2, Version::V2, Config::default());
+    let mut us = station(&bus, 10, Version::V2, Config::default());
     let found = investigate(&mut us, about(port(10), Flags::CRC32)).await;
     assert_eq!(
         found.to_string(),
-        "node 2 answers a ping, but nothing on port 10: is that service on there?"
+        "node 2 answers a ping, but not this on port 10: is the service on there, and allowed?"
     );
 }

@@ -70,10 +70,12 @@ impl Node {
             }
             Port::PS => {
                 let text = self.ask(Service::Processes, |platform| platform.processes(&origin))?;
+                let mut text = Bytes::from(text);
                 if text.is_empty() {
                     return Err(DropReason::ServiceUnavailable(Service::Processes));
                 }
-                Ok(Outcome::Text(text.into()))
+                text.truncate(ps::MAX_TEXT_LEN);
+                Ok(Outcome::Text(text))
             }
             Port::MEMFREE => self.figure(Service::MemoryFree, |platform| platform.memory_free(&origin)),
             Port::REBOOT => self.power(&origin, &request.payload),
@@ -83,7 +85,9 @@ impl Node {
                     platform.buffers_free(&origin).or(Some(room))
                 })
             }
-            Port::UPTIME => self.figure(Service::Uptime, |platform| platform.uptime(&origin)),
+            Port::UPTIME => self.figure(Service::Uptime, |platform| {
+                platform.uptime(&origin).or_else(|| own_uptime(&origin))
+            }),
             _ => self.manage(&origin, &request.payload).map(Outcome::Reply),
         }
     }
@@ -216,4 +220,10 @@ impl Node {
         });
         room.min(self.config.services.max_text_len())
     }
+}
+
+/// How long the node's time has been going on, which is what it knows of its uptime.
+fn own_uptime(origin: &Origin) -> Option<u32> {
+    let up = origin.received_at.saturating_since(Instant::ZERO);
+    u32::try_from(up.as_secs()).ok()
 }

@@ -4,14 +4,12 @@ use std::string::String;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, format, process};
 
-use tinwire_time::Instant;
-
 use crate::service::{Memory, Origin, Platform, Refusal, Timestamp};
 
 /// The computer that the program runs on.
 ///
-/// It tells how long the node has been up, the wall clock, on Linux the free memory, and the program itself
-/// as the only process. It changes nothing: reboot, shutdown and setting the clock are not available. Peek
+/// It tells the wall clock, on Linux the free memory, and the program itself as the only process; the uptime
+/// is the node's own. It changes nothing: reboot, shutdown and setting the clock are not available. Peek
 /// and poke see the [`Memory`] given to it and never the computer's.
 ///
 /// ```
@@ -46,12 +44,6 @@ impl Platform for Host {
         // A file in memory: reading it does not block.
         let text = std::fs::read_to_string("/proc/meminfo").ok()?;
         available(&text)
-    }
-
-    /// A node's time begins when it does.
-    fn uptime(&mut self, origin: &Origin) -> Option<u32> {
-        let up = origin.received_at.saturating_since(Instant::ZERO);
-        u32::try_from(up.as_secs()).ok()
     }
 
     fn clock(&mut self, _: &Origin) -> Option<Timestamp> {

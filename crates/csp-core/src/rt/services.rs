@@ -18,9 +18,6 @@ use crate::service::{
 };
 use crate::{Address, InterfaceName, Port};
 
-/// Most text that [`Node::processes`] collects, in bytes.
-const MAX_TEXT_LEN: usize = 64 * 1024;
-
 /// # Services of other nodes
 ///
 /// Every question is a connection of its own, so any number can be under way at once.
@@ -87,7 +84,7 @@ impl Node {
         let (mut asked, first) = tokio::time::timeout(limit, first).await.unwrap_or(late)?;
         let mut text = BytesMut::from(&*first.payload);
         let mut packets = 1;
-        while text.len() < MAX_TEXT_LEN && packets < MAX_TEXT_LEN {
+        while text.len() < ps::MAX_TEXT_LEN && packets < ps::MAX_TEXT_LEN {
             match asked.connection.recv_timeout(call.quiet).await {
                 Ok(more) => text.extend_from_slice(&more.payload),
                 Err(_) => break,

@@ -51,7 +51,9 @@ impl Refusal {
 ///
 /// The node waits for every method: none may block.
 pub trait Platform {
-    /// The list of processes, for people; empty or `None`: no reply.
+    /// The list of processes, for people, of at most [64 KiB](super::ps::MAX_TEXT_LEN).
+    ///
+    /// Empty or `None`: no reply.
     fn processes(&mut self, _origin: &Origin) -> Option<String> {
         None
     }
@@ -66,7 +68,9 @@ pub trait Platform {
         None
     }
 
-    /// Seconds since the start.
+    /// Seconds since the start. `None`: the node tells how long its time has been going on.
+    ///
+    /// With tokio that begins with the node; elsewhere wherever its owner counts from, as the start.
     fn uptime(&mut self, _origin: &Origin) -> Option<u32> {
         None
     }

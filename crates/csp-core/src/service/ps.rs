@@ -8,6 +8,9 @@ pub const REQUEST: &[u8] = &[0x55];
 /// Bytes of text in each packet of libcsp 1.6.
 pub const PACKET_LEN: usize = 196;
 
+/// Most bytes of text that are sent or collected.
+pub const MAX_TEXT_LEN: usize = 64 * 1024;
+
 /// The packets of `text`: all of it, in order, each of at most `len` bytes.
 ///
 /// `len` 0 counts as 1. No text is no packet. A character may be cut: the packets together are the text.

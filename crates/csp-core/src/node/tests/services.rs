@@ -194,7 +194,7 @@ fn a_node_without_a_platform_answers_what_it_knows_itself_and_tells_of_the_rest(
             assert_dropped(&mut node, DropReason::ServiceUnavailable(service));
         }
     }
-    for service in [Service::Processes, Service::MemoryFree, Service::Uptime] {
+    for service in [Service::Processes, Service::MemoryFree] {
         node.handle_packet(at(0), link, ask(service.port(), Bytes::new()));
         assert_dropped(&mut node, DropReason::ServiceUnavailable(service));
     }
@@ -204,6 +204,9 @@ fn a_node_without_a_platform_answers_what_it_knows_itself_and_tells_of_the_rest(
     node.handle_packet(at(0), link, ask(Port::BUF_FREE, Bytes::new()));
     let room = node.poll_transmit().unwrap().packet.payload;
     assert_eq!(room.split_at(4).0, [0, 0, 0, 64]);
+    node.handle_packet(at(77_900), link, ask(Port::UPTIME, Bytes::new()));
+    let up = node.poll_transmit().unwrap().packet.payload;
+    assert_eq!(up.split_at(4).0, [0, 0, 0, 77]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod input;
 mod packet;
+mod service;
 mod sfp;
 
 fn check(name: &str, run: fn(&[u8])) {
@@ -23,4 +24,9 @@ fn any_frame_is_refused_or_says_what_it_is_made_of_and_no_flipped_bit_passes_for
 #[test]
 fn no_sequence_of_packets_and_times_makes_a_blob_that_was_not_sent() {
     check("sfp", sfp::run);
+}
+
+#[test]
+fn any_request_to_a_service_is_answered_at_its_length_done_or_dropped_with_a_reason() {
+    check("service", service::run);
 }

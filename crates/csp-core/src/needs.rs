@@ -51,7 +51,8 @@ impl Needs {
         self
     }
 
-    /// The XTEA encryption of libcsp 1.x: `CSP_SO_XTEAREQ` 0x0010, `CSP_SO_XTEAPROHIB` 0x0020. Default optional.
+    /// The XTEA encryption of libcsp 1.x: `CSP_SO_XTEAREQ` 0x0010, `CSP_SO_XTEAPROHIB` 0x0020. Default
+    /// optional.
     ///
     /// Where the flag is a reserved bit ([`XteaFlag`](crate::XteaFlag), version 2) nothing is encrypted:
     /// there a requirement is never met, and nothing is prohibited.

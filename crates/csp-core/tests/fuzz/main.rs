@@ -8,6 +8,7 @@
 )]
 
 mod input;
+mod node;
 mod packet;
 mod service;
 mod sfp;
@@ -19,6 +20,11 @@ fn check(name: &str, run: fn(&[u8])) {
 #[test]
 fn any_frame_is_refused_or_says_what_it_is_made_of_and_no_flipped_bit_passes_for_it() {
     check("packet", packet::run);
+}
+
+#[test]
+fn no_sequence_of_frames_times_and_calls_breaks_a_node_or_keeps_it_from_answering() {
+    check("node", node::run);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod feed;
 mod filter;
 mod host;
 mod iface;
+mod network;
 mod node;
 mod pair;
 mod ping;

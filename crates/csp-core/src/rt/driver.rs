@@ -141,11 +141,15 @@ impl Driver {
         state.collect();
         let arrived = !state.arrivals.is_empty();
         self.links.append(&mut state.arrivals);
+        let is_gone = |link: &mut Link| state.node.interface_stats(link.id).is_none();
+        let gone: Vec<Link> = self.links.extract_if(.., is_gone).collect();
         for link in &mut self.links {
             link.waiting = state.node.waiting_on(link.id);
         }
         let retired = mem::take(&mut state.retired);
         drop(guard);
+        // A link may have a handle of its own node, so none is dropped under the lock.
+        drop(gone);
         self.filters.tidy(now, &retired);
         Some(arrived || asked)
     }
@@ -259,6 +263,15 @@ impl State {
         let ended = Notice::Ended { interface: id, error };
         self.notices.push(&ended, &mut self.wakes);
         self.flushes.wake(&mut self.wakes);
+    }
+
+    /// An interface is gone; the driver drops its link.
+    pub(super) fn detached(&mut self, id: InterfaceId) {
+        self.progress.remove(&id);
+        self.flushes.wake(&mut self.wakes);
+        self.wake_room();
+        self.collect();
+        self.wake_task();
     }
 
     /// A packet that a link was given did not leave on it.

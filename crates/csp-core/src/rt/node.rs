@@ -21,8 +21,8 @@ use super::shared::{Locked, Seat, Shared};
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
 use crate::{
     Address, BindError, Binding, Config, ConnectConfig, ConnectError, DropReason, Event, InterfaceConfig,
-    InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, Route, RouteError, SendError,
-    SocketConfig, Stats, Subnet,
+    InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, SendError, SocketConfig,
+    Stats, Subnet,
 };
 
 /// A node that runs.
@@ -85,14 +85,6 @@ impl Node {
         state.arrivals.push(Link::new(id, link));
         state.wake_task();
         Ok(id)
-    }
-
-    /// Adds a route.
-    ///
-    /// # Errors
-    /// The interface does not exist, the table is full, or the node has stopped.
-    pub fn add_route(&self, route: Route) -> Result<(), CallError<RouteError>> {
-        self.running()?.node.add_route(route).map_err(CallError::Refused)
     }
 
     /// Opens a connection to a port of another node.

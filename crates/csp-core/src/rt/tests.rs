@@ -21,6 +21,7 @@ use crate::{
 
 mod filters;
 mod links;
+mod network;
 mod services;
 mod sockets;
 

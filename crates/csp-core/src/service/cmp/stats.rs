@@ -11,19 +11,24 @@ pub const LEN: usize = 53;
 
 /// Counters of an interface as the service carries them: 32 bits each, which wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of InterfaceStats, in the order of the wire"
-)]
 pub struct Counters {
+    /// Packets sent.
     pub tx: u32,
+    /// Packets received, the request among them (SVC-6).
     pub rx: u32,
+    /// Packets that could not be sent.
     pub tx_error: u32,
+    /// Packets received that were wrong.
     pub rx_error: u32,
+    /// Packets that were right and still could not be used.
     pub drop: u32,
+    /// Packets whose authentication failed or was missing.
     pub autherr: u32,
+    /// Link frames that made no packet.
     pub frame: u32,
+    /// Payload bytes sent, trailers included.
     pub tx_bytes: u32,
+    /// Payload bytes received, trailers included.
     pub rx_bytes: u32,
     /// Interrupts of the driver. A node of ours tells 0.
     pub irq: u32,

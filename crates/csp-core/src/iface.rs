@@ -131,13 +131,13 @@ pub struct InterfaceStats {
     pub tx: u64,
     /// Packets received.
     pub rx: u64,
-    /// Packets that could not be sent.
+    /// Packets that could not be sent, and received ones that found no place in a filter's queue.
     pub tx_error: u64,
     /// Packets received that were wrong: checksum, missing trailer, too long.
     pub rx_error: u64,
     /// Packets that were right and still could not be used.
     ///
-    /// No route, no listener, no room.
+    /// No route, no listener, no room, a duplicate, a filter that would not let them pass.
     pub drop: u64,
     /// Packets whose authentication failed or was missing.
     pub autherr: u64,

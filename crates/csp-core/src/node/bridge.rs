@@ -17,6 +17,8 @@ impl Node {
     /// [`Duplicate`](DropReason::Duplicate), so that a packet goes round a loop of links at most once if that
     /// takes no longer than the window.
     ///
+    /// The links must let everything through: those on CAN have to be promiscuous (CAN-9).
+    ///
     /// The node may still send on both; what answers come there go across. Other interfaces of the node go on
     /// as before. A node has one bridge: another call replaces it.
     ///

@@ -30,7 +30,7 @@ pub struct Counters {
     pub tx_bytes: u32,
     /// Payload bytes received, trailers included.
     pub rx_bytes: u32,
-    /// Interrupts of the driver. A node of ours tells 0.
+    /// Interrupts of the driver. A node of ours tells 0 unless its owner counts some.
     pub irq: u32,
 }
 
@@ -100,7 +100,7 @@ impl From<InterfaceStats> for Counters {
             frame: wrap(stats.frame),
             tx_bytes: wrap(stats.tx_bytes),
             rx_bytes: wrap(stats.rx_bytes),
-            irq: 0,
+            irq: wrap(stats.irq),
         }
     }
 }
@@ -138,6 +138,23 @@ mod tests {
     fn counters_wrap_at_32_bits() {
         assert_eq!(wrap(0x1_0000_0005), 5);
         assert_eq!(wrap(u64::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn every_counter_of_an_interface_is_told() {
+        let stats = InterfaceStats {
+            tx: 1,
+            rx: 2,
+            tx_error: 3,
+            rx_error: 4,
+            drop: 5,
+            autherr: 6,
+            frame: 7,
+            tx_bytes: 8,
+            rx_bytes: 9,
+            irq: 10,
+        };
+        assert_eq!(Counters::from(stats).to_array(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     }
 
     #[test]

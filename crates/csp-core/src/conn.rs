@@ -268,6 +268,12 @@ pub enum ConnectError {
         /// The configured maximum.
         max: usize,
     },
+    /// The other end was asked by RDP and did not open it: nobody answered, or somebody refused.
+    #[error("the connection was not opened: {reason}")]
+    NotOpened {
+        /// Why not.
+        reason: rdp::CloseReason,
+    },
     /// The request to open the connection cannot be sent.
     #[error(transparent)]
     Send(#[from] SendError),

@@ -11,6 +11,7 @@
 //! with it every interface; connections, listeners and sockets then report that they are closed. Dropping one
 //! of those closes it in the node.
 
+mod blob;
 mod call;
 mod conn;
 mod driver;
@@ -22,10 +23,13 @@ mod network;
 mod node;
 mod pair;
 mod ping;
+mod seat;
+mod sender;
 mod serial;
 mod services;
 mod shared;
 mod socket;
+mod stream;
 mod waiters;
 
 #[cfg(test)]
@@ -35,8 +39,9 @@ mod waiters;
 )]
 mod tests;
 
+pub use blob::BlobError;
 pub use call::{Answer, Call, ServiceError};
-pub use conn::{Connection, ConnectionSender, RecvError};
+pub use conn::{CloseError, Connection, RecvError};
 pub use driver::Driver;
 pub use filter::Filter;
 pub use host::Host;
@@ -44,6 +49,7 @@ pub use iface::{Incoming, Interface};
 pub use node::{CallError, InterfaceStatus, Node, Notice, Notices, Status, TransactionError};
 pub use pair::{PairEnd, pair};
 pub use ping::{PingConfig, PingError, Pong};
+pub use sender::{ConnectionSender, DeliveryError};
 pub use serial::Serial;
 pub use services::Identities;
 pub use socket::{Listener, Socket};

@@ -67,6 +67,15 @@ impl Node {
         Some(acknowledged)
     }
 
+    /// How many messages were sent on an RDP connection.
+    ///
+    /// `None` for others, and for those that are closed.
+    #[must_use]
+    pub fn sent(&self, connection: ConnectionId) -> Option<u64> {
+        let (sent, _) = self.machine(connection)?.progress();
+        Some(sent)
+    }
+
     /// Closes a connection once everything sent is acknowledged, after `limit` at the latest (BET-3).
     ///
     /// Nothing more can be sent; what comes meanwhile can be received. [`Event::Closed`] tells how it went,

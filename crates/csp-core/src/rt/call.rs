@@ -8,6 +8,7 @@ use thiserror::Error;
 use tinwire_time::Instant;
 
 use super::{CallError, Connection, Node, RecvError};
+use crate::rdp::CloseReason;
 use crate::service::{NoShortForm, ReplyError};
 use crate::{Address, ConnectConfig, ConnectError, Flags, InterfaceId, Message, Port, Priority, SendError};
 
@@ -102,6 +103,12 @@ pub enum ServiceError {
         /// How long it was waited.
         limit: Duration,
     },
+    /// The connection was over before; only one by RDP ends so.
+    #[error("no answer: {reason}")]
+    Ended {
+        /// Why it is over.
+        reason: CloseReason,
+    },
     /// The node stopped while waiting.
     #[error("the node has stopped")]
     Stopped,
@@ -118,6 +125,7 @@ impl From<RecvError> for ServiceError {
         match error {
             RecvError::Timeout { limit } => Self::Timeout { limit },
             RecvError::Closed => Self::Stopped,
+            RecvError::Ended { reason } => Self::Ended { reason },
         }
     }
 }
@@ -128,6 +136,7 @@ impl From<ServiceError> for io::Error {
             ServiceError::Connect(_) => io::ErrorKind::AddrNotAvailable,
             ServiceError::Send(error) => return error.into(),
             ServiceError::Timeout { .. } => io::ErrorKind::TimedOut,
+            ServiceError::Ended { reason } => reason.kind(),
             ServiceError::Stopped => io::ErrorKind::BrokenPipe,
             ServiceError::Reply(_) => io::ErrorKind::InvalidData,
             ServiceError::Route(_) => io::ErrorKind::InvalidInput,

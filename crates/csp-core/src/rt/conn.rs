@@ -10,30 +10,38 @@ use thiserror::Error;
 use tinwire_time::Instant;
 use tokio::task::coop::poll_proceed;
 
+use super::sender::{ConnectionSender, DeliveryError};
 use super::shared::{Shared, State};
-use crate::{ConnectionId, Message, Peers, SendError};
+use super::{CallError, stream};
+use crate::rdp::CloseReason;
+use crate::{ConnectError, ConnectionId, Message, Peers, SendError};
 
-/// A connection to a port of another node.
+/// A connection to a port of another node, plain or by RDP.
 ///
-/// Dropping it closes it and frees its port.
+/// A `Stream` of what arrives and a `Sink` of what is to be sent, for those who like them.
+///
+/// Dropping it closes it at once and frees its port: what the other node has not acknowledged may be lost.
+/// [`close`](Self::close) waits.
 #[derive(Debug)]
 pub struct Connection {
-    sender: ConnectionSender,
+    pub(super) sender: ConnectionSender,
+    pub(super) ends: stream::Ends,
 }
 
 impl Connection {
     /// The handle of a connection that has its seat.
     pub(super) fn new(shared: &Arc<Shared>, state: &State, id: ConnectionId) -> Self {
         let peers = state.node.peers(id).expect("a connection just opened is there");
-        let shared = Arc::clone(shared);
-        let sender = ConnectionSender { shared, id, peers };
-        Self { sender }
+        Self {
+            sender: ConnectionSender::new(Arc::clone(shared), id, peers),
+            ends: stream::Ends::default(),
+        }
     }
 
     /// The two ends.
     #[must_use]
     pub const fn peers(&self) -> Peers {
-        self.sender.peers
+        self.sender.peers()
     }
 
     /// A handle that only sends, for another task.
@@ -44,9 +52,16 @@ impl Connection {
         self.sender.clone()
     }
 
+    /// Why it is over, once it is. What came before may still wait to be received.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.sender.close_reason()
+    }
+
     /// Sends `payload`; done when the packet waits for its link.
     ///
-    /// Waits while the transmit queue is full, in the order of the calls.
+    /// Waits while the transmit queue is full, or as much is unacknowledged as RDP's window allows, in the
+    /// order of the calls.
     ///
     /// # Errors
     /// Nothing was sent: see [`SendError`].
@@ -57,30 +72,57 @@ impl Connection {
         self.sender.send(payload).await
     }
 
+    /// As [`send`](Self::send), without waiting.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] when there is no room, or others wait for it.
+    pub fn try_send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.sender.try_send(payload)
+    }
+
+    /// Sends `payload` by RDP; done when the other node has acknowledged it.
+    ///
+    /// It then has everything up to that, in order. Its application may not have read it yet.
+    ///
+    /// # Errors
+    /// It could not be sent, or the connection ended before: see [`DeliveryError`].
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the packet.
+    pub async fn send_acknowledged(&self, payload: impl Into<Bytes>) -> Result<(), DeliveryError> {
+        self.sender.send_acknowledged(payload).await
+    }
+
+    /// Waits until the other node has acknowledged everything sent so far.
+    ///
+    /// Nobody acknowledges what is sent without RDP: there it does not wait.
+    ///
+    /// # Errors
+    /// The connection ended before, or `limit` passed: see [`DeliveryError`].
+    ///
+    /// # Cancel safety
+    /// A dropped future has changed nothing.
+    pub async fn flush(&self, limit: Duration) -> Result<(), DeliveryError> {
+        self.sender.flush(limit).await
+    }
+
     /// The next packet.
     ///
     /// # Errors
-    /// [`RecvError::Closed`]: the node has stopped, and everything that came before was received.
+    /// Everything that came before was received, and
+    /// - [`RecvError::Ended`]: the connection is over,
+    /// - [`RecvError::Closed`]: the node has stopped.
     ///
     /// # Cancel safety
     /// A dropped future has taken nothing.
     pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        let ConnectionSender { shared, id, .. } = &self.sender;
-        poll_fn(|cx| {
-            let coop = ready!(poll_proceed(cx));
-            let message = shared.lock().poll_recv(*id, cx);
-            if message.is_ready() {
-                coop.made_progress();
-            }
-            message
-        })
-        .await
+        poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// The next packet, if it comes within `limit`.
     ///
     /// # Errors
-    /// [`RecvError::Timeout`] after `limit`; [`RecvError::Closed`]: the node has stopped.
+    /// [`RecvError::Timeout`] after `limit`; others as [`recv`](Self::recv).
     ///
     /// # Cancel safety
     /// A dropped future has taken nothing.
@@ -90,9 +132,39 @@ impl Connection {
             .unwrap_or(Err(RecvError::Timeout { limit }))
     }
 
+    /// Takes no more to send, and closes once everything sent is acknowledged, after `limit` at the latest
+    /// (BET-3).
+    ///
+    /// What arrives meanwhile is lost. Nobody acknowledges what is sent without RDP: there it does not wait.
+    ///
+    /// # Errors
+    /// Not everything was acknowledged: see [`CloseError`].
+    ///
+    /// # Cancel safety
+    /// A dropped future closes at once.
+    pub async fn close(self, limit: Duration) -> Result<(), CloseError> {
+        self.sender.finish(limit);
+        poll_fn(|cx| self.sender.poll_finished(cx)).await
+    }
+
+    /// Whether the other end has opened it, where it was asked.
+    pub(super) fn poll_opened(&self, cx: &Context<'_>) -> Poll<Result<(), CallError<ConnectError>>> {
+        self.sender.shared.lock().poll_opened(self.sender.id, cx)
+    }
+
+    pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
+        let coop = ready!(poll_proceed(cx));
+        let message = self.sender.shared.lock().poll_recv(self.sender.id, cx);
+        if message.is_ready() {
+            coop.made_progress();
+        }
+        message
+    }
+
     /// As [`send`](Self::send); tells when the node took the packet.
     pub(super) async fn send_at(&self, payload: Bytes) -> Result<Instant, SendError> {
-        self.sender.send_at(payload).await
+        let (_, at) = self.sender.send_numbered(payload).await?;
+        Ok(at)
     }
 }
 
@@ -102,71 +174,30 @@ impl Drop for Connection {
     }
 }
 
-/// The sending half of a [`Connection`].
-#[derive(Clone, Debug)]
-pub struct ConnectionSender {
-    shared: Arc<Shared>,
-    id: ConnectionId,
-    peers: Peers,
+/// Why a connection did not close as it should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// It was over, or the limit passed, before everything was acknowledged.
+    #[error("{unacknowledged} messages were not acknowledged: {reason}")]
+    Unacknowledged {
+        /// Why it is over.
+        reason: CloseReason,
+        /// Messages sent and not acknowledged; they may have arrived all the same.
+        unacknowledged: u64,
+    },
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
 }
 
-impl ConnectionSender {
-    /// The two ends.
-    #[must_use]
-    pub const fn peers(&self) -> Peers {
-        self.peers
-    }
-
-    /// Sends `payload`; done when the packet waits for its link.
-    ///
-    /// Waits while the transmit queue is full, in the order of the calls.
-    ///
-    /// # Errors
-    /// Nothing was sent: see [`SendError`].
-    ///
-    /// # Cancel safety
-    /// A future dropped before it was done has sent nothing.
-    pub async fn send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        self.send_at(payload.into()).await.map(drop)
-    }
-
-    async fn send_at(&self, payload: Bytes) -> Result<Instant, SendError> {
-        let mut turn = Turn::new(&self.shared, self.id);
-        poll_fn(|cx| turn.poll_send(&payload, cx)).await
-    }
-}
-
-/// The place of one sender among those of a connection that wait for room.
-struct Turn<'a> {
-    shared: &'a Shared,
-    id: ConnectionId,
-    number: Option<u64>,
-}
-
-impl<'a> Turn<'a> {
-    const fn new(shared: &'a Shared, id: ConnectionId) -> Self {
-        let number = None;
-        Self { shared, id, number }
-    }
-
-    fn poll_send(&mut self, payload: &Bytes, cx: &mut Context<'_>) -> Poll<Result<Instant, SendError>> {
-        let coop = ready!(poll_proceed(cx));
-        let sent = self
-            .shared
-            .lock()
-            .poll_send(self.id, &mut self.number, payload, cx);
-        if sent.is_ready() {
-            coop.made_progress();
-        }
-        sent
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if self.number.is_some() {
-            self.shared.lock().leave(self.id, &mut self.number);
-        }
+impl From<CloseError> for std::io::Error {
+    fn from(error: CloseError) -> Self {
+        let kind = match error {
+            CloseError::Unacknowledged { reason, .. } => reason.kind(),
+            CloseError::Stopped => std::io::ErrorKind::BrokenPipe,
+        };
+        Self::new(kind, error)
     }
 }
 
@@ -177,6 +208,12 @@ pub enum RecvError {
     /// The node has stopped.
     #[error("the node has stopped")]
     Closed,
+    /// The connection is over.
+    #[error("the connection is over: {reason}")]
+    Ended {
+        /// Why.
+        reason: CloseReason,
+    },
     /// Nothing came in time.
     #[error("nothing was received within {limit:?}")]
     Timeout {
@@ -189,8 +226,22 @@ impl From<RecvError> for std::io::Error {
     fn from(error: RecvError) -> Self {
         let kind = match error {
             RecvError::Closed => std::io::ErrorKind::BrokenPipe,
+            RecvError::Ended { reason } => reason.kind(),
             RecvError::Timeout { .. } => std::io::ErrorKind::TimedOut,
         };
         Self::new(kind, error)
+    }
+}
+
+impl CloseReason {
+    /// The kind that the standard library has for it.
+    pub(super) const fn kind(self) -> std::io::ErrorKind {
+        use std::io::ErrorKind;
+        match self {
+            Self::Finished | Self::ClosedByPeer => ErrorKind::ConnectionAborted,
+            Self::Refused => ErrorKind::ConnectionRefused,
+            Self::Unfinished | Self::NoAnswer | Self::PeerSilent => ErrorKind::TimedOut,
+            Self::Reset => ErrorKind::ConnectionReset,
+        }
     }
 }

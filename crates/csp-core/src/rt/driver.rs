@@ -127,7 +127,7 @@ impl Driver {
                     state.node.handle_discard(id, reason, count);
                 }
                 Item::Incoming(Incoming::Link(link)) => state.node.handle_link(id, link),
-                Item::Ended(error) => state.ended(id, error),
+                Item::Ended(error) => state.link_ended(id, error),
             }
             // A link that goes down empties its queue.
             state.wake_room();
@@ -204,6 +204,7 @@ impl Driver {
     /// The node has stopped: what is queued leaves on links that take it at once.
     fn finish(&mut self, cx: &mut Context<'_>) {
         let shared = Arc::clone(&self.shared);
+        shared.lock().part();
         for link in &mut self.links {
             link.waiting = shared.lock().node.waiting_on(link.id);
             link.transmit(&shared, cx);
@@ -257,7 +258,7 @@ impl Link {
 
 impl State {
     /// The link of an interface has ended.
-    fn ended(&mut self, id: InterfaceId, error: Option<io::Error>) {
+    fn link_ended(&mut self, id: InterfaceId, error: Option<io::Error>) {
         self.node.handle_link(id, LinkState::Down);
         let error = error.map(Arc::new);
         let ended = Notice::Ended { interface: id, error };

@@ -17,12 +17,13 @@ use thiserror::Error;
 use tokio::task::coop::poll_proceed;
 
 use super::driver::Link;
-use super::shared::{Locked, Seat, Shared};
+use super::seat::Seat;
+use super::shared::{Locked, Shared};
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
 use crate::{
     Address, BindError, Binding, Config, ConnectConfig, ConnectError, DropReason, Event, InterfaceConfig,
-    InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, SendError, SocketConfig,
-    Stats, Subnet,
+    InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, RdpStatus, SendError,
+    SocketConfig, Stats, Subnet,
 };
 
 /// A node that runs.
@@ -89,15 +90,27 @@ impl Node {
 
     /// Opens a connection to a port of another node.
     ///
-    /// Nothing is sent; there need be nobody there.
+    /// Without RDP nothing is sent, and there need be nobody there. With it
+    /// ([`ConnectConfig::rdp`](crate::ConnectConfig::rdp)) the other node is asked, and waited for as long as
+    /// the options' connection timeout says.
     ///
     /// # Errors
-    /// No local port or no room for a connection, or the node has stopped.
+    /// No local port or no room for a connection, no way to ask, nobody who answers, or the node has stopped.
     ///
     /// # Cancel safety
     /// A dropped future leaves no connection behind.
-    #[expect(clippy::unused_async, reason = "RDP connections wait for the other node")]
     pub async fn connect(
+        &self,
+        remote: Address,
+        port: Port,
+        config: ConnectConfig,
+    ) -> Result<Connection, CallError<ConnectError>> {
+        let connection = self.open(remote, port, config)?;
+        poll_fn(|cx| connection.poll_opened(cx)).await?;
+        Ok(connection)
+    }
+
+    fn open(
         &self,
         remote: Address,
         port: Port,
@@ -108,6 +121,10 @@ impl Node {
         let opened = state.node.connect(now, remote, port, config);
         let id = opened.map_err(CallError::Refused)?;
         state.connections.insert(id, Seat::default());
+        state.collect();
+        if state.is_rdp(id) {
+            state.wake_task();
+        }
         Ok(Connection::new(&self.alive.0, &state, id))
     }
 
@@ -194,6 +211,7 @@ impl Node {
         Status {
             stats: state.node.stats(),
             drops: state.node.drops().collect(),
+            rdp: state.node.rdp_connections().collect(),
             interfaces: interfaces.collect(),
         }
     }
@@ -357,6 +375,8 @@ pub struct Status {
     pub stats: Stats,
     /// How many packets it dropped for each reason, those at zero left out.
     pub drops: BTreeMap<DropReason, u64>,
+    /// Its RDP connections, those included that nobody has yet or any more.
+    pub rdp: Vec<RdpStatus>,
     /// Its interfaces, the loopback first.
     pub interfaces: Vec<InterfaceStatus>,
 }

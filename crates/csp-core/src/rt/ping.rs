@@ -5,6 +5,7 @@ use core::time::Duration;
 use thiserror::Error;
 
 use super::{Answer, Call, CallError, Node, RecvError, ServiceError};
+use crate::rdp::CloseReason;
 use crate::service::ping::{EchoError, check, request};
 use crate::{Address, ConnectError, Flags, InterfaceId, Port, Priority, SendError};
 
@@ -92,6 +93,12 @@ pub enum PingError {
         /// How long it was waited.
         limit: Duration,
     },
+    /// The connection was over before; only one by RDP ends so.
+    #[error("no answer: {reason}")]
+    Ended {
+        /// Why it is over.
+        reason: CloseReason,
+    },
     /// The node stopped while waiting.
     #[error("the node has stopped")]
     Stopped,
@@ -106,6 +113,7 @@ impl From<ServiceError> for PingError {
             ServiceError::Connect(error) => Self::Connect(error),
             ServiceError::Send(error) => Self::Send(error),
             ServiceError::Timeout { limit } => Self::Timeout { limit },
+            ServiceError::Ended { reason } => Self::Ended { reason },
             // The last two do not befall a ping.
             ServiceError::Stopped | ServiceError::Reply(_) | ServiceError::Route(_) => Self::Stopped,
         }
@@ -125,6 +133,7 @@ impl From<PingError> for std::io::Error {
             PingError::Connect(_) => ErrorKind::AddrNotAvailable,
             PingError::Send(error) => return error.into(),
             PingError::Timeout { .. } => ErrorKind::TimedOut,
+            PingError::Ended { reason } => reason.kind(),
             PingError::Stopped => ErrorKind::BrokenPipe,
             PingError::Echo(_) => ErrorKind::InvalidData,
         };

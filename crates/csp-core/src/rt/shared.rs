@@ -7,22 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use bytes::Bytes;
 use tinwire_time::{Instant, Origin};
 
 use super::driver::Link;
 use super::feed::Feeds;
 use super::filter::Seated;
-use super::waiters::{Line, Waiters, Wakes, note};
+use super::seat::{Ended, Seat};
+use super::waiters::{Waiters, Wakes, note};
 use super::{Notice, RecvError};
 use crate::{ConnectionId, Event, FilterId, InterfaceId, ListenerId, Message, Node, SendError, SocketId};
-
-/// What is kept for the handles of one connection.
-#[derive(Debug, Default)]
-pub(super) struct Seat {
-    reader: Option<Waker>,
-    writers: Line,
-}
 
 /// How far a link is with the packets of its interface.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +30,8 @@ pub(super) struct Progress {
 pub(super) struct State {
     pub(super) node: Node,
     pub(super) connections: BTreeMap<ConnectionId, Seat>,
+    /// Connections that were over before they were accepted.
+    pub(super) stillborn: BTreeMap<ConnectionId, Ended>,
     pub(super) listeners: BTreeMap<ListenerId, Option<Waker>>,
     pub(super) sockets: BTreeMap<SocketId, Option<Waker>>,
     pub(super) notices: Feeds<Notice>,
@@ -67,6 +62,7 @@ impl State {
         Self {
             node,
             connections: BTreeMap::new(),
+            stillborn: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
             notices: Feeds::default(),
@@ -122,6 +118,27 @@ impl State {
                         seat.writers.wake_first(&mut self.wakes);
                     }
                 }
+                Event::Connected(id) => {
+                    if let Some(seat) = self.connections.get_mut(&id) {
+                        self.wakes.extend(seat.reader.take());
+                    }
+                }
+                Event::Acknowledged(id) => {
+                    if let Some(seat) = self.connections.get_mut(&id) {
+                        seat.watchers.wake(&mut self.wakes);
+                    }
+                }
+                Event::Closed {
+                    connection,
+                    reason,
+                    unacknowledged,
+                } => self.ended(
+                    connection,
+                    Ended {
+                        reason,
+                        unacknowledged,
+                    },
+                ),
                 Event::Incoming(id) => {
                     let reader = self.listeners.get_mut(&id).and_then(Option::take);
                     self.wakes.extend(reader);
@@ -132,55 +149,6 @@ impl State {
                 }
                 notice => self.notices.push(&Notice::Event(notice), &mut self.wakes),
             }
-        }
-    }
-
-    /// Sends on a connection; the writers of one take turns in the order in which they came.
-    ///
-    /// `turn` is the place in the line of one who waits, which [`leave`](Self::leave) gives up.
-    pub(super) fn poll_send(
-        &mut self,
-        id: ConnectionId,
-        turn: &mut Option<u64>,
-        payload: &Bytes,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Instant, SendError>> {
-        if self.stopped {
-            return Poll::Ready(Err(SendError::Closed));
-        }
-        let now = self.tick();
-        let Some(seat) = self.connections.get(&id) else {
-            return Poll::Ready(Err(SendError::Closed));
-        };
-        // Whoever asks before its turn would overtake others.
-        let sent = if seat.writers.is_turn(*turn) {
-            self.node.send(now, id, payload.clone())
-        } else {
-            Err(SendError::Full)
-        };
-        if sent == Err(SendError::Full) {
-            let number = match *turn {
-                Some(number) => number,
-                None => *turn.insert(self.ticket()),
-            };
-            if let Some(seat) = self.connections.get_mut(&id) {
-                seat.writers.wait(number, cx);
-            }
-            self.collect();
-            return Poll::Pending;
-        }
-        self.leave(id, turn);
-        self.collect();
-        self.wake_task();
-        Poll::Ready(sent.map(|_| now))
-    }
-
-    /// Gives a place in the line up; the next writer has its turn.
-    pub(super) fn leave(&mut self, id: ConnectionId, turn: &mut Option<u64>) {
-        if let Some(number) = turn.take()
-            && let Some(seat) = self.connections.get_mut(&id)
-        {
-            seat.writers.leave(number, &mut self.wakes);
         }
     }
 
@@ -221,26 +189,6 @@ impl State {
         sent
     }
 
-    /// The next packet of a connection.
-    pub(super) fn poll_recv(
-        &mut self,
-        id: ConnectionId,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Message, RecvError>> {
-        if let Some(message) = self.node.recv(id) {
-            if self.node.state(id).is_some() {
-                // Room to read more may be worth an acknowledgement.
-                self.wake_task();
-            }
-            return Poll::Ready(Ok(message));
-        }
-        match self.connections.get_mut(&id) {
-            Some(seat) if !self.stopped => note(&mut seat.reader, cx),
-            _ => return Poll::Ready(Err(RecvError::Closed)),
-        }
-        Poll::Pending
-    }
-
     /// The next connection of a listener.
     pub(super) fn poll_accept(
         &mut self,
@@ -248,7 +196,12 @@ impl State {
         cx: &Context<'_>,
     ) -> Poll<Result<ConnectionId, RecvError>> {
         if let Some(accepted) = self.node.accept(id) {
-            self.connections.insert(accepted, Seat::default());
+            let ended = self.stillborn.remove(&accepted);
+            let seat = Seat {
+                ended,
+                ..Seat::default()
+            };
+            self.connections.insert(accepted, seat);
             return Poll::Ready(Ok(accepted));
         }
         match self.listeners.get_mut(&id) {
@@ -274,17 +227,6 @@ impl State {
         Poll::Pending
     }
 
-    /// Closes a connection whose handle is gone.
-    pub(super) fn close(&mut self, id: ConnectionId) {
-        let now = self.tick();
-        self.node.close(now, id);
-        if let Some(mut seat) = self.connections.remove(&id) {
-            seat.writers.wake_all(&mut self.wakes);
-        }
-        self.collect();
-        self.wake_task();
-    }
-
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         let writers = self.connections.values().map(|seat| seat.writers.len());
@@ -297,8 +239,7 @@ impl State {
             return;
         }
         for seat in self.connections.values_mut() {
-            self.wakes.extend(seat.reader.take());
-            seat.writers.wake_all(&mut self.wakes);
+            seat.wake_all(&mut self.wakes);
         }
         let readers = self.listeners.values_mut().chain(self.sockets.values_mut());
         self.wakes.extend(readers.filter_map(Option::take));

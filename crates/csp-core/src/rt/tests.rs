@@ -19,6 +19,7 @@ use crate::{
     Netmask, Packet, Port, SendError, SocketConfig, Transmit, Version,
 };
 
+mod connections;
 mod filters;
 mod links;
 mod network;

@@ -141,7 +141,6 @@ pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId
     let name = InterfaceName::new("CAN").unwrap();
     let interface = InterfaceConfig::new(name, own, Netmask::new(netmask).unwrap()).version(version);
     let config = config.hmac_key(key(input));
-    #[cfg(feature = "legacy-xtea")]
     let config = match input.get("xtea_passphrase") {
         Some(phrase) => config.xtea_key(csp_core::xtea::Key::from_pass_phrase(&bytes(phrase))),
         None => config,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use csp_core::seal::{Protection, trailer_len};
 use csp_core::{
     ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
-    SendError, Version, crc,
+    SendError, Version, crc, xtea,
 };
 use testkit::vectors::Value;
 
@@ -107,14 +107,9 @@ pub(crate) fn packet_encode(entry: &Value) -> Outcome {
     if !protection.encrypts(header.flags) {
         return sealed(entry, protection, header, payload, 0);
     }
-    #[cfg(feature = "legacy-xtea")]
-    {
-        let xtea = csp_core::xtea::Key::from_pass_phrase(&bytes(&input["xtea_passphrase"]));
-        let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
-        sealed(entry, protection.xtea(&xtea), header, payload, nonce)
-    }
-    #[cfg(not(feature = "legacy-xtea"))]
-    Outcome::NotBuilt("XTEA without the feature legacy-xtea")
+    let xtea = xtea::Key::from_pass_phrase(&bytes(&input["xtea_passphrase"]));
+    let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
+    sealed(entry, protection.xtea(&xtea), header, payload, nonce)
 }
 
 /// Sealed in a buffer of its own and in place, the packet is the peer's, and opens again.
@@ -136,17 +131,14 @@ fn sealed(entry: &Value, protection: Protection<'_>, header: Header, payload: By
     Outcome::Agrees
 }
 
-#[cfg(feature = "legacy-xtea")]
 pub(crate) fn xtea_ctr(entry: &Value) -> Outcome {
-    use csp_core::xtea::Key;
-
     let (input, out) = (&entry["in"], &entry["out"]);
     let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
     let derived: [u8; 16] = bytes(&input["key"]).try_into().unwrap();
     let (plain, cipher) = (bytes(&input["plain"]), bytes(&out["cipher"]));
     for key in [
-        Key::from_pass_phrase(&bytes(&input["passphrase"])),
-        Key::from_bytes(derived),
+        xtea::Key::from_pass_phrase(&bytes(&input["passphrase"])),
+        xtea::Key::from_bytes(derived),
     ] {
         let mut payload = plain.clone();
         key.apply(nonce, &mut payload);
@@ -155,11 +147,6 @@ pub(crate) fn xtea_ctr(entry: &Value) -> Outcome {
         assert_eq!(payload, plain, "{entry}");
     }
     Outcome::Agrees
-}
-
-#[cfg(not(feature = "legacy-xtea"))]
-pub(crate) fn xtea_ctr(_: &Value) -> Outcome {
-    Outcome::NotBuilt("XTEA without the feature legacy-xtea")
 }
 
 /// A node with the peer's buffer as its MTU refuses the packet (SEC-8).

@@ -2,8 +2,8 @@
 //!
 //! Each answers the services of ports 0 to 6, all but the shutdown, as the unit that it plays: an identity
 //! and tasks of its own, memory to peek and poke, a clock to read and set, an uptime that goes on with
-//! tokio's clock and begins anew with a reboot. On [`TELEMETRY_PORT`] it tells what it measures. The seed
-//! decides everything that could be otherwise.
+//! tokio's clock and begins anew with a reboot. On [`TELEMETRY_PORT`] it tells what it measures, on
+//! [`LOG_PORT`] what it has measured. The seed decides everything that could be otherwise.
 
 mod telemetry;
 mod unit;
@@ -20,7 +20,8 @@ use csp_core::{
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-pub use self::telemetry::TELEMETRY_PORT;
+use self::telemetry::Feed;
+pub use self::telemetry::{LOG_LINES, LOG_PORT, TELEMETRY_PORT};
 use self::unit::Unit;
 pub use self::unit::{FLASH_START, MEMORY_LEN, RAM_START, STORE_START};
 
@@ -98,7 +99,7 @@ pub enum SatelliteError {
         /// Why not.
         source: CallError<InterfaceError>,
     },
-    /// The node does not give the telemetry its port.
+    /// The node does not give the telemetry its ports.
     #[error("node {name}: {source}")]
     Listen {
         /// The node.
@@ -145,13 +146,15 @@ impl Satellite {
                 .identity(unit.identity())
                 .platform(unit);
             let node = start(station, config, Faulty::new(join(), faults))?;
-            let listener = node
-                .listen(telemetry::port(), SocketConfig::default())
-                .map_err(|source| SatelliteError::Listen {
-                    name: station.name,
-                    source,
-                })?;
-            applications.spawn(telemetry::serve(station, seed, listener));
+            for feed in Feed::ALL {
+                let listener = node
+                    .listen(feed.port(), SocketConfig::default())
+                    .map_err(|source| SatelliteError::Listen {
+                        name: station.name,
+                        source,
+                    })?;
+                applications.spawn(telemetry::serve(station, seed, feed, listener));
+            }
             nodes.push((station, node));
         }
         Ok(Self {

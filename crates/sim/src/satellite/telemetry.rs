@@ -1,4 +1,5 @@
-//! What a station measures: a port that answers every packet with one line of figures.
+//! What a station measures: a port that answers every packet with one line of figures, and one that answers
+//! with all that was kept of them.
 
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -7,7 +8,6 @@ use csp_core::rt::{Connection, Listener};
 use csp_core::{Message, Port};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tinwire_time::Instant;
 
 use super::Station;
 use crate::random::Random;
@@ -16,6 +16,13 @@ use crate::random::Random;
 ///
 /// Any packet asks; the answer is a line of `name=value` pairs. Plain packets and connections both do.
 pub const TELEMETRY_PORT: u8 = 10;
+/// The port of what was kept of the telemetry.
+///
+/// Any packet asks; the answer is a blob by SFP, a line for each of the last [`LOG_LINES`] minutes. Ask over
+/// RDP: without, one lost packet loses the blob.
+pub const LOG_PORT: u8 = 11;
+/// Lines of the blob.
+pub const LOG_LINES: i64 = 120;
 
 /// A reader that asks nothing for so long is let go.
 const QUIET: Duration = Duration::from_secs(60);
@@ -74,10 +81,28 @@ fn figures(station: &str) -> &'static [Figure] {
     }
 }
 
-/// What `station` measures at `now`: the same seed measures the same.
-pub(super) fn line(station: Station, seed: u64, now: Instant) -> String {
-    let second = now.as_micros() / 1_000_000;
-    let mut random = Random::seeded(seed ^ second << 8 ^ u64::from(station.address));
+/// What a port answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Feed {
+    Telemetry,
+    Log,
+}
+
+impl Feed {
+    pub(super) const ALL: [Self; 2] = [Self::Telemetry, Self::Log];
+
+    pub(super) fn port(self) -> Port {
+        let bits = match self {
+            Self::Telemetry => TELEMETRY_PORT,
+            Self::Log => LOG_PORT,
+        };
+        Port::new(bits).expect("10 and 11 are ports")
+    }
+}
+
+/// What `station` measured in `second` of its node's time: the same seed measures the same.
+fn line(station: Station, seed: u64, second: i64) -> String {
+    let mut random = Random::seeded(seed ^ second.cast_unsigned() << 8 ^ u64::from(station.address));
     let mut line = format!("{} t={second}", station.name);
     for Figure { name, mean, swing } in figures(station.name) {
         let noise = i64::from(random.next_u16()) * 2 * swing / i64::from(u16::MAX);
@@ -86,13 +111,22 @@ pub(super) fn line(station: Station, seed: u64, now: Instant) -> String {
     line
 }
 
+/// A line for each full minute up to `second`, the oldest first; the first ones from before the simulation.
+fn log(station: Station, seed: u64, second: i64) -> String {
+    let minute = second / 60;
+    let minutes = (minute - LOG_LINES + 1)..=minute;
+    minutes
+        .map(|minute| line(station, seed, minute * 60) + "\n")
+        .collect()
+}
+
 /// Answers whoever connects until the node stops.
-pub(super) async fn serve(station: Station, seed: u64, mut listener: Listener) {
+pub(super) async fn serve(station: Station, seed: u64, feed: Feed, mut listener: Listener) {
     let mut readers = FuturesUnordered::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if readers.len() < MAX_READERS => match accepted {
-                Ok(connection) => readers.push(read(station, seed, connection)),
+                Ok(connection) => readers.push(read(station, seed, feed, connection)),
                 Err(_) => return,
             },
             Some(()) = readers.next(), if !readers.is_empty() => {}
@@ -100,15 +134,16 @@ pub(super) async fn serve(station: Station, seed: u64, mut listener: Listener) {
     }
 }
 
-/// Answers one reader, as long as there is something to answer in time.
-async fn read(station: Station, seed: u64, mut connection: Connection) {
+/// Answers one reader, as long as it asks in time and takes the answers.
+async fn read(station: Station, seed: u64, feed: Feed, mut connection: Connection) {
     while let Ok(Message { received_at, .. }) = connection.recv_timeout(QUIET).await {
-        if connection.send(line(station, seed, received_at)).await.is_err() {
+        let second = i64::try_from(received_at.as_micros() / 1_000_000).unwrap_or(i64::MAX);
+        let told = match feed {
+            Feed::Telemetry => connection.send(line(station, seed, second)).await.is_ok(),
+            Feed::Log => connection.send_blob(log(station, seed, second)).await.is_ok(),
+        };
+        if !told {
             return;
         }
     }
-}
-
-pub(super) fn port() -> Port {
-    Port::new(TELEMETRY_PORT).expect("10 is a port")
 }

@@ -218,3 +218,24 @@ async fn over_the_lossy_hop_rdp_brings_every_line() {
         assert!(line.starts_with(b"payload t="), "{line:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_comes_whole_over_the_lossy_hop() {
+    let bus = VirtualBus::new();
+    let _satellite = Satellite::launch(3, || bus.join()).await.unwrap();
+    let ground = ground(&bus);
+    let port = Port::new(LOG_PORT).unwrap();
+    let config = ConnectConfig::default().flags(Flags::RDP | Flags::CRC32);
+    let mut connection = ground.connect(at(9), port, config).await.unwrap();
+    for _ in 0..2 {
+        connection.send(&b"?"[..]).await.unwrap();
+        let blob = connection
+            .recv_blob(1 << 16, Duration::from_secs(20))
+            .await
+            .unwrap();
+        let lines: Vec<_> = str::from_utf8(&blob).unwrap().lines().collect();
+        assert_eq!(i64::try_from(lines.len()), Ok(LOG_LINES));
+        assert!(lines.iter().all(|line| line.starts_with("payload t=")));
+        assert!(lines[119].starts_with("payload t=0 "), "{}", lines[119]);
+    }
+}

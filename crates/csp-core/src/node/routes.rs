@@ -87,16 +87,9 @@ impl Node {
         text: &str,
         dialect: RouteDialect,
     ) -> Result<(RouteTable, Loaded), RouteStringError> {
-        let (routes, loaded) = Reader::new(text, dialect, &self.interfaces).read()?;
         let mut table = self.routes.clone();
-        for read in routes {
-            let added = self.check_route(read.route).and_then(|route| table.insert(route));
-            added.map_err(|error| RouteStringError {
-                entry: read.entry,
-                offset: read.offset,
-                reason: error.into(),
-            })?;
-        }
+        let add = |route| table.insert(self.check_route(route)?);
+        let loaded = Reader::new(text, dialect, &self.interfaces).read(add)?;
         Ok((table, loaded))
     }
 

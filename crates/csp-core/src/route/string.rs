@@ -111,6 +111,19 @@ struct Entry<'a> {
     via: Option<Number>,
 }
 
+impl Entry<'_> {
+    /// Where the words are that a refusal is about.
+    fn blamed(&self, error: RouteError) -> usize {
+        match error {
+            RouteError::Loopback | RouteError::UnknownInterface { .. } => self.name_at,
+            RouteError::ViaTooLarge { .. } | RouteError::ViaBroadcast { .. } | RouteError::ViaOwn { .. } => {
+                self.via.unwrap_or(self.address).start
+            }
+            RouteError::Full | RouteError::Network { .. } => self.address.start,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Number {
     value: i64,
@@ -118,19 +131,12 @@ struct Number {
     end: usize,
 }
 
-/// The routes of `text`, and where the one that cannot be had is.
+/// Reads the routes of a text, with the interfaces that it names.
 pub(crate) struct Reader<'a> {
     text: &'a str,
     dialect: RouteDialect,
     interfaces: &'a Interfaces,
     loaded: Loaded,
-}
-
-/// A route of a text, and the place to blame if it is refused.
-pub(crate) struct Read {
-    pub(crate) route: Route,
-    pub(crate) entry: usize,
-    pub(crate) offset: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -143,9 +149,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads all entries.
-    pub(crate) fn read(mut self) -> Result<(Vec<Read>, Loaded), RouteStringError> {
-        let mut routes = Vec::new();
+    /// Reads all entries and gives each to `add`, up to the first that is wrong or refused.
+    pub(crate) fn read(
+        mut self,
+        mut add: impl FnMut(Route) -> Result<(), RouteError>,
+    ) -> Result<Loaded, RouteStringError> {
         let mut start = 0_usize;
         for text in self.text.split(',') {
             let (offset, len) = (start, text.len());
@@ -165,13 +173,13 @@ impl<'a> Reader<'a> {
                 offset,
                 reason,
             };
-            let read = self.entry(offset, text).map_err(fail)?;
-            let route = self.route(&read).map_err(fail)?;
-            let offset = read.via.map_or(read.address.start, |via| via.start);
-            routes.push(Read { route, entry, offset });
+            let words = self.entry(offset, text).map_err(fail)?;
+            let route = self.route(&words).map_err(fail)?;
+            add(route).map_err(|error| fail((words.blamed(error), error.into())))?;
             self.loaded.entries = entry;
         }
-        Ok((routes, self.loaded))
+        self.loaded.ignored.sort_unstable_by_key(|range| range.start);
+        Ok(self.loaded)
     }
 
     /// Takes the words of an entry apart, as the `scanf` formats of libcsp do.

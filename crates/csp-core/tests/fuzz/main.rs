@@ -10,6 +10,7 @@
 mod input;
 mod node;
 mod packet;
+mod route;
 mod service;
 mod sfp;
 
@@ -35,4 +36,9 @@ fn no_sequence_of_packets_and_times_makes_a_blob_that_was_not_sent() {
 #[test]
 fn any_request_to_a_service_is_answered_at_its_length_done_or_dropped_with_a_reason() {
     check("service", service::run);
+}
+
+#[test]
+fn any_text_of_routes_is_taken_whole_or_not_at_all_and_read_again_when_saved() {
+    check("route", route::run);
 }

@@ -113,7 +113,7 @@ fn routes_that_cannot_work_are_refused_with_the_reason_unless_unchecked() {
     let via = |bits| Address::new(bits).unwrap();
     let own = RouteError::ViaOwn { via: via(257) };
     let cases = [
-        ("0/0 LOOP", 0, RouteError::Loopback),
+        ("0/0 LOOP 5", 4, RouteError::Loopback),
         ("0/0 KISS 257", 9, own),
         ("0/0 KISS 0", 9, RouteError::ViaOwn { via: via(0) }),
         ("0/0 KISS 319", 9, RouteError::ViaBroadcast { via: via(319) }),

@@ -10,8 +10,8 @@ impl Node {
     /// Begins to copy all packets received, before they are routed, and all own ones, trailers on.
     ///
     /// Copies come by [`captured`](Self::captured) after [`Event::Tapped`]. Duplicates that were dropped are
-    /// not shown, packets of the node to itself are shown once, and forwarded ones as they were received. What a
-    /// link filters out never gets here: on CAN, promiscuous links see what is for others.
+    /// not shown, packets of the node to itself are shown once, and forwarded ones as they were received.
+    /// What a link filters out never gets here: on CAN, promiscuous links see what is for others.
     pub fn tap(&mut self, config: TapConfig) -> TapId {
         self.next_tap = self.next_tap.wrapping_add(1);
         let id = TapId(self.next_tap);

@@ -1,5 +1,7 @@
 //! Route tables as text, on a node with a v1 and two v2 interfaces.
 
+extern crate std;
+
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
@@ -213,7 +215,10 @@ fn the_older_dialect_knows_other_words_for_nothing() {
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic_and_what_it_takes_is_saved_and_read_alike(
-        text in prop_oneof![any::<String>(), "([0-9]{1,5}(/-?[0-9]{0,2})?[ \t]{0,2}(CAN|KISS|kiss|NO)?[ ]?[-+0-9x]{0,3},?){0,6}"],
+        text in prop_oneof![
+            any::<String>(),
+            "([0-9]{1,5}(/-?[0-9]{0,2})?[ \t]{0,2}(CAN|KISS|kiss|NO)?[ ]?[-+0-9x]{0,3},?){0,6}",
+        ],
     ) {
         for dialect in [RouteDialect::Libcsp1, RouteDialect::Libcsp2] {
             let mut node = node();
@@ -237,7 +242,10 @@ proptest! {
 
     #[test]
     fn a_table_saved_and_read_again_is_the_same_table(
-        routes in proptest::collection::vec((super::network(), 1..4_usize, proptest::option::of(0..=16383_u16)), 0..20),
+        routes in proptest::collection::vec(
+            (super::network(), 1..4_usize, proptest::option::of(0..=16383_u16)),
+            0..20,
+        ),
     ) {
         let (mut one, mut two) = (node(), node());
         for ((version, address, netmask), interface, via) in routes {

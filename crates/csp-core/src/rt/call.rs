@@ -145,6 +145,11 @@ impl From<ServiceError> for io::Error {
     }
 }
 
+/// Room for the one reply of most services, and what a careless link makes of it.
+pub(super) const FEW: usize = 16;
+/// Room for the replies of a network, or for a text in several packets, that come in one burst.
+pub(super) const MANY: usize = 512;
+
 /// A question that was asked.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -164,15 +169,19 @@ impl Asked {
 }
 
 impl Node {
-    /// Sends `request` to a service; its replies come by the connection.
+    /// Sends `request` to a service; its replies come by the connection, where so many of them may wait.
     pub(super) async fn ask(
         &self,
         remote: Address,
         port: Port,
         call: Call,
         request: Bytes,
+        replies: usize,
     ) -> Result<Asked, ServiceError> {
-        let options = ConnectConfig::default().flags(call.flags).priority(call.priority);
+        let options = ConnectConfig::default()
+            .flags(call.flags)
+            .priority(call.priority)
+            .receive_queue(replies);
         let connection = self.connect(remote, port, options).await?;
         let sent_at = connection.send_at(request).await?;
         Ok(Asked { connection, sent_at })
@@ -188,7 +197,7 @@ impl Node {
     ) -> Result<Answer<T>, ServiceError> {
         let limit = call.timeout;
         let exchange = async {
-            let mut asked = self.ask(remote, port, call, request).await?;
+            let mut asked = self.ask(remote, port, call, request, FEW).await?;
             let reply = asked.connection.recv().await?;
             let value = decode(&reply.payload)?;
             Ok(asked.answer(&reply, value))

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use super::call::FEW;
 use super::{Answer, Call, CallError, Node, RecvError, ServiceError};
 use crate::rdp::CloseReason;
 use crate::service::ping::{EchoError, check, request};
@@ -159,7 +160,7 @@ impl Node {
     async fn ping_untimed(&self, remote: Address, config: PingConfig) -> Result<Pong, PingError> {
         let call = Call::default().flags(config.flags).priority(config.priority);
         let request = request(config.size);
-        let mut asked = self.ask(remote, Port::PING, call, request.clone()).await?;
+        let mut asked = self.ask(remote, Port::PING, call, request.clone(), FEW).await?;
         let reply = asked.connection.recv().await?;
         check(&request, &reply.payload)?;
         let Answer {

@@ -10,7 +10,7 @@ use std::string::String;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Sleep;
 
-use super::call::Asked;
+use super::call::{Asked, FEW, MANY};
 use super::{Answer, Call, Node, ServiceError};
 use crate::service::cmp::{clock, ident, stats};
 use crate::service::{
@@ -45,7 +45,9 @@ impl Node {
     /// A dropped future may have sent the request; its replies are then dropped.
     pub async fn identify_all(&self, broadcast: Address, call: Call) -> Result<Identities, ServiceError> {
         let until = Box::pin(tokio::time::sleep(call.timeout));
-        let asked = self.ask(broadcast, Port::CMP, call, ident::request()).await?;
+        let asked = self
+            .ask(broadcast, Port::CMP, call, ident::request(), MANY)
+            .await?;
         Ok(Identities { asked, until })
     }
 
@@ -75,7 +77,7 @@ impl Node {
         let limit = call.timeout;
         let first = async {
             let mut asked = self
-                .ask(remote, Port::PS, call, Bytes::from_static(ps::REQUEST))
+                .ask(remote, Port::PS, call, Bytes::from_static(ps::REQUEST), MANY)
                 .await?;
             let reply = asked.connection.recv().await?;
             Ok::<_, ServiceError>((asked, reply))
@@ -291,7 +293,7 @@ impl Node {
         request: Bytes,
     ) -> Result<(), ServiceError> {
         let limit = call.timeout;
-        let sent = self.ask(remote, port, call, request);
+        let sent = self.ask(remote, port, call, request, FEW);
         let late = Err(ServiceError::Timeout { limit });
         tokio::time::timeout(limit, sent).await.unwrap_or(late).map(drop)
     }

@@ -50,10 +50,39 @@ impl Refusal {
 /// by [`Services`](super::Services).
 ///
 /// The node waits for every method: none may block.
+///
+/// ```
+/// use csp_core::service::{Origin, Platform, Refusal, Service, Services};
+/// use csp_core::{Config, Flags};
+///
+/// #[derive(Default)]
+/// struct Board {
+///     reboot_wanted: bool,
+/// }
+///
+/// impl Platform for Board {
+///     fn memory_free(&mut self, _: &Origin) -> Option<u32> {
+///         Some(12_800)
+///     }
+///
+///     fn reboot(&mut self, origin: &Origin) -> Result<(), Refusal> {
+///         // Only who knows the key may.
+///         if !origin.flags.contains(Flags::HMAC) {
+///             return Err(Refusal::Refused);
+///         }
+///         self.reboot_wanted = true;
+///         Ok(())
+///     }
+/// }
+///
+/// let services = Services::default().on(Service::Reboot);
+/// let config = Config::default().services(services).platform(Board::default());
+/// ```
 pub trait Platform {
     /// The list of processes, for people, of at most [64 KiB](super::ps::MAX_TEXT_LEN).
     ///
-    /// Empty or `None`: no reply.
+    /// Empty or `None`: no reply. All packets of it wait in the transmit queue at once; what finds no room
+    /// there is dropped.
     fn processes(&mut self, _origin: &Origin) -> Option<String> {
         None
     }

@@ -2,6 +2,7 @@
 //!
 //! Longest prefix first, the latest entry first among equals.
 
+mod scan;
 pub(crate) mod string;
 #[cfg(test)]
 mod tests;

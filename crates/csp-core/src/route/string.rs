@@ -14,6 +14,7 @@ use core::ops::Range;
 use thiserror::Error;
 
 use super::RouteError;
+use super::scan::{Number, Scanner};
 use crate::iface::Interfaces;
 use crate::{Address, InterfaceId, InterfaceName, MAX_NAME_LEN, Netmask, Route, Subnet, Version};
 
@@ -124,13 +125,6 @@ impl Entry<'_> {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Number {
-    value: i64,
-    start: usize,
-    end: usize,
-}
-
 /// Reads the routes of a text, with the interfaces that it names.
 pub(crate) struct Reader<'a> {
     text: &'a str,
@@ -184,7 +178,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the words of an entry apart, as the `scanf` formats of libcsp do.
     fn entry(&mut self, offset: usize, text: &'a str) -> Result<Entry<'a>, (usize, RouteStringReason)> {
-        let mut scanner = Scanner { text, offset, at: 0 };
+        let mut scanner = Scanner::new(text, offset);
         let missing = |scanner: &Scanner<'_>, reason| (scanner.position(), reason);
         scanner.skip_blanks();
         let address = scanner
@@ -206,9 +200,9 @@ impl<'a> Reader<'a> {
         scanner.skip_blanks();
         let via = scanner.number();
         scanner.skip_blanks();
-        let end = offset.saturating_add(text.trim_end().len());
-        if scanner.position() < end {
-            self.loaded.ignored.push(scanner.position()..end);
+        let ignored = scanner.remaining();
+        if !ignored.is_empty() {
+            self.loaded.ignored.push(ignored);
         }
         Ok(Entry {
             address,
@@ -312,72 +306,6 @@ impl<'a> Reader<'a> {
             _ => Err((number.start, RouteStringReason::ViaTooLarge { max })),
         }
     }
-}
-
-/// Steps through one entry.
-struct Scanner<'a> {
-    text: &'a str,
-    /// Where the entry begins in the whole text.
-    offset: usize,
-    at: usize,
-}
-
-impl<'a> Scanner<'a> {
-    const fn position(&self) -> usize {
-        self.offset.saturating_add(self.at)
-    }
-
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    /// Takes the characters at the front that are `wanted`, all of one byte or none cut.
-    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
-        let rest = self.rest();
-        let end = rest.find(|character| !wanted(character)).unwrap_or(rest.len());
-        self.at = self.at.saturating_add(end);
-        rest.get(..end).unwrap_or_default()
-    }
-
-    fn skip_blanks(&mut self) {
-        self.take(is_blank);
-    }
-
-    fn skip(&mut self, byte: u8) -> bool {
-        let there = self.rest().as_bytes().first() == Some(&byte);
-        self.at = self.at.saturating_add(usize::from(there));
-        there
-    }
-
-    fn word(&mut self) -> &'a str {
-        self.take(|character| !is_blank(character))
-    }
-
-    /// A decimal number with or without a sign; one without end is very large.
-    fn number(&mut self) -> Option<Number> {
-        let begin = self.at;
-        let start = self.position();
-        let is_negative = self.skip(b'-');
-        if !is_negative {
-            self.skip(b'+');
-        }
-        let digits = self.take(|character| character.is_ascii_digit());
-        if digits.is_empty() {
-            self.at = begin;
-            return None;
-        }
-        let value = digits.parse().unwrap_or(i64::MAX);
-        Some(Number {
-            value: if is_negative { -value } else { value },
-            start,
-            end: self.position(),
-        })
-    }
-}
-
-/// The blanks of C.
-const fn is_blank(character: char) -> bool {
-    matches!(character, ' ' | '\t'..='\r')
 }
 
 /// The text of `routes` as libcsp writes it.

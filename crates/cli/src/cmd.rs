@@ -1,6 +1,7 @@
 //! What each verb does, one file per verb.
 
 mod can;
+mod clock;
 mod completions;
 mod config;
 mod csp;
@@ -14,6 +15,7 @@ mod rtt;
 pub(crate) mod seldom;
 mod stamps;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ping;
 pub(crate) mod scan;
+pub(crate) mod sniff;
 
 use clap::{Args, Subcommand};
 
@@ -51,7 +52,10 @@ pub(crate) enum CspVerb {
     /// Tell a node to switch off
     #[command(after_help = ask::SHUTDOWN_EXAMPLES)]
     Shutdown(ask::Power),
-    /// Be a node: answer pings until interrupted
+    /// Show the packets of others
+    #[command(after_help = sniff::EXAMPLES)]
+    Sniff(sniff::Sniff),
+    /// Be a node: serve until interrupted
     #[command(after_help = node::EXAMPLES)]
     Node(node::Node),
 }

@@ -15,6 +15,7 @@ mod ping;
 mod power;
 mod ps;
 mod scan;
+mod sniff;
 mod station;
 mod whom;
 
@@ -28,6 +29,7 @@ pub(super) async fn run(session: &mut Session, verb: CspVerb) -> Result {
     match verb {
         CspVerb::Ping(args) => ping::run(session, args).await,
         CspVerb::Scan(args) => scan::run(session, args).await,
+        CspVerb::Sniff(args) => sniff::run(session, args).await,
         CspVerb::Ident(args) => ident::run(session, args).await,
         CspVerb::Uptime(args) => figures::uptime(session, args).await,
         CspVerb::Mem(args) => figures::memory(session, args).await,

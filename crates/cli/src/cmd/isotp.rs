@@ -1,6 +1,5 @@
 //! `isotp ...`
 
-mod clock;
 mod dump;
 mod endpoint;
 mod perf;
@@ -9,7 +8,6 @@ mod recv;
 mod scan;
 mod send;
 mod serve;
-mod watch;
 
 use super::Session;
 use crate::args::isotp::IsotpVerb;

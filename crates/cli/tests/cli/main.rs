@@ -21,4 +21,5 @@ mod place;
 mod scan;
 mod serve;
 mod services;
+mod sniff;
 mod sweep;

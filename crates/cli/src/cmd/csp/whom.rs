@@ -7,27 +7,32 @@ use super::station::Berth;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
 
-/// A number, a name of the configuration, or a name of the simulated satellite.
+/// Another node than us.
 pub(super) fn node(session: &Session, text: &str, berth: &Berth) -> Result<Address> {
+    let address = any(session, text, berth)?;
+    if address == berth.own()?.address() {
+        let message = format!("{address} is our own address");
+        return Err(Failure::new(Code::Usage, message).hint("--addr ADDR/BITS gives us another one"));
+    }
+    Ok(address)
+}
+
+/// A number, a name of the configuration, or a name of the simulated satellite.
+pub(super) fn any(session: &Session, text: &str, berth: &Berth) -> Result<Address> {
     let max = berth.iface.version.broadcast();
     let number = text.parse::<u16>().ok();
     let address = number
         .or_else(|| named(session, text, berth.is_simulated()))
         .and_then(Address::new)
         .filter(|&address| address <= max);
-    let address = address.ok_or_else(|| {
+    address.ok_or_else(|| {
         let message = format!("{text:?} is neither an address from 0 to {max} nor a known name");
         let hint = match (berth.iface.version, number) {
             (Version::V1, Some(_)) => "version 2 headers have addresses up to 16383: leave out v1",
             _ => "names stand in tinwire.toml: [csp.hosts] eps = 2",
         };
         Failure::new(Code::BadAddress, message).hint(hint)
-    })?;
-    if address == berth.own()?.address() {
-        let message = format!("{address} is our own address");
-        return Err(Failure::new(Code::Usage, message).hint("--addr ADDR/BITS gives us another one"));
-    }
-    Ok(address)
+    })
 }
 
 /// The name of a node, where one is known.

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use self::record::Line;
 use self::sweep::{Call, Found, Settings, Step, Sweep};
-use super::clock::Clock;
-use super::watch::Watch;
 use crate::args::isotp::endpoint::{Filling, LinkLayer, TxFilling};
 use crate::args::isotp::scan::{Ids, Probe, Scan};
 use crate::cmd::Session;
+use crate::cmd::clock::Clock;
+use crate::cmd::watch::Watch;
 use crate::failure::{Code, Failure, Result};
 use crate::links;
 use crate::stop::Ended;

@@ -14,15 +14,15 @@ const BATCH: usize = 64;
 /// frames.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
-pub(super) struct Watch {
+pub(crate) struct Watch {
     opened: Opened,
     incoming: EventBuf,
     /// Frames that the link lost before we saw them.
-    pub(super) dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 impl Watch {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         session: &Session,
         mut address: LinkAddress,
         filters: Option<&FilterSet>,
@@ -38,18 +38,18 @@ impl Watch {
     }
 
     /// The name of the link, where a frame does not tell its own.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.opened.name
     }
 
     /// The link, to send on.
-    pub(super) const fn link(&mut self) -> &mut AnyLink {
+    pub(crate) const fn link(&mut self) -> &mut AnyLink {
         &mut self.opened.link
     }
 
     /// The next frame and the name of its interface; `None` at the end of a log. What else happens is told
     /// as a notice, and losses are counted. Nothing is lost when the future is dropped.
-    pub(super) async fn frame(&mut self, session: &Session) -> Result<Option<(String, Received)>> {
+    pub(crate) async fn frame(&mut self, session: &Session) -> Result<Option<(String, Received)>> {
         loop {
             if self.incoming.is_empty() {
                 let taken = self.opened.link.recv_many(&mut self.incoming, BATCH).await;
@@ -76,7 +76,7 @@ impl Watch {
     }
 
     /// Whether another frame may be had without waiting.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         !self.incoming.is_empty()
     }
 

@@ -10,17 +10,22 @@ use tinwire_time::Instant;
 /// It steps with the microseconds of the wall clock, so that a difference of two times is the one that tools
 /// see whose time stamps have no finer part.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     start: Option<SystemTime>,
     latest: Instant,
 }
 
 impl Clock {
-    pub(super) fn at(&mut self, time: SystemTime) -> Instant {
+    pub(crate) fn at(&mut self, time: SystemTime) -> Instant {
         let start = *self.start.get_or_insert_with(|| whole_micros(time));
         let since = time.duration_since(start).unwrap_or_default();
         let now = Instant::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
         self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    /// The latest of them.
+    pub(crate) const fn latest(&self) -> Instant {
         self.latest
     }
 }

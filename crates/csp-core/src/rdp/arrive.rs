@@ -45,7 +45,7 @@ impl<M> Machine<M> {
             match self.stage {
                 Stage::SynSent { .. } => self.handle_answer(segment),
                 Stage::SynReceived { .. } | Stage::Open { .. } => self.handle_in_turn(segment, body, about),
-                Stage::CloseWait { .. } => self.handle_late(segment),
+                Stage::CloseWait { .. } => self.handle_late(segment, &body),
                 Stage::Closed => Verdict::Dropped(Discard::Unexpected),
             }
         };
@@ -256,7 +256,7 @@ impl<M> Machine<M> {
     }
 
     /// The other end does not know yet that the connection is over (RDP-10).
-    fn handle_late(&mut self, segment: Segment) -> Verdict {
+    fn handle_late(&mut self, segment: Segment, body: &[u8]) -> Verdict {
         let is_lone_acknowledgement = segment.flags.contains(SegmentFlags::ACK)
             && !segment.flags.contains(SegmentFlags::SYN)
             && self
@@ -267,7 +267,11 @@ impl<M> Machine<M> {
         }
         self.acknowledged(segment.acknowledgement);
         self.reset();
-        Verdict::Dropped(Discard::Unexpected)
+        if body.is_empty() {
+            Verdict::Taken
+        } else {
+            Verdict::Dropped(Discard::Unexpected)
+        }
     }
 
     /// Ends a connection: nothing more is sent or taken, and its user is told why.

@@ -1,6 +1,7 @@
 //! One end of one connection.
 
 use alloc::collections::VecDeque;
+use core::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
@@ -84,7 +85,6 @@ pub enum SendError {
 /// `M` is what the owner wants to know of each message received; the machine only keeps it. Time must not go
 /// back. Memory is bounded by the window: one window of messages unacknowledged, two that came early, and
 /// what [`accept`](Self::accept) and [`connect`](Self::connect) are told to keep for reading.
-#[derive(Debug)]
 pub struct Machine<M = ()> {
     pub(super) stage: Stage,
     pub(super) terms: Terms,
@@ -229,6 +229,12 @@ impl<M> Machine<M> {
     #[must_use]
     pub const fn progress(&self) -> (u64, u64) {
         (self.send.sent(), self.send.acknowledged())
+    }
+
+    /// How many messages it keeps: to be sent again, and to be read or put in order.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.send.len(), self.receive.len())
     }
 
     /// Whether a message could be sent now.
@@ -378,7 +384,11 @@ impl<M> Machine<M> {
 
     /// The next segment to send. Control segments take their filler from `filler` (RDP-1).
     pub fn poll_transmit(&mut self, filler: &mut Filler) -> Option<Transmit> {
-        if let Some((sequence, content, due)) = self.send.poll(filler) {
+        // A client tells of the old connection before it asks for a new one (9.8).
+        let is_asking = matches!(self.stage, Stage::SynSent { .. });
+        if (!is_asking || self.pending.is_empty())
+            && let Some((sequence, content, due)) = self.send.poll(self.now, filler)
+        {
             return Some(self.numbered(sequence, content, due));
         }
         let control = self.pending.pop_front()?;
@@ -461,5 +471,20 @@ impl<M> Machine<M> {
             Stage::SynReceived { .. } => User::Gone,
             Stage::SynSent { .. } | Stage::Open { .. } | Stage::Closed => User::Holds,
         }
+    }
+}
+
+/// Prints numbers and deadlines, and no message.
+impl<M> fmt::Debug for Machine<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("stage", &self.stage)
+            .field("next", &self.send.next())
+            .field("received", &self.receive.current())
+            .field("progress", &self.progress())
+            .field("pending", &self.pending)
+            .field("now", &self.now)
+            .field("timeout", &self.poll_timeout())
+            .finish_non_exhaustive()
     }
 }

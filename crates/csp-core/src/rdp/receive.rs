@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::Sequence;
 
 /// A message with what its user wants to know of it.
-#[derive(Debug)]
 pub(super) struct Received<M> {
     sequence: Sequence,
     body: Bytes,
@@ -16,7 +15,6 @@ pub(super) struct Received<M> {
 }
 
 /// The receiving half: numbers, what came too early, and what waits to be read.
-#[derive(Debug)]
 pub(super) struct ReceiveQueue<M> {
     initial: Sequence,
     current: Sequence,
@@ -153,6 +151,11 @@ impl<M> ReceiveQueue<M> {
 
     pub(super) fn pop(&mut self) -> Option<(Bytes, M)> {
         self.ready.pop_front()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ready.len() + self.early.len()
     }
 
     /// Forgets what nobody will read, or what will never be in order.

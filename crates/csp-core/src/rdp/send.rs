@@ -10,7 +10,6 @@ use super::{Filler, Sequence};
 use crate::Flags;
 
 /// A segment that took a number, kept until it is acknowledged.
-#[derive(Debug)]
 pub(super) struct Kept {
     pub(super) sequence: Sequence,
     pub(super) content: Content,
@@ -20,7 +19,7 @@ pub(super) struct Kept {
     quiet_until: Instant,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Content {
     /// A SYN with its options, or a SYN|ACK without any.
     ///
@@ -46,7 +45,6 @@ pub(super) enum Due {
 }
 
 /// The sending half: numbers, and the segments between the oldest unacknowledged and the next.
-#[derive(Debug)]
 pub(super) struct SendQueue {
     initial: Sequence,
     next: Sequence,
@@ -218,13 +216,20 @@ impl SendQueue {
     }
 
     /// The next segment to put on the wire, and whether it was there before.
-    pub(super) fn poll(&mut self, filler: &mut Filler) -> Option<(Sequence, Content, Due)> {
+    pub(super) fn poll(&mut self, now: Instant, filler: &mut Filler) -> Option<(Sequence, Content, Due)> {
         let kept = self.kept.iter_mut().find(|kept| kept.due != Due::No)?;
         if let Content::Syn { filler: own, .. } = &mut kept.content {
             own.get_or_insert_with(|| filler.advance());
         }
+        // It may have waited for whoever polls.
+        kept.sent_at = now;
         let due = core::mem::replace(&mut kept.due, Due::No);
         Some((kept.sequence, kept.content.clone(), due))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
     }
 
     /// Forgets the messages that will never be acknowledged.

@@ -12,6 +12,7 @@ mod random;
 mod rdp;
 mod routes;
 mod rx;
+mod segments;
 mod serve;
 mod sockets;
 mod tap;

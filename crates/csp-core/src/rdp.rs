@@ -8,6 +8,7 @@
 mod arrive;
 #[cfg(feature = "alloc")]
 mod close;
+mod limits;
 #[cfg(feature = "alloc")]
 mod machine;
 mod options;
@@ -19,6 +20,8 @@ mod send;
 mod sequence;
 #[cfg(feature = "alloc")]
 mod state;
+#[cfg(feature = "alloc")]
+mod transmit;
 
 #[cfg(feature = "alloc")]
 #[cfg(test)]
@@ -26,10 +29,13 @@ mod tests;
 
 #[cfg(feature = "alloc")]
 pub use arrive::{Discard, Verdict};
+pub use limits::{Change, Clamped, Limits, Setting};
 #[cfg(feature = "alloc")]
-pub use machine::{Machine, SendError, Transmit, Urgency};
-pub use options::{Acks, Change, Clamped, Limits, OPTIONS_LEN, Options, Setting, Window};
+pub use machine::{Machine, SendError};
+pub use options::{Acks, OPTIONS_LEN, Options, Window};
 pub use segment::{Filler, SEGMENT_LEN, Segment, SegmentFlags};
 pub use sequence::Sequence;
 #[cfg(feature = "alloc")]
 pub use state::{CloseReason, Event, State, Stats};
+#[cfg(feature = "alloc")]
+pub use transmit::{Transmit, Urgency};

@@ -90,6 +90,8 @@ fn gone() -> Machine {
     machine
 }
 
+type Start = (&'static str, fn() -> Machine);
+
 type Input = (&'static str, fn(&mut Machine) -> String);
 
 fn receive(machine: &mut Machine, segment: Segment, body: &'static [u8]) -> String {
@@ -178,7 +180,7 @@ const INPUTS: [Input; 22] = [
 
 #[test]
 fn every_state_has_an_answer_to_every_input() {
-    let states: [(&str, fn() -> Machine); 7] = [
+    let states: [Start; 7] = [
         ("SynSent", connecting),
         ("SynReceived", accepting),
         ("Open", open),

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::Switch;
-use crate::rdp::{CloseReason, State};
+use crate::rdp::{CloseReason, Options, Segment, SegmentFlags, Sequence, State};
+use crate::{ConnectError, Priority};
 
 fn by_rdp() -> ConnectConfig {
     ConnectConfig::default().rdp(Switch::On)
@@ -56,4 +57,305 @@ fn both_users_learn_of_the_end_and_nothing_is_left() {
         assert_eq!(node.rdp_connections().count(), 0);
         assert_eq!(node.poll_timeout(), None);
     }
+}
+
+/// Moves time on for both nodes until `until`, with everything carried.
+fn pass(pair: &mut Pair, until: Instant) {
+    loop {
+        pair.drive();
+        let due = [&pair.one, &pair.two].map(Node::poll_timeout);
+        let Some(next) = due.into_iter().flatten().min().filter(|next| *next <= until) else {
+            break;
+        };
+        pair.now = next;
+        pair.one.handle_timeout(next);
+        pair.two.handle_timeout(next);
+    }
+    pair.now = until;
+}
+
+fn segment(kind: SegmentFlags, sequence: u16, acknowledgement: u16) -> Bytes {
+    let segment = Segment {
+        flags: kind,
+        sequence: Sequence::new(sequence),
+        acknowledgement: Sequence::new(acknowledgement),
+        ..Segment::default()
+    };
+    Bytes::copy_from_slice(&segment.encode())
+}
+
+fn syn(sequence: u16) -> Bytes {
+    let trailer = segment(SegmentFlags::SYN, sequence, 0);
+    [&Options::default().encode()[..], &trailer].concat().into()
+}
+
+/// A packet from port 40 of node 1 to port 10 of node 9.
+fn from_one(flags: Flags, payload: Bytes) -> Packet {
+    let mut packet = packet((1, 40), (9, 10), Flags::NONE, b"");
+    packet.header.flags = flags;
+    packet.payload = payload;
+    packet
+}
+
+#[test]
+fn a_connection_that_nobody_answers_fails_once_and_its_port_is_free_at_once() {
+    let (mut node, _) = node(1, Config::default());
+    let config = by_rdp().local_port(port(40));
+    let client = node.connect(at(0), address(2), port(10), config.clone()).unwrap();
+    while let Some(due) = node.poll_timeout() {
+        node.handle_timeout(due);
+        while node.poll_transmit().is_some() {}
+    }
+    let failed = Event::Closed {
+        connection: client,
+        reason: CloseReason::NoAnswer,
+        unacknowledged: 0,
+    };
+    assert_eq!(events(&mut node), [failed]);
+    assert_eq!(node.stats().rdp.retransmissions, 9);
+    let second = node.connect(at(20_000), address(2), port(10), config);
+    assert!(second.is_ok(), "the port is free");
+    node.close(at(20_000), client);
+    assert_eq!(
+        node.rdp_connections().count(),
+        1,
+        "the failed one is gone, the new one is not"
+    );
+}
+
+#[test]
+fn what_has_no_way_out_is_refused_when_it_is_asked_for() {
+    let mut node = Node::new(Config::default(), 1);
+    let refused = node.connect(at(0), address(5000), port(10), by_rdp());
+    let destination = address(5000);
+    assert_eq!(
+        refused,
+        Err(ConnectError::Send(SendError::NoRoute { destination }))
+    );
+    let broadcast = node.connect(at(0), Address::BROADCAST, port(10), by_rdp());
+    assert_eq!(broadcast, Err(ConnectError::Unsupported { flags: Flags::RDP }));
+    assert_eq!((node.rdp_connections().count(), node.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_full_backlog_takes_no_syn_and_closes_what_opens_too_late() {
+    let (mut node, link) = node(9, Config::default());
+    listen(&mut node, 10, SocketConfig::default().backlog(1));
+    node.handle_packet(at(0), link, from_one(Flags::RDP, syn(7)));
+    let (answer, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
+    let mut second = from_one(Flags::RDP, syn(7));
+    second.header.source_port = port(41);
+    node.handle_packet(at(0), link, second);
+    assert_dropped(&mut node, DropReason::BacklogFull);
+    // A plain connection takes the only place.
+    node.handle_packet(at(0), link, packet((1, 42), (9, 10), Flags::NONE, b"x"));
+    let open = segment(SegmentFlags::ACK, 8, answer.sequence.to_bits());
+    node.handle_packet(at(0), link, from_one(Flags::RDP, open));
+    let (reset, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
+    assert_eq!(reset.flags, SegmentFlags::RST | SegmentFlags::ACK);
+    let status = node.rdp_connections().next().unwrap();
+    assert_eq!((status.state, status.connection), (State::CloseWait, None));
+}
+
+#[test]
+fn a_port_may_require_rdp_or_prohibit_it() {
+    for (need, flags, reason) in [
+        (Need::Required, Flags::NONE, DropReason::RdpRequired),
+        (Need::Prohibited, Flags::RDP, DropReason::Prohibited),
+    ] {
+        let (mut node, link) = node(9, Config::default());
+        let needs = Needs::default().rdp(need);
+        listen(&mut node, 10, SocketConfig::default().needs(needs));
+        node.handle_packet(at(0), link, from_one(flags, syn(7)));
+        assert_dropped(&mut node, reason);
+    }
+}
+
+#[test]
+fn a_packet_without_rdp_does_not_come_between_the_messages_of_a_connection() {
+    let (mut node, link) = node(9, Config::default());
+    listen(&mut node, 10, SocketConfig::default());
+    node.handle_packet(at(0), link, from_one(Flags::RDP, syn(7)));
+    node.handle_packet(at(0), link, from_one(Flags::NONE, Bytes::from_static(b"x")));
+    assert_dropped(&mut node, DropReason::RdpRequired);
+}
+
+#[test]
+fn each_segment_that_is_not_used_has_its_reason() {
+    let ack = SegmentFlags::ACK;
+    let cases = [
+        (segment(ack, 7, 0), DropReason::RdpUnexpected, 1),
+        (segment(SegmentFlags::RST, 7, 0), DropReason::RdpUnexpected, 0),
+        (segment(SegmentFlags::SYN, 7, 0), DropReason::RdpMalformed, 0),
+        (Bytes::from_static(b"four"), DropReason::RdpMalformed, 0),
+    ];
+    for (payload, reason, answers) in cases {
+        let (mut node, link) = node(9, Config::default());
+        listen(&mut node, 10, SocketConfig::default());
+        node.handle_packet(at(0), link, from_one(Flags::RDP, payload));
+        assert_dropped(&mut node, reason);
+        assert_eq!(
+            core::iter::from_fn(|| node.poll_transmit()).count(),
+            answers,
+            "{reason:?}"
+        );
+    }
+    let (mut pair, _, server) = open();
+    let peers = pair.two.peers(server).unwrap();
+    let mut stray = from_one(Flags::RDP, segment(ack, 0, 0));
+    stray.header.source_port = peers.remote_port;
+    stray.header.destination = address(2);
+    let current = pair.two.machine(server).unwrap().next_segment();
+    let (next, last) = (current.acknowledgement.next(), current.sequence.previous());
+    for (sequence, acknowledgement, reason) in [
+        (next.plus(100), last, DropReason::RdpOutOfWindow),
+        (next, last.plus(100), DropReason::RdpAcknowledgement),
+    ] {
+        stray.payload = segment(ack, sequence.to_bits(), acknowledgement.to_bits());
+        pair.two.handle_packet(pair.now, pair.link, stray.clone());
+        assert_dropped(&mut pair.two, reason);
+    }
+    assert_eq!(pair.two.stats().rdp.dropped, 2);
+}
+
+#[test]
+fn a_window_is_full_until_the_other_end_has_acknowledged() {
+    let (mut pair, client, _) = open();
+    for number in 0..4 {
+        assert_eq!(
+            pair.one.send(pair.now, client, Bytes::from_static(b"x")),
+            Ok(number)
+        );
+    }
+    let full = pair.one.send(pair.now, client, Bytes::from_static(b"x"));
+    assert_eq!(full, Err(SendError::Full));
+    assert_eq!(
+        pair.one.send(pair.now, client, Bytes::new()),
+        Err(SendError::Empty)
+    );
+    pair.drive();
+    assert_eq!(
+        events(&mut pair.one),
+        [Event::Acknowledged(client), Event::Writable(client)]
+    );
+    assert_eq!(pair.one.acknowledged(client), Some(3));
+    let long = pair.one.send(pair.now, client, Bytes::from(vec![0; 3000]));
+    assert!(
+        matches!(long, Err(SendError::TooLong { len: 3000, .. })),
+        "{long:?}"
+    );
+    assert_eq!(
+        pair.one.send(pair.now, client, Bytes::from_static(b"x")),
+        Ok(4),
+        "no number was lost"
+    );
+}
+
+#[test]
+fn finishing_tells_that_everything_arrived() {
+    let (mut pair, client, server) = open();
+    pair.one.send(pair.now, client, Bytes::from_static(b"x")).unwrap();
+    pair.one.finish(pair.now, client, Duration::from_secs(5));
+    assert_eq!(pair.one.state(client), Some(State::Finishing));
+    pass(&mut pair, at(1000));
+    let told = events(&mut pair.one);
+    let closed = |connection, reason| Event::Closed {
+        connection,
+        reason,
+        unacknowledged: 0,
+    };
+    assert_eq!(
+        told,
+        [Event::Acknowledged(client), closed(client, CloseReason::Finished)]
+    );
+    let told = events(&mut pair.two);
+    assert_eq!(
+        told,
+        [Event::Readable(server), closed(server, CloseReason::ClosedByPeer)]
+    );
+    assert_eq!(pair.two.recv(server).unwrap().payload, "x");
+    pair.one.close(pair.now, client);
+    pair.two.close(pair.now, server);
+    assert_eq!(
+        pair.one.rdp_connections().count() + pair.two.rdp_connections().count(),
+        0
+    );
+}
+
+#[test]
+fn a_client_that_began_anew_has_its_old_connection_reset() {
+    let (mut node, link) = node(9, Config::default());
+    let listener = listen(&mut node, 10, SocketConfig::default());
+    node.handle_packet(at(0), link, from_one(Flags::RDP, syn(7)));
+    let answer = node.poll_transmit().unwrap().packet.payload;
+    let (answer, _) = Segment::decode(&answer).unwrap();
+    let open = segment(SegmentFlags::ACK, 8, answer.sequence.to_bits());
+    node.handle_packet(at(1), link, from_one(Flags::RDP, open));
+    let server = node.accept(listener).unwrap();
+    events(&mut node);
+    node.handle_packet(at(2), link, from_one(Flags::RDP, syn(900)));
+    let closed = Event::Closed {
+        connection: server,
+        reason: CloseReason::Reset,
+        unacknowledged: 0,
+    };
+    assert!(events(&mut node).contains(&closed));
+    let reset = node.poll_transmit().unwrap().packet;
+    assert_eq!(reset.header.priority, Priority::High);
+    let (reset, _) = Segment::decode(&reset.payload).unwrap();
+    assert_eq!(reset.flags, SegmentFlags::RST | SegmentFlags::ACK);
+    node.close(at(3), server);
+    assert_eq!(
+        node.rdp_connections().next().unwrap().connection,
+        None,
+        "it lingers"
+    );
+    let due = node.poll_timeout().unwrap();
+    node.handle_timeout(due);
+    assert_eq!((node.rdp_connections().count(), node.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_lingering_connection_gives_way_where_the_node_is_full() {
+    let (mut node, _) = node(1, Config::default().max_connections(1));
+    let first = node.connect(at(0), address(2), port(10), by_rdp()).unwrap();
+    let full = node.connect(at(0), address(2), port(10), by_rdp());
+    assert_eq!(full, Err(ConnectError::TooManyConnections { max: 1 }));
+    node.close(at(0), first);
+    assert_eq!(node.rdp_connections().count(), 1, "it lingers");
+    assert!(node.connect(at(0), address(2), port(10), by_rdp()).is_ok());
+}
+
+#[test]
+fn a_connection_to_ourselves_needs_no_link() {
+    let (mut node, _) = node(9, Config::default());
+    let listener = listen(&mut node, 10, SocketConfig::default());
+    let client = node.connect(at(0), address(9), port(10), by_rdp()).unwrap();
+    let server = node.accept(listener).unwrap();
+    node.send(at(0), client, Bytes::from_static(b"x")).unwrap();
+    assert_eq!(node.recv(server).unwrap().payload, "x");
+    node.close(at(0), server);
+    node.close(at(0), client);
+    assert_eq!(node.rdp_connections().count(), 0);
+}
+
+#[test]
+fn closing_a_listener_ends_what_waits_on_it() {
+    let mut pair = Pair::new();
+    let listener = listen(&mut pair.two, 10, SocketConfig::default());
+    let client = pair
+        .one
+        .connect(pair.now, address(2), port(10), by_rdp())
+        .unwrap();
+    pair.drive();
+    events(&mut pair.one);
+    pair.two.close_listener(pair.now, listener);
+    pair.drive();
+    let closed = Event::Closed {
+        connection: client,
+        reason: CloseReason::ClosedByPeer,
+        unacknowledged: 0,
+    };
+    assert_eq!(events(&mut pair.one), [closed]);
+    assert_eq!(pair.two.rdp_connections().count(), 0);
 }

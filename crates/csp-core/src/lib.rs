@@ -8,6 +8,8 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+#[cfg(feature = "tokio")]
+pub mod blocking;
 #[cfg(feature = "alloc")]
 mod bridge;
 #[cfg(feature = "alloc")]

@@ -30,6 +30,7 @@ mod services;
 mod shared;
 mod socket;
 mod stream;
+mod tap;
 mod waiters;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod waiters;
 mod tests;
 
 pub use blob::BlobError;
+pub(crate) use blob::assemble;
 pub use call::{Answer, Call, ServiceError};
 pub use conn::{CloseError, Connection, RecvError};
 pub use driver::Driver;
@@ -53,3 +55,4 @@ pub use sender::{ConnectionSender, DeliveryError};
 pub use serial::Serial;
 pub use services::Identities;
 pub use socket::{Listener, Socket};
+pub use tap::Tap;

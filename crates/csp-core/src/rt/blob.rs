@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::sender::Turn;
 use super::{Connection, ConnectionSender, RecvError};
-use crate::SendError;
 use crate::sfp::{AssembleError, Assembler, FragmentError, Fragments, Stalled, TRAILER_LEN};
+use crate::{Message, SendError};
 
 impl ConnectionSender {
     /// Sends `blob` in as many packets as it needs, by SFP.
@@ -58,19 +58,26 @@ impl Connection {
     pub async fn recv_blob(&mut self, limit: u32, quiet: Duration) -> Result<Bytes, BlobError> {
         let mut assembler = Assembler::new(limit, quiet);
         loop {
-            let message = match self.recv_timeout(quiet).await {
-                Err(RecvError::Timeout { .. }) if assembler.progress().is_some() => {
-                    assembler.handle_timeout(tinwire_time::Instant::MAX)?;
-                    continue;
-                }
-                received => received?,
-            };
-            let flags = message.header.flags;
-            if let Some(blob) = assembler.handle_fragment(message.received_at, flags, &message.payload)? {
+            let received = self.recv_timeout(quiet).await;
+            if let Some(blob) = assemble(&mut assembler, received)? {
                 return Ok(blob);
             }
         }
     }
+}
+
+/// Takes what was received, or that nothing was for too long.
+pub(crate) fn assemble(
+    assembler: &mut Assembler,
+    received: Result<Message, RecvError>,
+) -> Result<Option<Bytes>, BlobError> {
+    if let Err(RecvError::Timeout { .. }) = received {
+        // Only if a blob has begun.
+        assembler.handle_timeout(tinwire_time::Instant::MAX)?;
+    }
+    let message = received?;
+    let flags = message.header.flags;
+    Ok(assembler.handle_fragment(message.received_at, flags, &message.payload)?)
 }
 
 /// Why a blob was not sent or received whole.

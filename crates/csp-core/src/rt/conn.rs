@@ -106,6 +106,11 @@ impl Connection {
         self.sender.flush(limit).await
     }
 
+    /// As [`flush`](Self::flush), without a limit and without a timer.
+    pub(crate) async fn flushed(&self) -> Result<(), DeliveryError> {
+        self.sender.flushed().await
+    }
+
     /// The next packet.
     ///
     /// # Errors

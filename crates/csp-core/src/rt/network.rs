@@ -5,8 +5,8 @@ use std::vec::Vec;
 
 use super::{CallError, Node};
 use crate::{
-    Address, InterfaceError, InterfaceId, InterfaceStats, Loaded, Netmask, Route, RouteDialect, RouteError,
-    RouteStringError, Subnet,
+    Address, BridgeError, DedupConfig, InterfaceError, InterfaceId, InterfaceStats, Loaded, Netmask, Route,
+    RouteDialect, RouteError, RouteStringError, Subnet,
 };
 
 impl Node {
@@ -86,5 +86,28 @@ impl Node {
         let stats = state.node.remove_interface(interface)?;
         state.detached(interface);
         Some(stats)
+    }
+
+    /// Carries everything from each of two interfaces to the other ([`crate::Node::bridge`]).
+    ///
+    /// # Errors
+    /// These are not two interfaces of the node, or the node has stopped.
+    pub fn bridge(&self, one: InterfaceId, other: InterfaceId) -> Result<(), CallError<BridgeError>> {
+        self.running()?
+            .node
+            .bridge(one, other)
+            .map_err(CallError::Refused)
+    }
+
+    /// Ends the bridge and gives its two interfaces, if there was one.
+    pub fn unbridge(&self) -> Option<[InterfaceId; 2]> {
+        self.shared().lock().node.unbridge()
+    }
+
+    /// Sets which packets are dropped when they come again; what was remembered is forgotten.
+    ///
+    /// In place of [`Config::dedup`](crate::Config::dedup), and for a bridge made later.
+    pub fn set_dedup(&self, config: DedupConfig) {
+        self.shared().lock().node.set_dedup(config);
     }
 }

@@ -14,6 +14,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 use futures_core::Stream;
 use thiserror::Error;
+use tinwire_time::Instant;
 use tokio::task::coop::poll_proceed;
 
 use super::driver::Link;
@@ -216,6 +217,14 @@ impl Node {
         }
     }
 
+    /// The clock's view of a time that the node tells, as [`Message::received_at`].
+    ///
+    /// `None` when the clock cannot express it.
+    #[must_use]
+    pub fn clock_at(&self, time: Instant) -> Option<std::time::Instant> {
+        self.alive.0.lock().origin.deadline(time)
+    }
+
     /// Waits until every packet sent so far was handed to its link, and the links have flushed.
     ///
     /// # Errors
@@ -228,6 +237,11 @@ impl Node {
         let flushed = poll_fn(|cx| flush.poll(cx));
         let late = Err(RecvError::Timeout { limit });
         tokio::time::timeout(limit, flushed).await.unwrap_or(late)
+    }
+
+    /// Stops the node as dropping its last handle does.
+    pub(crate) fn stop(&self) {
+        self.alive.0.lock().stop();
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

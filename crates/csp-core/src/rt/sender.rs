@@ -93,11 +93,14 @@ impl ConnectionSender {
     /// # Cancel safety
     /// A dropped future has changed nothing.
     pub async fn flush(&self, limit: Duration) -> Result<(), DeliveryError> {
-        let sent = self.shared.lock().sent(self.id);
         let late = Err(DeliveryError::Timeout { limit });
-        tokio::time::timeout(limit, self.acknowledged(sent))
-            .await
-            .unwrap_or(late)
+        tokio::time::timeout(limit, self.flushed()).await.unwrap_or(late)
+    }
+
+    /// As [`flush`](Self::flush), without a limit.
+    pub(super) async fn flushed(&self) -> Result<(), DeliveryError> {
+        let sent = self.shared.lock().sent(self.id);
+        self.acknowledged(sent).await
     }
 
     /// Waits until the first `count` messages are acknowledged.

@@ -15,7 +15,9 @@ use super::filter::Seated;
 use super::seat::{Ended, Seat};
 use super::waiters::{Waiters, Wakes, note};
 use super::{Notice, RecvError};
-use crate::{ConnectionId, Event, FilterId, InterfaceId, ListenerId, Message, Node, SendError, SocketId};
+use crate::{
+    ConnectionId, Event, FilterId, InterfaceId, ListenerId, Message, Node, SendError, SocketId, TapId,
+};
 
 /// How far a link is with the packets of its interface.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +36,7 @@ pub(super) struct State {
     pub(super) stillborn: BTreeMap<ConnectionId, Ended>,
     pub(super) listeners: BTreeMap<ListenerId, Option<Waker>>,
     pub(super) sockets: BTreeMap<SocketId, Option<Waker>>,
+    pub(super) taps: BTreeMap<TapId, Option<Waker>>,
     pub(super) notices: Feeds<Notice>,
     /// Links that the driver has not seen yet.
     pub(super) arrivals: Vec<Link>,
@@ -65,6 +68,7 @@ impl State {
             stillborn: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            taps: BTreeMap::new(),
             notices: Feeds::default(),
             arrivals: Vec::new(),
             filters: Vec::new(),
@@ -145,6 +149,10 @@ impl State {
                 }
                 Event::Datagram(id) => {
                     let reader = self.sockets.get_mut(&id).and_then(Option::take);
+                    self.wakes.extend(reader);
+                }
+                Event::Tapped(id) => {
+                    let reader = self.taps.get_mut(&id).and_then(Option::take);
                     self.wakes.extend(reader);
                 }
                 notice => self.notices.push(&Notice::Event(notice), &mut self.wakes),
@@ -242,6 +250,7 @@ impl State {
             seat.wake_all(&mut self.wakes);
         }
         let readers = self.listeners.values_mut().chain(self.sockets.values_mut());
+        let readers = readers.chain(self.taps.values_mut());
         self.wakes.extend(readers.filter_map(Option::take));
         self.notices.wake(&mut self.wakes);
         self.flushes.wake(&mut self.wakes);

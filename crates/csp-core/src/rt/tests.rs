@@ -25,6 +25,7 @@ mod links;
 mod network;
 mod services;
 mod sockets;
+mod tap;
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);

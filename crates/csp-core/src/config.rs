@@ -277,7 +277,7 @@ impl SocketConfig {
 
     /// Packets that wait, on the socket or on each accepted connection.
     ///
-    /// A full queue drops the newest. Default 16, as libcsp (CONN-5).
+    /// A full queue drops the newest. Default 16, as libcsp (CONN-5). RDP takes two windows at least.
     #[must_use]
     pub const fn receive_queue(mut self, packets: usize) -> Self {
         self.receive_queue = packets;
@@ -438,7 +438,7 @@ impl ConnectConfig {
 
     /// Packets that wait for the application; a full queue drops the newest.
     ///
-    /// Default 16, as libcsp (CONN-5).
+    /// Default 16, as libcsp (CONN-5). RDP takes two windows at least.
     #[must_use]
     pub const fn receive_queue(mut self, packets: usize) -> Self {
         self.receive_queue = packets;

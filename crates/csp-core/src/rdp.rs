@@ -2,7 +2,18 @@
 //!
 //! [`Segment`] is the trailer on the wire, [`Options`] what a SYN carries. [`Machine`] is one end of one
 //! connection; it knows segments and time, and no packets, ports or sockets. [`Node`](crate::Node) makes one
-//! when a SYN comes to a listening port, or when [`ConnectConfig::rdp`](crate::ConnectConfig::rdp) asks.
+//! when a SYN comes to a listening port, or when a connection is asked for with RDP.
+//!
+//! What a machine sends is what libcsp 2.2 sends, at the same time, but for these:
+//!
+//! - A SYN|ACK has to acknowledge the SYN that was sent (9.3), and a half-open connection is reset with the
+//!   number that it waits for, so that it ends (9.8).
+//! - An acknowledgement that is older than one before takes nothing back (RDP-4).
+//! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
+//! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in order:
+//!   else the other end repeats it until the connection ends.
+//! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
+//! - Nothing is sent again for longer than the connection timeout after the end.
 
 #[cfg(feature = "alloc")]
 mod arrive;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! All integers are big endian; CLEN counts TYPE and the fields. Not here: cutting a byte stream into frames
-//! ([`frame`](crate::frame)), which frame may come when ([`handshake`](crate::handshake)).
+//! ([`frame`](crate::frame)), which frame may come when (`handshake`).
 
 mod build;
 

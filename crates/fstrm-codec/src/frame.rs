@@ -7,7 +7,7 @@
 //!
 //! A zero length is the escape that begins a control frame, so an empty data frame cannot be expressed. Not
 //! here: what a control frame holds ([`control`](crate::control)), which frame may come when
-//! ([`handshake`](crate::handshake)).
+//! (`handshake`).
 
 mod parser;
 

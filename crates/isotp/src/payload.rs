@@ -2,7 +2,7 @@
 //!
 //! Whatever has its bytes in memory is a [`Payload`]. Other sources produce them while the message is being
 //! sent, a frame's part at a time, so that a long message is never in memory as a whole: an iterator
-//! ([`FromIter`]), a function ([`FromFn`]), a reader such as a file ([`FromReader`]), or a type of your own.
+//! ([`FromIter`]), a function ([`FromFn`]), a reader such as a file (`FromReader`), or a type of your own.
 
 #[cfg(feature = "alloc")]
 mod outgoing;

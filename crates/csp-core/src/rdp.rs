@@ -10,8 +10,8 @@
 //!   number that it waits for, so that it ends (9.8).
 //! - An acknowledgement that is older than one before takes nothing back (RDP-4).
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
-//! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in order:
-//!   else the other end repeats it until the connection ends.
+//! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in
+//!   order: else the other end repeats it until the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - Nothing is sent again for longer than the connection timeout after the end.
 

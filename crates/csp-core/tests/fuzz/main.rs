@@ -10,6 +10,7 @@
 mod input;
 mod node;
 mod packet;
+mod rdp;
 mod route;
 mod service;
 mod sfp;
@@ -41,4 +42,9 @@ fn any_request_to_a_service_is_answered_at_its_length_done_or_dropped_with_a_rea
 #[test]
 fn any_text_of_routes_is_taken_whole_or_not_at_all_and_read_again_when_saved() {
     check("route", route::run);
+}
+
+#[test]
+fn no_sequence_of_segments_times_and_calls_makes_a_message_arrive_twice_or_a_machine_live_on() {
+    check("rdp", rdp::run);
 }

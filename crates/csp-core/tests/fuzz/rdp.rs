@@ -43,7 +43,7 @@ impl End {
 /// makes a machine panic, wake for nothing, or live on after its end.
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let strangers = input.byte() % 4 == 0;
+    let strangers = input.byte().is_multiple_of(4);
     let options = Options::default()
         .window(Window::new(u16::from(input.byte() % 8) + 1).unwrap())
         .acks(if input.flag() {
@@ -81,8 +81,8 @@ pub(crate) fn run(bytes: &[u8]) {
             10 => end.read(),
             11 => now += Duration::from_millis(u64::from(input.byte()) * 8),
             12 => now = end.machine.poll_timeout().map_or(now, |due| due.max(now)),
-            13 if input.byte() % 16 == 0 => end.machine.finish(now, Duration::from_secs(3)),
-            14 if input.byte() % 32 == 0 => end.machine.close(now),
+            13 if input.byte().is_multiple_of(16) => end.machine.finish(now, Duration::from_secs(3)),
+            14 if input.byte().is_multiple_of(32) => end.machine.close(now),
             15 if strangers => forge(&mut input, end, now),
             _ => {}
         }
@@ -102,7 +102,7 @@ fn deliver(input: &mut Input<'_>, end: &mut End, now: Instant) {
     }
     // Mostly in order.
     let place = (choice / 8).saturating_sub(24) % end.coming.len();
-    let transmit = if choice % 8 == 0 {
+    let transmit = if choice.is_multiple_of(8) {
         end.coming[place].clone()
     } else {
         end.coming.remove(place)

@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod clock;
 pub(crate) mod memory;
+pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod ping;
 pub(crate) mod scan;
@@ -52,6 +53,15 @@ pub(crate) enum CspVerb {
     /// Tell a node to switch off
     #[command(after_help = ask::SHUTDOWN_EXAMPLES)]
     Shutdown(ask::Power),
+    /// Send to a port of a node
+    #[command(after_help = message::SEND_EXAMPLES)]
+    Send(message::Send),
+    /// Send to a port of a node, and show the reply
+    #[command(after_help = message::CALL_EXAMPLES)]
+    Call(message::Call),
+    /// Receive what comes to a port
+    #[command(after_help = message::RECV_EXAMPLES)]
+    Recv(message::Recv),
     /// Show the packets of others
     #[command(after_help = sniff::EXAMPLES)]
     Sniff(sniff::Sniff),

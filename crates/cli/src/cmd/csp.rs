@@ -9,6 +9,7 @@ mod ident;
 mod iface;
 mod ifstat;
 mod memory;
+mod message;
 mod node;
 mod overheard;
 mod ping;
@@ -29,6 +30,9 @@ pub(super) async fn run(session: &mut Session, verb: CspVerb) -> Result {
     match verb {
         CspVerb::Ping(args) => ping::run(session, args).await,
         CspVerb::Scan(args) => scan::run(session, args).await,
+        CspVerb::Send(args) => message::send(session, args).await,
+        CspVerb::Call(args) => message::call(session, args).await,
+        CspVerb::Recv(args) => message::recv(session, args).await,
         CspVerb::Sniff(args) => sniff::run(session, args).await,
         CspVerb::Ident(args) => ident::run(session, args).await,
         CspVerb::Uptime(args) => figures::uptime(session, args).await,

@@ -16,6 +16,7 @@ mod flow;
 mod fstrm;
 mod general;
 mod isotp;
+mod messages;
 mod perf;
 mod place;
 mod scan;

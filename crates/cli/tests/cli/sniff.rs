@@ -58,7 +58,8 @@ fn the_lines_of_json_keep_their_fields() {
         concat!(
             r#"{"v":1,"type":"packet","ts":"1970-01-01T00:16:40.000300000Z","link":"log:pass.log","#,
             r#""dir":"rx","version":2,"src":5573,"src_port":63,"dst":3085,"dst_port":46,"#,
-            r#""priority":"critical","flags":[],"broadcast":false,"encrypted":false,"len":13,"data":"4b4cc89e206b621a6b51aaa3df"}"#,
+            r#""priority":"critical","flags":[],"broadcast":false,"encrypted":false,"len":13,"#,
+            r#""data":"4b4cc89e206b621a6b51aaa3df"}"#,
             "\n"
         )
     );

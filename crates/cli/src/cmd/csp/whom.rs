@@ -1,6 +1,6 @@
 //! Whom a command talks to: a node, or a port of one.
 
-use csp_core::{Address, Version};
+use csp_core::{Address, Port, Version};
 use tinwire_sim::satellite::STATIONS;
 
 use super::station::Berth;
@@ -33,6 +33,18 @@ pub(super) fn any(session: &Session, text: &str, berth: &Berth) -> Result<Addres
         };
         Failure::new(Code::BadAddress, message).hint(hint)
     })
+}
+
+/// `NODE:PORT`.
+pub(super) fn port(session: &Session, text: &str, berth: &Berth) -> Result<(Address, Port)> {
+    let (name, port) = text.rsplit_once(':').ok_or_else(|| {
+        Failure::new(Code::BadAddress, format!("{text:?} has no port"))
+            .hint("write NODE:PORT, for example 2:10")
+    })?;
+    let number = port.parse().map_err(|error| {
+        Failure::caused(Code::BadAddress, anyhow::Error::new(error)).context(format_args!("port {port:?}"))
+    })?;
+    Ok((node(session, name, berth)?, number))
 }
 
 /// The name of a node, where one is known.

@@ -1,5 +1,5 @@
 //! `nostd`: builds every core for a target without an operating system, alone, with and without `alloc`, and
-//! with what else it has that needs no operating system.
+//! with what else it has that needs no operating system; and the firmware among the examples.
 //!
 //! A build of the workspace proves nothing here: it unifies features, so one member's `std` reaches all.
 
@@ -12,6 +12,8 @@ use crate::workspace::{Package, Workspace};
 const ALLOC: &str = "alloc";
 /// For old peers; works on every target.
 const LEGACY: &str = "legacy-xtea";
+/// The example that is firmware.
+const FIRMWARE: &str = "tinwire-flight";
 
 pub(crate) fn run() -> Result {
     let workspace = Workspace::load()?;
@@ -28,6 +30,9 @@ pub(crate) fn run() -> Result {
         if package.has_feature(LEGACY) {
             build(package, &["--features", LEGACY])?;
         }
+    }
+    if let Some(package) = workspace.package(FIRMWARE) {
+        build(package, &[])?;
     }
     let names: Vec<_> = cores.iter().map(|package| package.name.as_str()).collect();
     println!(

@@ -1,8 +1,8 @@
 //! RDP, the reliable transport: segments that are numbered, acknowledged and repeated (spec 9).
 //!
 //! [`Segment`] is the trailer on the wire, [`Options`] what a SYN carries. `Machine` is one end of one
-//! connection; it knows segments and time, and no packets, ports or sockets. `Node` makes one when a SYN comes
-//! to a listening port, or when a connection is asked for with RDP.
+//! connection; it knows segments and time, and no packets, ports or sockets. `Node` makes one when a SYN
+//! comes to a listening port, or when a connection is asked for with RDP.
 //!
 //! What a machine sends is what libcsp 2.2 sends, at the same time, but for these:
 //!

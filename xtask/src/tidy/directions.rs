@@ -27,7 +27,13 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("xtask", &[]),
 ];
 /// Members that may use every published one; nothing but each other may use them.
-const ON_TOP: [&str; 4] = ["tinwire-sim", "tinwire", "tinwire-testkit", "tinwire-examples"];
+const ON_TOP: [&str; 5] = [
+    "tinwire-sim",
+    "tinwire",
+    "tinwire-testkit",
+    "tinwire-examples",
+    "tinwire-flight",
+];
 
 pub(crate) fn check(workspace: &Workspace) -> Vec<String> {
     workspace

@@ -18,9 +18,9 @@ pub struct CanConfig {
 impl CanConfig {
     /// Whether frames for other addresses are taken too.
     ///
-    /// A router between networks needs that with CFP 2, which does not carry the next hop (CAN-9), and so does
-    /// whoever shares a CFP 1 bus with nodes of csp-py ([`id_order`](Self::id_order)). Default off: the link
-    /// filters by the interface's addresses.
+    /// A router between networks needs that with CFP 2, which does not carry the next hop (CAN-9), and so
+    /// does whoever shares a CFP 1 bus with nodes of csp-py ([`id_order`](Self::id_order)). Default off: the
+    /// link filters by the interface's addresses.
     #[must_use]
     pub const fn promiscuous(mut self, promiscuous: Switch) -> Self {
         self.promiscuous = promiscuous;
@@ -31,8 +31,8 @@ impl CanConfig {
     ///
     /// Default: as libcsp. Nodes of csp-py send them the other way round, and receive both, for they filter
     /// nothing and believe the header inside. To talk with them and with nodes of libcsp keep the default and
-    /// be [`promiscuous`](Self::promiscuous), so that no filter goes by the identifier. The other order is for
-    /// a bus of csp-py alone, or one whose nodes filter by it.
+    /// be [`promiscuous`](Self::promiscuous), so that no filter goes by the identifier. The other order is
+    /// for a bus of csp-py alone, or one whose nodes filter by it.
     #[must_use]
     pub const fn id_order(mut self, order: IdOrder) -> Self {
         self.id_order = order;

@@ -35,8 +35,8 @@ const PIECES: [&str; 24] = [
     "ABCDEFGHIJK ",
 ];
 
-/// A text is taken whole or not at all, what is taken is saved so that it is read again, and an error names the
-/// first entry that is wrong.
+/// A text is taken whole or not at all, what is taken is saved so that it is read again, and an error names
+/// the first entry that is wrong.
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let checks = if input.flag() { Switch::On } else { Switch::Off };

@@ -11,7 +11,9 @@ use crate::keys::Keys;
 use crate::ports::Binding;
 use crate::rdp::{self, Transmit, Urgency};
 use crate::slab::Key;
-use crate::{Address, EncodeError, Flags, Header, InterfaceId, Need, Needs, Port, Priority, SocketConfig};
+use crate::{
+    Address, EncodeError, Event, Flags, Header, InterfaceId, Need, Needs, Port, Priority, SocketConfig,
+};
 
 /// Names a connection of one node; of no use after it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,6 +181,8 @@ pub(crate) struct Connection {
     pub(crate) transport: Transport,
     /// When the transport wants to be told the time.
     pub(crate) deadline: Option<Instant>,
+    /// It is over, and nobody has accepted it yet who could be told.
+    pub(crate) ended: Option<Event>,
     /// A send was refused for lack of room, so the application waits to be told.
     pub(crate) blocked: bool,
 }

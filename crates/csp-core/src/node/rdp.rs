@@ -196,11 +196,16 @@ impl Node {
                     let (sent, acknowledged) = machine.progress();
                     sent.saturating_sub(acknowledged)
                 });
-                self.events.ready(Event::Closed {
+                let closed = Event::Closed {
                     connection: id,
                     reason,
                     unacknowledged,
-                });
+                };
+                match self.connections.get_mut(id.0) {
+                    // Whoever accepts it learns that it is over.
+                    Some(entry) if matches!(entry.role, Role::Pending { .. }) => entry.ended = Some(closed),
+                    _ => self.events.ready(closed),
+                }
             }
         }
     }

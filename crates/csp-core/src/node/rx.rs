@@ -212,6 +212,7 @@ impl Node {
                 sent: 0,
             },
             deadline: None,
+            ended: None,
             blocked: false,
         };
         let Some(key) = self.connections.insert(connection) else {

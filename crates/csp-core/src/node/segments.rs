@@ -149,6 +149,7 @@ impl Node {
             keys: config.keys,
             transport: Transport::Rdp(Box::new(machine)),
             deadline: None,
+            ended: None,
             blocked: false,
         };
         let key = self

@@ -101,6 +101,7 @@ impl Node {
             keys: config.keys,
             transport,
             deadline: None,
+            ended: None,
             blocked: false,
         };
         self.make_room();
@@ -124,7 +125,11 @@ impl Node {
             listener.announced = false;
             return None;
         };
-        self.connections.get_mut(id.0)?.role = Role::Server;
+        let entry = self.connections.get_mut(id.0)?;
+        entry.role = Role::Server;
+        if let Some(ended) = entry.ended.take() {
+            self.events.ready(ended);
+        }
         Some(id)
     }
 

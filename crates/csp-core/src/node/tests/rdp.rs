@@ -359,3 +359,31 @@ fn closing_a_listener_ends_what_waits_on_it() {
     assert_eq!(events(&mut pair.one), [closed]);
     assert_eq!(pair.two.rdp_connections().count(), 0);
 }
+
+#[test]
+fn who_accepts_a_connection_that_is_over_is_told_then() {
+    let mut pair = Pair::new();
+    let listener = listen(&mut pair.two, 10, SocketConfig::default());
+    let client = pair
+        .one
+        .connect(pair.now, address(2), port(10), by_rdp())
+        .unwrap();
+    pair.drive();
+    pair.one.send(pair.now, client, Bytes::from_static(b"x")).unwrap();
+    pair.drive();
+    pair.one.close(pair.now, client);
+    pair.drive();
+    let told = events(&mut pair.two);
+    assert!(
+        !told.iter().any(|event| matches!(event, Event::Closed { .. })),
+        "{told:?}"
+    );
+    let server = pair.two.accept(listener).unwrap();
+    let closed = Event::Closed {
+        connection: server,
+        reason: CloseReason::ClosedByPeer,
+        unacknowledged: 0,
+    };
+    assert_eq!(events(&mut pair.two), [closed]);
+    assert_eq!(pair.two.recv(server).unwrap().payload, "x");
+}

@@ -16,6 +16,12 @@ pub(crate) enum Piece<'a> {
     Later(Later<'a>),
     /// A frame of CFP that cannot be used.
     Unusable { source: Sender, reason: DiscardReason },
+    /// A first frame that is cut short: what follows under its key belongs to no packet.
+    Short {
+        key: u32,
+        source: Sender,
+        reason: DiscardReason,
+    },
     /// None of CFP.
     Foreign(IgnoreReason),
 }
@@ -91,10 +97,10 @@ impl<'a> Piece<'a> {
             });
         }
         let Some((&[a, b, c, d, high, low], rest)) = data.split_first_chunk::<6>() else {
-            return Self::short(source, 6, data);
+            return Self::short(key, source, (6, data));
         };
         let Ok((header, _)) = Header::decode(Version::V1, &[a, b, c, d]) else {
-            return Self::short(source, 6, data);
+            return Self::short(key, source, (6, data));
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
         Self::First(First {
@@ -125,13 +131,13 @@ impl<'a> Piece<'a> {
             });
         }
         let Some((&[c, d, e, f], rest)) = data.split_first_chunk::<4>() else {
-            return Self::short(id.sender, 4, data);
+            return Self::short(key, id.sender, (4, data));
         };
         // The header's upper 16 bits are in the identifier.
         let high = u16::from(id.priority.to_bits()) << 14 | id.destination.to_bits();
         let [a, b] = high.to_be_bytes();
         let Ok((header, _)) = Header::decode(Version::V2, &[a, b, c, d, e, f]) else {
-            return Self::short(id.sender, 4, data);
+            return Self::short(key, id.sender, (4, data));
         };
         Self::First(First {
             key,
@@ -148,10 +154,10 @@ impl<'a> Piece<'a> {
         Self::Unusable { source, reason }
     }
 
-    const fn short(source: Sender, need: usize, data: &[u8]) -> Self {
+    const fn short(key: u32, source: Sender, (need, data): (usize, &[u8])) -> Self {
         let got = data.len();
         let reason = DiscardReason::ShortBegin { need, got };
-        Self::Unusable { source, reason }
+        Self::Short { key, source, reason }
     }
 }
 

@@ -102,6 +102,10 @@ impl Reassembler {
             Piece::First(first) => self.begin(now, first),
             Piece::Later(later) => self.go_on(now, &later),
             Piece::Unusable { source, reason } => self.discard(source, reason),
+            Piece::Short { key, source, reason } => {
+                self.drop_replaced(key);
+                self.discard(source, reason);
+            }
             Piece::Foreign(_) => {}
         }
     }
@@ -147,9 +151,7 @@ impl Reassembler {
     fn begin(&mut self, now: Instant, first: First<'_>) {
         self.handle_timeout(now);
         let (sender, bytes) = (first.source, first.data.len());
-        if let Some(at) = self.find(first.key) {
-            self.drop_pending(at, DiscardReason::Replaced);
-        }
+        self.drop_replaced(first.key);
         match first.end.is_reached(bytes, self.config.max_payload) {
             Err(reason) => return self.discard(sender, reason),
             Ok(true) => return self.complete(first.header, first.data),
@@ -158,7 +160,10 @@ impl Reassembler {
         if self.shares.of(sender).packets >= self.config.max_per_sender {
             self.drop_oldest_of(sender);
         }
-        if !self.make_room(sender, 1, bytes) {
+        let own = self.shares.of(sender);
+        let is_due =
+            own.packets < self.config.max_per_sender && own.bytes + bytes <= self.config.max_bytes_per_sender;
+        if !is_due || !self.make_room(sender, 1, bytes) {
             return self.discard(sender, DiscardReason::Full);
         }
         let mut payload = self.spare.pop().unwrap_or_default();
@@ -240,6 +245,13 @@ impl Reassembler {
         senders
             .filter(|sender| of(self.shares.of(*sender)) > least)
             .max_by_key(|sender| of(self.shares.of(*sender)))
+    }
+
+    /// Another packet began under `key`, and what follows is its.
+    fn drop_replaced(&mut self, key: u32) {
+        if let Some(at) = self.find(key) {
+            self.drop_pending(at, DiscardReason::Replaced);
+        }
     }
 
     fn drop_oldest_of(&mut self, sender: Sender) {

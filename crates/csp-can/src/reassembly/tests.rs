@@ -75,6 +75,18 @@ fn a_new_first_frame_takes_the_place_of_a_packet_that_was_not_completed() {
 }
 
 #[test]
+fn a_first_frame_cut_short_ends_the_packet_whose_place_it_takes() {
+    let mut frames = train(4, 0, 20);
+    let short = CanFrame::data(frames[0].id(), &[1, 2, 3]).unwrap();
+    frames.insert(1, short);
+    let (packets, reasons) = take(ReassemblyConfig::default(), &frames);
+    assert!(packets.is_empty());
+    let short = DiscardReason::ShortBegin { need: 4, got: 3 };
+    let rest = DiscardReason::NoBegin;
+    assert_eq!(reasons, [DiscardReason::Replaced, short, rest, rest]);
+}
+
+#[test]
 fn standard_and_remote_frames_are_somebody_elses() {
     let standard = CanFrame::data(can_link::StandardId::MAX, &[0; 8]).unwrap();
     let remote = CanFrame::remote(ExtendedId::MAX, 8).unwrap();

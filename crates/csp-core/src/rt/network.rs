@@ -63,8 +63,8 @@ impl Node {
 
     /// Gives an interface another address and netmask.
     ///
-    /// The link is not told: one that filters by address has a handle for that (`CanAddresses` of csp-can), or
-    /// is detached and attached anew.
+    /// The link is not told: one that filters by address has a handle for that (`CanAddresses` of csp-can),
+    /// or is detached and attached anew.
     ///
     /// # Errors
     /// The interface could not be added with them, or the node has stopped.

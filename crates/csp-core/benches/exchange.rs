@@ -70,6 +70,7 @@ fn two_nodes() -> (Node, Node) {
     (one, two)
 }
 
+/// A connection that is kept, by RDP where the flags say so.
 async fn exchange(one: &Node, flags: Flags, count: u32) {
     let config = ConnectConfig::default().flags(flags);
     let mut connection = one.connect(address(2), echo_port(), config).await.unwrap();
@@ -82,7 +83,7 @@ async fn exchange(one: &Node, flags: Flags, count: u32) {
 }
 
 /// One client that keeps its connection.
-#[divan::bench(args = [Flags::NONE, Flags::CRC32])]
+#[divan::bench(args = [Flags::NONE, Flags::CRC32, Flags::RDP])]
 fn one_client(bencher: Bencher<'_, '_>, flags: Flags) {
     let runtime = one_thread();
     let (one, _two) = runtime.block_on(async { two_nodes() });

@@ -26,6 +26,7 @@ mod network;
 mod services;
 mod sockets;
 mod tap;
+mod threads;
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);

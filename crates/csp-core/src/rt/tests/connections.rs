@@ -319,3 +319,33 @@ async fn a_blob_that_is_cut_short_too_long_or_none_is_told() {
         Err(BlobError::Recv(RecvError::Timeout { limit: SHORT }))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_sleeps_holds_the_sender_up_and_loses_nothing() {
+    let (_one, two, client, mut server) = connected().await;
+    let sending = async {
+        for n in 0..100 {
+            client.send(vec![n]).await.unwrap();
+        }
+        client.close(LONG).await.unwrap();
+    };
+    let reading = async {
+        for n in 0..100 {
+            if n % 40 == 0 {
+                sleep(Duration::from_secs(30)).await;
+            }
+            assert_eq!(server.recv().await.unwrap().payload, [n][..]);
+        }
+        assert!(matches!(server.recv().await, Err(RecvError::Ended { .. })));
+    };
+    join(sending, reading).await;
+    assert_eq!(two.status().drops.get(&DropReason::ReceiveQueueFull), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_nobody_uses_stays_open() {
+    let (_one, _two, client, mut server) = connected().await;
+    sleep(Duration::from_secs(3600)).await;
+    client.send_acknowledged("still there").await.unwrap();
+    assert_eq!(server.recv().await.unwrap().payload, "still there");
+}

@@ -6,6 +6,7 @@ pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod ping;
+pub(crate) mod route;
 pub(crate) mod scan;
 pub(crate) mod sniff;
 
@@ -53,6 +54,9 @@ pub(crate) enum CspVerb {
     /// Tell a node to switch off
     #[command(after_help = ask::SHUTDOWN_EXAMPLES)]
     Shutdown(ask::Power),
+    /// Tables of routes: set those of a node, or check a text
+    #[command(subcommand)]
+    Route(route::RouteVerb),
     /// Send to a port of a node
     #[command(after_help = message::SEND_EXAMPLES)]
     Send(message::Send),

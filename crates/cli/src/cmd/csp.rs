@@ -15,6 +15,7 @@ mod overheard;
 mod ping;
 mod power;
 mod ps;
+mod route;
 mod scan;
 mod sniff;
 mod station;
@@ -30,6 +31,7 @@ pub(super) async fn run(session: &mut Session, verb: CspVerb) -> Result {
     match verb {
         CspVerb::Ping(args) => ping::run(session, args).await,
         CspVerb::Scan(args) => scan::run(session, args).await,
+        CspVerb::Route(verb) => route::run(session, verb).await,
         CspVerb::Send(args) => message::send(session, args).await,
         CspVerb::Call(args) => message::call(session, args).await,
         CspVerb::Recv(args) => message::recv(session, args).await,

@@ -185,3 +185,44 @@ fn requests_without_a_checksum_are_answered_where_that_is_allowed() {
     let _node = node(&place, "--no-crc");
     ask(&place, "uptime", "--no-crc").status(0);
 }
+
+#[test]
+fn a_route_is_set_where_that_is_allowed() {
+    let place = Place::new();
+    let mut node = node(&place, "--services default,route-set -j");
+    let line = [
+        "csp",
+        "route",
+        "set",
+        "2",
+        "64/8 CAN 5",
+        "-i",
+        "bus:lab",
+        "-t",
+        "20s",
+        "-j",
+    ];
+    let route = place.run(&line).status(0).json().remove(0);
+    assert_eq!((&route["address"], &route["netmask"]), (&64.into(), &8.into()));
+    assert_eq!((&route["interface"], &route["via"]), (&"CAN".into(), &5.into()));
+    let event: Value = serde_json::from_str(&node.line()).unwrap();
+    assert_eq!((&event["what"], &event["by"]), (&"route-set".into(), &10.into()));
+}
+
+#[test]
+fn a_table_of_routes_is_read_with_place_and_reason() {
+    let place = Place::new();
+    let ran = place
+        .run(&["csp", "route", "check", "0/0 CAN 5, 8 KISS"])
+        .status(0);
+    assert_eq!(ran.stdout, "0/0 CAN via 5\n8/14 KISS\n");
+    let ran = place
+        .run(&["csp", "route", "check", "0/0 CAN, 99999 KISS"])
+        .status(2);
+    assert!(
+        ran.stderr
+            .starts_with("error: route 2, at byte 9: expected an address"),
+        "{}",
+        ran.stderr
+    );
+}

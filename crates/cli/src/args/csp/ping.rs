@@ -60,6 +60,9 @@ pub(crate) struct Ping {
     /// Print how often each time was seen
     #[arg(short = 'g', long)]
     pub(crate) histogram: bool,
+    /// Over RDP, which repeats what is lost: for services of libcsp 1.x; those of 2.x have none
+    #[arg(long)]
+    pub(crate) rdp: bool,
     #[command(flatten)]
     pub(crate) protection: Protection,
     /// The answer is no when more than this share of replies is missing, for example 5%

@@ -1,8 +1,8 @@
-//! What our own node dropped, by reason.
+//! What our own node dropped and why, and how its link is.
 
 use std::collections::BTreeMap;
 
-use csp_core::rt::{Node, Notice, Notices};
+use csp_core::rt::{Node, Notice, Notices, Status};
 use csp_core::{Dropped, InterfaceId, LinkState};
 use futures::FutureExt as _;
 
@@ -10,15 +10,12 @@ use crate::failure::{Code, Failure};
 
 /// The latest drops that are remembered one by one.
 const MAX_LATEST: usize = 64;
-/// The reason of those that came faster than they were read.
-const UNTOLD: &str = "not told why";
 
-/// What a node says of itself, counted.
+/// What a node says of itself.
 #[derive(Debug)]
 pub(super) struct Drops {
     notices: Notices,
     missed: u64,
-    reasons: BTreeMap<String, u64>,
     latest: Vec<Dropped>,
     /// What the link of the interface was when it was last told.
     link: LinkState,
@@ -39,7 +36,6 @@ impl Drops {
         Self {
             notices: node.notices(),
             missed: 0,
-            reasons: BTreeMap::new(),
             latest: Vec::new(),
             link: LinkState::Up,
             ended: None,
@@ -76,16 +72,6 @@ impl Drops {
         &self.latest
     }
 
-    /// How many packets were dropped for each reason, of `total`.
-    pub(super) fn reasons(&self, total: u64) -> BTreeMap<String, u64> {
-        let mut reasons = self.reasons.clone();
-        let untold = total.saturating_sub(reasons.values().sum());
-        if untold > 0 {
-            reasons.insert(UNTOLD.to_owned(), untold);
-        }
-        reasons
-    }
-
     /// Why the link of `name` is of no use now, if it is not.
     pub(super) fn lost(&self, name: &str) -> Option<Failure> {
         let why = match (&self.ended, self.link) {
@@ -99,7 +85,6 @@ impl Drops {
     fn take(&mut self, notice: Notice) -> Option<Told> {
         match notice {
             Notice::Event(csp_core::Event::Dropped(dropped)) => {
-                *self.reasons.entry(dropped.reason.to_string()).or_default() += dropped.count;
                 if self.latest.len() >= MAX_LATEST {
                     self.latest.remove(0);
                 }
@@ -121,6 +106,14 @@ impl Drops {
             _ => None,
         }
     }
+}
+
+/// How many packets a node dropped, in words that a line of JSON may have as keys.
+pub(super) fn reasons(status: &Status) -> BTreeMap<String, u64> {
+    let drops = status.drops.iter();
+    drops
+        .map(|(reason, count)| (reason.to_string(), *count))
+        .collect()
 }
 
 /// `3 dropped (2 wrong checksum, 1 nothing is bound to its port)`.

@@ -85,7 +85,7 @@ fn read_at_most(source: impl std::io::Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// The flags that a transport adds.
-const fn with_transport(flags: Flags, transport: Transport) -> Flags {
+pub(super) const fn with_transport(flags: Flags, transport: Transport) -> Flags {
     if transport.rdp {
         flags.with(Flags::RDP)
     } else {
@@ -104,7 +104,7 @@ fn room(flags: Flags) -> usize {
 }
 
 /// Opens a connection; over RDP somebody has to answer.
-async fn connect(
+pub(super) async fn connect(
     session: &Session,
     station: &mut Station,
     (remote, port): (Address, Port),

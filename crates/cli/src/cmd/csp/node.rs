@@ -9,7 +9,6 @@ use csp_core::hmac::Key;
 use csp_core::rt::{RecvError, Socket};
 use csp_core::service::{Identity, PowerCommand};
 use csp_core::{Config, DropReason, InterfaceStats, Message, Need, Needs, SocketConfig};
-use futures::FutureExt as _;
 use futures::future::select_all;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -108,15 +107,15 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
                 let message = message.map_err(|error| Failure::caused(Code::Lost, error))?;
                 if let Some(socket) = sockets.get(at) {
                     // Nobody waits here for room: what has none is lost, and counted.
-                    match socket.reply(&message, None, message.payload.clone()).now_or_never() {
-                        Some(Ok(())) => echoed += 1,
-                        _ => unsent += 1,
+                    match socket.try_reply(&message, None, message.payload.clone()) {
+                        Ok(()) => echoed += 1,
+                        Err(_) => unsent += 1,
                     }
                 }
             }
         }
     };
-    summarize(session, &mut station, echoed, unsent);
+    summarize(session, &station, echoed, unsent);
     ended
 }
 
@@ -180,9 +179,8 @@ fn ready(session: &mut Session, station: &Station, args: &Node) -> Result {
     session.output.flush()
 }
 
-fn summarize(session: &Session, station: &mut Station, echoed: u64, unsent: u64) {
+fn summarize(session: &Session, station: &Station, echoed: u64, unsent: u64) {
     let status = station.node.status();
-    station.drops.catch_up();
     let interfaces = || status.interfaces.iter();
     let sum = |count: fn(&InterfaceStats) -> u64| interfaces().map(|interface| count(&interface.stats)).sum();
     let summary = Summary {
@@ -193,7 +191,7 @@ fn summarize(session: &Session, station: &mut Station, echoed: u64, unsent: u64)
         received: sum(|stats| stats.rx),
         sent: sum(|stats| stats.tx),
         dropped: status.stats.dropped,
-        dropped_by: station.drops.reasons(status.stats.dropped),
+        dropped_by: drops::reasons(&status),
     };
     session.output.summary(&summary, |summary| {
         let Summary {

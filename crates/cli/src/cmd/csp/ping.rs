@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::time::SystemTime;
 
 use csp_core::rt::{Connection, RecvError};
-use csp_core::{Address, ConnectConfig, Message, Port, SendError};
+use csp_core::{Address, Message, Port, SendError};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -16,7 +16,8 @@ use self::tally::Tally;
 use super::diagnosis::{Unanswered, investigate};
 use super::drops::Told;
 use super::station::{Berth, Station};
-use super::whom;
+use super::{message, whom};
+use crate::args::csp::message::Transport;
 use crate::args::csp::ping::Ping;
 use crate::cmd::Session;
 use crate::cmd::rtt::micros;
@@ -27,8 +28,6 @@ use crate::units;
 /// Requests without a reply at once, where there is time between them and where there is none.
 const USUAL_IN_FLIGHT: u8 = 64;
 const FLOOD_IN_FLIGHT: u8 = 16;
-/// Replies that wait to be looked at.
-const RECEIVE_QUEUE: usize = 1024;
 
 /// One line per request.
 #[derive(Serialize)]
@@ -65,11 +64,13 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
     let berth = Berth::of(session, &args.interface)?;
     let remote = whom::node(session, &args.node, &berth)?;
     let mut station = berth.occupy(session, args.protection.config()).await?;
-    let config = ConnectConfig::default()
-        .flags(args.protection.flags())
-        .receive_queue(RECEIVE_QUEUE);
-    let connection = station.node.connect(remote, Port::PING, config).await;
-    let connection = connection.map_err(|error| Failure::caused(Code::CannotOpen, error))?;
+    let transport = Transport {
+        rdp: args.rdp,
+        sfp: false,
+    };
+    let flags = message::with_transport(args.protection.flags(), transport);
+    let to = (remote, Port::PING);
+    let connection = message::connect(session, &mut station, to, flags, args.timeout).await?;
     if !session.output.is_json() {
         let Ping { node, size, .. } = &args;
         session.output.text(format_args!(
@@ -101,7 +102,8 @@ pub(super) async fn run(session: &mut Session, args: Ping) -> Result {
     let ended = run.exchange(session, &mut station, connection).await;
     let Run { mut tally, bar, .. } = run;
     drop(bar);
-    tally.take_status(&mut station);
+    tally.take_status(&station.node.status());
+    station.drops.catch_up();
     if tally.pings.sent > 0 {
         let summary = tally.summary(args.histogram);
         session.output.either(&summary, tally::text)?;
@@ -146,7 +148,7 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 _ = stop.wait() => return Ok(()),
-                message = connection.recv() => self.receive(session, message)?,
+                message = connection.recv() => self.receive(session, station, message)?,
                 told = station.drops.next() => match told {
                     Told::Ended(why) => {
                         return Err(Failure::new(Code::Lost, format!("{}: {why}", station.name)));
@@ -184,13 +186,17 @@ impl Run<'_> {
     fn receive(
         &mut self,
         session: &mut Session,
+        station: &Station,
         message: core::result::Result<Message, RecvError>,
     ) -> Result {
         let message = message.map_err(|error| Failure::caused(Code::Lost, error))?;
         let from = message.header.source;
         let ts = timestamp(SystemTime::now());
         let node = from.to_bits();
-        match self.flight.receive(Instant::now(), from, &message.payload) {
+        // When our node got it, which is before this task had its turn.
+        let at = station.node.clock_at(message.received_at);
+        let at = at.map_or_else(Instant::now, Instant::from_std);
+        match self.flight.receive(at, from, &message.payload) {
             Reply::Answer { seq, rtt, first } => {
                 self.tally.receive(rtt, first);
                 let (seq, size) = (seq + 1, self.args.size);

@@ -104,13 +104,13 @@ pub(super) async fn run(session: &mut Session, args: Scan) -> Result {
     let ended = run.sweep(session, &mut station, socket).await;
     session.output.flush()?;
     station.drops.catch_up();
-    let dropped = station.node.status().stats.dropped;
+    let status = station.node.status();
     let summary = Summary {
         r#type: "summary",
         asked: run.sweep.done(),
         found: run.found,
-        dropped,
-        dropped_by: station.drops.reasons(dropped),
+        dropped: status.stats.dropped,
+        dropped_by: drops::reasons(&status),
         sim: berth.is_simulated(),
     };
     session.output.summary(&summary, |summary| {

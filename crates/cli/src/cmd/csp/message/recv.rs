@@ -130,13 +130,13 @@ pub(in super::super) async fn run(session: &mut Session, args: Recv) -> Result {
     // Whoever waits for an acknowledgement gets it with the end of the connection.
     let _ = station.node.flush(FAREWELL).await;
     station.drops.catch_up();
-    let dropped = station.node.status().stats.dropped;
+    let status = station.node.status();
     let summary = Summary {
         r#type: "summary",
         messages,
         failed,
-        dropped,
-        dropped_by: station.drops.reasons(dropped),
+        dropped: status.stats.dropped,
+        dropped_by: drops::reasons(&status),
     };
     session.output.summary(&summary, |summary| {
         format!(

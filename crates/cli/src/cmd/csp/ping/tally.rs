@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use csp_core::Address;
+use csp_core::rt::Status;
 use serde::Serialize;
 
 use super::super::drops;
-use super::super::station::Station;
 use crate::cmd::histogram::Range;
 use crate::cmd::rtt::{self, Rtt};
 
@@ -83,10 +83,9 @@ impl Tally {
         rtt::share_missing(self.pings.sent, self.answered)
     }
 
-    pub(super) fn take_status(&mut self, station: &mut Station) {
-        self.dropped = station.node.status().stats.dropped;
-        station.drops.catch_up();
-        self.reasons = station.drops.reasons(self.dropped);
+    pub(super) fn take_status(&mut self, status: &Status) {
+        self.dropped = status.stats.dropped;
+        self.reasons = drops::reasons(status);
     }
 
     pub(super) fn summary(&self, with_histogram: bool) -> Summary<'_> {

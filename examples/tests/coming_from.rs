@@ -20,6 +20,8 @@
 mod aioisotp;
 #[path = "coming_from/can_utils_isotp.rs"]
 mod can_utils_isotp;
+#[path = "coming_from/csp_py.rs"]
+mod csp_py;
 #[path = "coming_from/python_can_isotp.rs"]
 mod python_can_isotp;
 

@@ -75,7 +75,8 @@ fn counters_are_a_table_of_the_interfaces_there_are() {
     let _node = node(&place, "");
     let can = answer(&place, "ifstat", "CAN");
     assert_eq!((&can["interface"], &can["rx"]), (&"CAN".into(), &1.into()));
-    let ran = ask(&place, "ifstat", "NOPE").status(1);
+    let line = "csp ifstat 2 NOPE -i bus:lab -t 50";
+    let ran = place.run(&words(line)).status(1);
     assert!(ran.stderr.contains("no answer from 2"), "{}", ran.stderr);
 }
 

@@ -13,7 +13,7 @@ const PASS: &str = "\
 (1000.001000) can0 0181A284#206B621A6B51AAA3
 (1000.002000) can0 0181A282#5716EFC04B4CC89E
 (1000.003000) can0 0181A28C#DF
-(1002.000000) can0 0181A282#5716EFC04B4CC89E
+(1000.100000) can0 0181A282#5716EFC04B4CC89E
 ";
 
 /// A packet of version 1 in three frames, and the first frames of two more.
@@ -38,7 +38,7 @@ fn packets_are_put_together_and_what_makes_none_is_told_with_the_reason() {
              4B 4C C8 9E 20 6B 62 1A 6B 51 AA A3 DF",
             "(000.000700) log:pass.log sender 5: discarded: a frame without a first one",
             "(000.002700) log:pass.log sender 5: discarded: frame counter 3 in place of 1",
-            "(001.999700) log:pass.log sender 5: discarded: the next frame did not come in time",
+            "(000.099700) log:pass.log sender 5: discarded: the next frame did not come in time",
         ]
     );
     assert_eq!(

@@ -1,8 +1,8 @@
 //! `fuzz`: libFuzzer on what `tests/fuzz` of the crates runs on every compiler.
 //!
 //! A target `CRATE-NAME` is a program of `fuzz/` around `crates/CRATE/tests/fuzz/NAME.rs`. It starts from the
-//! inputs kept in `NAME.txt` beside it, one a line in hexadecimal, and from what earlier runs left in
-//! `fuzz/corpus`. `--keep` writes back what is worth keeping.
+//! inputs kept in `NAME.txt` beside it, one a line in hexadecimal (`#` begins a comment), and from what
+//! earlier runs left in `fuzz/corpus`. `--keep` writes back what is worth keeping.
 
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -168,7 +168,7 @@ impl Target {
     fn unpack(&self) -> Result {
         fs::create_dir_all(&self.corpus).map_err(|error| Failure::at(&self.corpus, &error))?;
         let text = fs::read_to_string(&self.kept).map_err(|error| Failure::at(&self.kept, &error))?;
-        for (number, line) in (1..).zip(text.lines()) {
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !is_comment(line)) {
             let bytes = bytes(line)
                 .ok_or_else(|| Failure::new(format!("{}:{number}: not hexadecimal", self.kept.display())))?;
             let path = self.corpus.join(format!("kept-{number}"));
@@ -178,13 +178,20 @@ impl Target {
     }
 
     /// Keeps the shortest inputs that together reach all, as far as there is room.
+    ///
+    /// What somebody wrote with comments stays as it is, and the others follow it.
     fn pack(&self) -> Result {
+        let mut text = fs::read_to_string(&self.kept).map_err(|error| Failure::at(&self.kept, &error))?;
+        if !text.lines().any(is_comment) {
+            text.clear();
+        }
         process::run(&mut fuzzer(&["cmin", "--sanitizer", "none", &self.name]))?;
         let mut lines: Vec<_> = lines(&self.corpus)?.into_iter().map(|(_, line)| line).collect();
         lines.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         lines.dedup();
+        lines.retain(|line| text.lines().all(|known| known != line));
         let found = lines.len();
-        let mut text = String::new();
+        let told = text.lines().count();
         for line in lines.iter().take_while(|line| line.len() < MAX_KEPT) {
             if text.len() + line.len() < MAX_KEPT {
                 text.push_str(line);
@@ -194,7 +201,7 @@ impl Target {
         println!(
             "{}: kept {} of {found} inputs",
             self.kept.display(),
-            text.lines().count()
+            text.lines().count() - told
         );
         fs::write(&self.kept, text).map_err(|error| Failure::at(&self.kept, &error))
     }
@@ -212,6 +219,10 @@ fn lines(directory: &Path) -> Result<Vec<(PathBuf, String)>> {
         lines.push((path, hex(&bytes)));
     }
     Ok(lines)
+}
+
+fn is_comment(line: &str) -> bool {
+    line.starts_with('#')
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -256,5 +267,23 @@ mod tests {
         assert_eq!(bytes(""), Some(vec![]));
         assert_eq!(bytes("1"), None);
         assert_eq!(bytes("xy"), None);
+    }
+
+    #[test]
+    fn inputs_with_comments_are_unpacked_without_them() {
+        let folder = std::env::temp_dir().join(format!("tinwire-fuzz-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let target = Target {
+            name: "any".into(),
+            kept: folder.join("any.txt"),
+            corpus: folder.join("corpus"),
+            artifacts: folder.join("artifacts"),
+        };
+        fs::write(&target.kept, "# What it is.\n01ff\n").unwrap();
+        target.unpack().unwrap();
+        let inputs = lines(&target.corpus).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let inputs: Vec<_> = inputs.into_iter().map(|(_, line)| line).collect();
+        assert_eq!(inputs, ["01ff"]);
     }
 }

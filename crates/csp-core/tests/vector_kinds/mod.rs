@@ -14,7 +14,7 @@ use csp_core::hmac::Key;
 use csp_core::service::Services;
 use csp_core::{
     Address, Config, Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Port,
-    Priority, Version, XteaFlag,
+    Priority, Switch, Version, XteaFlag,
 };
 use testkit::vectors::{Value, hex};
 use tinwire_time::Instant;
@@ -124,12 +124,16 @@ pub(crate) fn is_16(entry: &Value) -> bool {
     text(&entry["peer"]).starts_with("libcsp 1.")
 }
 
-/// Settings of a node without services, so that every port is free to bind.
+/// Settings of a node without services, so that every port is free to bind, whatever the peer's highest.
 pub(crate) fn bare() -> Config {
-    Config::default().services(Services::none())
+    Config::default()
+        .services(Services::none())
+        .port_max_bind(Port::MAX)
 }
 
 /// A node with one interface: `my_addr`, and the netmask given or the one that the captures were taken with.
+///
+/// It takes all settings, as the peers do.
 pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId) {
     let version = version(input);
     let netmask = match input.get("netmask") {
@@ -138,9 +142,11 @@ pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId
         None => 8,
     };
     let own = input.get("my_addr").map_or(Address::new(9).unwrap(), address);
-    let name = InterfaceName::new("CAN").unwrap();
-    let interface = InterfaceConfig::new(name, own, Netmask::new(netmask).unwrap()).version(version);
-    let config = config.hmac_key(key(input));
+    let name = InterfaceName::new(input.get("iface").map_or("CAN", text)).unwrap();
+    let interface = InterfaceConfig::new(name, own, Netmask::new(netmask).unwrap())
+        .version(version)
+        .mtu(buffer_size(input).unwrap_or(LARGEST_BUFFER));
+    let config = config.hmac_key(key(input)).checks(Switch::Off);
     let config = match input.get("xtea_passphrase") {
         Some(phrase) => config.xtea_key(csp_core::xtea::Key::from_pass_phrase(&bytes(phrase))),
         None => config,
@@ -148,6 +154,15 @@ pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId
     let mut node = Node::new(config, 1);
     let id = node.add_interface(interface.default_route()).unwrap();
     (node, id)
+}
+
+/// The peers' packet buffer, where payloads are larger than the usual one takes.
+const LARGEST_BUFFER: usize = 2048;
+
+/// The peer's packet buffer, where the entry tells.
+pub(crate) fn buffer_size(input: &Value) -> Option<usize> {
+    let size = input.get("buffer_size")?;
+    Some(number(size).try_into().unwrap())
 }
 
 /// The frames that leave a node, header and payload.

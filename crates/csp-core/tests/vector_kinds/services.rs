@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use csp_core::hmac::Key;
 use csp_core::seal::Protection;
 use csp_core::service::cmp::{clock, ident, stats};
 use csp_core::service::{
@@ -17,7 +16,9 @@ use csp_core::{
 use testkit::vectors::{Value, hex};
 
 use super::node::{from_own, subnet};
-use super::{NOW, Outcome, address, byte, bytes, flags, is_16, number, one_interface, sent, text, version};
+use super::{
+    NOW, Outcome, address, bytes, flags, is_16, key, number, one_interface, sent, text, version, xtea_flag,
+};
 
 /// What befell the machine under the node.
 #[derive(Default)]
@@ -32,6 +33,7 @@ struct Machine {
     record: Arc<Mutex<Record>>,
     text: String,
     memory_free: u32,
+    buffers_free: Option<u32>,
     uptime: u32,
     clock: Timestamp,
 }
@@ -51,8 +53,7 @@ impl Platform for Machine {
     }
 
     fn buffers_free(&mut self, _: &Origin) -> Option<u32> {
-        // Of the peer's 15 one holds the request.
-        Some(14)
+        self.buffers_free
     }
 
     fn uptime(&mut self, _: &Origin) -> Option<u32> {
@@ -95,12 +96,14 @@ fn u32_of(value: &Value) -> u32 {
     value.as_u64().map_or(0, |number| number.try_into().unwrap())
 }
 
-/// What an entry says of the machine; texts that it does not say are told by the replies.
+/// What an entry says of the machine; what it does not say is told by the replies.
 fn machine(entry: &Value, packets: &[Vec<u8>]) -> Machine {
     let input = &entry["in"];
-    let told = || {
-        let payloads = packets.iter().map(|frame| payload(version(input), frame));
-        String::from_utf8(payloads.collect::<Vec<_>>().concat()).unwrap()
+    let told = |port| {
+        let first = packets.first()?;
+        let payloads = packets.iter().map(|frame| payload(entry, frame));
+        let is_it = header_of(version(input), first).source_port == port;
+        is_it.then(|| payloads.collect::<Vec<_>>().concat())
     };
     let clock = &input["clock"];
     let clock = match clock.as_array() {
@@ -116,44 +119,41 @@ fn machine(entry: &Value, packets: &[Vec<u8>]) -> Machine {
     };
     let text = match input["ps_text"].as_str() {
         Some(text) => text.to_owned(),
-        None if packets
-            .first()
-            .is_some_and(|frame| reply_from(version(input), frame) == Port::PS) =>
-        {
-            told()
-        }
-        None => "something".to_owned(),
+        None => told(Port::PS).map_or_else(|| "something".into(), |told| String::from_utf8(told).unwrap()),
     };
     Machine {
         record: Arc::default(),
         text,
         memory_free: u32_of(&input["memfree"]),
+        // How many the peer had is told nowhere else.
+        buffers_free: told(Port::BUF_FREE).map(|told| figure::decode(&told).unwrap()),
         uptime: u32_of(&input["uptime_ms"]) / 1000,
         clock,
     }
 }
 
-fn reply_from(version: Version, frame: &[u8]) -> Port {
-    Header::decode(version, frame).unwrap().0.source_port
+fn header_of(version: Version, frame: &[u8]) -> Header {
+    Header::decode(version, frame).unwrap().0
 }
 
-/// The payload of a frame without its CRC32, if it has one.
-fn payload(version: Version, frame: &[u8]) -> Vec<u8> {
-    let (header, payload) = Header::decode(version, frame).unwrap();
-    let crc = if header.flags.contains(Flags::CRC32) { 4 } else { 0 };
-    payload[..payload.len() - crc].to_vec()
+/// The payload of a frame, its trailers checked.
+fn payload(entry: &Value, frame: &[u8]) -> Vec<u8> {
+    let input = &entry["in"];
+    let (header, sealed) = Header::decode(version(input), frame).unwrap();
+    let key = key(input);
+    let protection = Protection::new(version(input), &key).xtea_flag(xtea_flag(entry));
+    let payload = protection.open(&header, Bytes::copy_from_slice(sealed));
+    payload.unwrap().to_vec()
 }
 
 /// What was `payload`, under the same header and with its trailers made anew.
-fn with_payload(version: Version, frame: &[u8], payload: Vec<u8>) -> Vec<u8> {
-    let (header, _) = Header::decode(version, frame).unwrap();
-    assert!(!header.flags.contains(Flags::HMAC), "the key would be needed");
-    let key = Key::default();
-    let sealed = Protection::new(version, &key).seal(header.flags, payload.into(), 0);
-    Packet::new(header, sealed.unwrap())
-        .encode(version)
-        .unwrap()
-        .to_vec()
+fn with_payload(entry: &Value, frame: &[u8], payload: Vec<u8>) -> Vec<u8> {
+    let input = &entry["in"];
+    let header = header_of(version(input), frame);
+    let key = key(input);
+    let protection = Protection::new(version(input), &key).xtea_flag(xtea_flag(entry));
+    let packet = Packet::new(header, protection.seal(header.flags, payload.into(), 0).unwrap());
+    packet.encode(version(input)).unwrap().to_vec()
 }
 
 fn node(entry: &Value, machine: Machine) -> (Node, InterfaceId) {
@@ -173,6 +173,7 @@ fn node(entry: &Value, machine: Machine) -> (Node, InterfaceId) {
         .revision(input["revision"].as_str().unwrap_or_default())
         .built("Jan  1 2024", "12:34:56");
     let config = Config::default()
+        .xtea_flag(xtea_flag(entry))
         .service_needs(needs)
         .services(services)
         .identity(identity)
@@ -196,41 +197,74 @@ fn preset(counters: Counters) -> Counters {
     }
 }
 
-/// The routes as the peers save them.
-fn routes(node: &Node) -> String {
-    let saved = node.routes().iter().map(|route| {
-        let (_, name, subnet, _) = node.interfaces().find(|(id, ..)| *id == route.interface).unwrap();
-        let netmask = route.subnet.netmask();
-        let mask = match netmask {
-            all if all == Netmask::host(subnet.version()) => String::new(),
-            some => format!("/{some}"),
-        };
-        let via = route.via.map_or_else(String::new, |via| format!(" {via}"));
-        format!("{}{mask} {name}{via}", route.subnet.address())
-    });
-    saved.collect::<Vec<_>>().join(",")
+/// Why a request to add a route is refused by us alone.
+fn refused_route(version: Version, body: &[u8]) -> Option<&'static str> {
+    let (destination, via) = match *body {
+        [0, 2, destination, via, ..] => (destination.into(), via.into()),
+        [0, 7, d0, d1, v0, v1, ..] => (u16::from_be_bytes([d0, d1]), u16::from_be_bytes([v0, v1])),
+        _ => return None,
+    };
+    let is_address = |bits| bits <= Address::BROADCAST.to_bits();
+    if destination > version.broadcast().to_bits() {
+        return Some("BET-7: no route to an address that the header version cannot name");
+    }
+    let rule = "HDR-4: what is no address is no next hop";
+    (via != u16::MAX && !is_address(via)).then_some(rule)
+}
+
+/// What `len` bytes of memory are that a request names, when `poked` was written there.
+fn memory_after(body: &[u8], poked: Option<&(u64, Vec<u8>)>, len: usize) -> Vec<u8> {
+    let (_, fields) = body.split_at(2);
+    let width = if matches!(body[1], 8 | 9) { 8 } else { 4 };
+    let named = fields[..width]
+        .iter()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let at = poked.map_or(named, |(at, _)| *at);
+    let mut after: Vec<_> = (at..).map(memory).take(len).collect();
+    for (place, byte) in after.iter_mut().zip(poked.iter().flat_map(|(_, data)| data)) {
+        *place = *byte;
+    }
+    after
 }
 
 pub(crate) fn service(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
     let version = version(input);
     let request = bytes(&input["request"]);
-    let (header, body) = Header::decode(version, &request).unwrap();
-    let (port, body) = (header.destination_port, body.to_vec());
+    let header = header_of(version, &request);
+    let port = header.destination_port;
     let mut expected: Vec<_> = out["replies"].as_array().unwrap().iter().map(bytes).collect();
+    let body = match &expected[..] {
+        [] => Header::decode(version, &request).unwrap().1.to_vec(),
+        // What is answered has its trailers right.
+        _ => payload(entry, &request),
+    };
+    let manages = |code| port == Port::CMP && body.get(1) == Some(&code);
     let machine = machine(entry, &expected);
     let record = Arc::clone(&machine.record);
     let (mut node, interface) = node(entry, machine);
     let subnet = subnet(&node, interface);
-    node.handle_frame(NOW, interface, request.clone().into());
+    node.handle_frame(NOW, interface, request.into());
     let mut replies = sent(&mut node, version);
-    let mut differs = None;
+    if !expected.is_empty() && header.source_port <= Port::UPTIME {
+        assert!(replies.is_empty(), "{entry}");
+        return Outcome::Differs("services that answer each other would never stop");
+    }
+    if !expected.is_empty()
+        && port == Port::CMP
+        && let Some(rule) = refused_route(version, &body)
+    {
+        assert!(replies.is_empty() && node.save_routes().is_empty(), "{entry}");
+        return Outcome::Differs(rule);
+    }
 
-    if input.get("stats_preset").is_some() && port == Port::CMP && body.get(1) == Some(&3) {
+    let mut differs = None;
+    let is_preset = input.get("stats_preset").is_some() && manages(3);
+    if is_preset && stats::decode_request(&body).is_ok_and(|name| name.as_str() == text(&input["iface"])) {
         for reply in &mut replies {
-            let counters = preset(Counters::decode(&payload(version, reply)).unwrap());
+            let counters = preset(Counters::decode(&payload(entry, reply)).unwrap());
             let told = counters.reply(&body).unwrap();
-            *reply = with_payload(version, reply, told.to_vec());
+            *reply = with_payload(entry, reply, told.to_vec());
         }
     }
     if subnet.is_broadcast(header.destination) && header.destination != version.broadcast() {
@@ -244,12 +278,11 @@ pub(crate) fn service(entry: &Value) -> Outcome {
         expected.clone_from(&replies);
         differs = Some("section 11: the byte in a request for the processes is ignored, as in 2.x");
     }
-    let crc = if header.flags.contains(Flags::CRC32) { 4 } else { 0 };
-    if port == Port::CMP && body.get(1) == Some(&7) && body.len() - crc == 19 {
+    if manages(7) && body.len() == 19 {
         for frame in &mut expected {
-            let mut padded = payload(version, frame);
+            let mut padded = payload(entry, frame);
             *padded.last_mut().unwrap() = 0;
-            *frame = with_payload(version, frame, padded);
+            *frame = with_payload(entry, frame, padded);
         }
         differs = Some("SVC-4: the padding of a reply is zero, not what lay there");
     }
@@ -262,14 +295,15 @@ pub(crate) fn service(entry: &Value) -> Outcome {
         }
     }
     if let Some(told) = out.get("routes_after") {
-        assert_eq!(routes(&node), text(told), "{entry}");
+        assert_eq!(node.save_routes(), text(told), "{entry}");
     }
     if let Some(told) = out.get("memory_after") {
-        let (at, written) = record.poked.as_ref().unwrap();
         let told = bytes(told);
-        let kept = (*at..).map(memory).skip(written.len());
-        let after: Vec<_> = written.iter().copied().chain(kept).take(told.len()).collect();
-        assert_eq!(after, told, "{entry}");
+        assert_eq!(
+            memory_after(&body, record.poked.as_ref(), told.len()),
+            told,
+            "{entry}"
+        );
     }
     differs.map_or(Outcome::Agrees, Outcome::Differs)
 }
@@ -290,10 +324,11 @@ impl Body {
         u32::from_be_bytes(self.array(at))
     }
 
-    fn name(&self, at: usize) -> InterfaceName {
+    fn name(&self, at: usize) -> Result<InterfaceName, &'static str> {
         let field = self.array::<11>(at);
         let name = field.split(|byte| *byte == 0).next().unwrap();
-        InterfaceName::new(str::from_utf8(name).unwrap()).unwrap()
+        let name = str::from_utf8(name).ok().and_then(InterfaceName::new);
+        name.ok_or("SVC-6: what no interface can be called is not asked for")
     }
 
     fn data(&self, at: usize) -> Bytes {
@@ -301,84 +336,107 @@ impl Body {
     }
 }
 
-/// The request that our client makes for the peer's call.
-fn request(call: &str, input: &Value) -> Option<(Port, Bytes)> {
+/// The request that our client makes for the peer's call, or why ours cannot ask for that.
+fn request(call: &str, input: &Value) -> Result<(Port, Bytes), &'static str> {
     let body = Body(input.get("body").map_or_else(Vec::new, |body| hex(text(body))));
-    let via = |value: u16, none| (value != none).then(|| Address::new(value).unwrap());
-    let managed = |request| Some((Port::CMP, request));
+    let managed = |request| Ok((Port::CMP, request));
+    let too_much = |_| "SVC-4: a packet has room for less memory";
     match call {
-        "ping_noreply" => Some((Port::PING, Bytes::from_static(ping::NO_REPLY))),
-        _ if call.starts_with("ping") => Some((
-            Port::PING,
-            ping::request(number(&input["size"]).try_into().unwrap()),
-        )),
-        "ps" => Some((Port::PS, Bytes::from_static(ps::REQUEST))),
-        "memfree" => Some((Port::MEMFREE, Bytes::from_static(figure::REQUEST))),
-        "buf_free" => Some((Port::BUF_FREE, Bytes::from_static(figure::REQUEST))),
-        "uptime" => Some((Port::UPTIME, Bytes::from_static(figure::REQUEST))),
-        "reboot" => Some((Port::REBOOT, PowerCommand::Reboot.request())),
-        "shutdown" => Some((Port::REBOOT, PowerCommand::Shutdown.request())),
+        "ping_noreply" => Ok((Port::PING, Bytes::from_static(ping::NO_REPLY))),
+        _ if call.starts_with("ping") => {
+            let size = number(&input["size"]).try_into().unwrap();
+            Ok((Port::PING, ping::request(size)))
+        }
+        "ps" => Ok((Port::PS, Bytes::from_static(ps::REQUEST))),
+        "memfree" => Ok((Port::MEMFREE, Bytes::from_static(figure::REQUEST))),
+        "buf_free" => Ok((Port::BUF_FREE, Bytes::from_static(figure::REQUEST))),
+        "uptime" => Ok((Port::UPTIME, Bytes::from_static(figure::REQUEST))),
+        "reboot" => Ok((Port::REBOOT, PowerCommand::Reboot.request())),
+        "shutdown" => Ok((Port::REBOOT, PowerCommand::Shutdown.request())),
         "cmp_ident" => managed(ident::request()),
-        "cmp_if_stats" => managed(stats::request(body.name(0))),
+        "cmp_if_stats" => managed(stats::request(body.name(0)?)),
         "cmp_clock" => {
             let (seconds, nanoseconds) = (body.word(0), body.word(4));
             managed(clock::request(Some(Timestamp { seconds, nanoseconds })))
         }
-        "cmp_peek" => managed(Peek::new(body.word(0), body.0[4].into()).unwrap().request()),
-        "cmp_poke" => managed(Poke::new(body.word(0), body.data(4)).unwrap().request()),
+        "cmp_peek" => {
+            let peek = Peek::new(body.word(0), body.0[4].into()).map_err(too_much)?;
+            managed(peek.request())
+        }
+        "cmp_poke" => {
+            let poke = Poke::new(body.word(0), body.data(4)).map_err(too_much)?;
+            managed(poke.request())
+        }
         "cmp_peek_v2" => {
             let address = u64::from_be_bytes(body.array(0));
-            managed(Peek::new_64(address, body.0[8].into()).unwrap().request())
+            let peek = Peek::new_64(address, body.0[8].into()).map_err(too_much)?;
+            managed(peek.request())
         }
         "cmp_poke_v2" => {
             let address = u64::from_be_bytes(body.array(0));
-            managed(Poke::new_64(address, body.data(8)).unwrap().request())
+            let poke = Poke::new_64(address, body.data(8)).map_err(too_much)?;
+            managed(poke.request())
         }
         "cmp_route_set_v1" => {
             let route = SetRoute {
-                destination: Address::new(body.0[0].into()).unwrap(),
+                destination: named(body.0[0].into())?,
                 netmask: None,
-                via: via(body.0[1].into(), 255),
-                interface: body.name(2),
+                via: via(body.0[1].into(), 255)?,
+                interface: body.name(2)?,
             };
             managed(route.request_v1().unwrap())
         }
         "cmp_route_set_v2" => {
+            let netmask = u8::try_from(body.short(4)).ok().and_then(Netmask::new);
             let route = SetRoute {
-                destination: Address::new(body.short(0)).unwrap(),
-                via: via(body.short(2), 0xFFFF),
-                netmask: Netmask::new(byte(&Value::from(body.short(4)))),
-                interface: body.name(6),
+                destination: named(body.short(0))?,
+                via: via(body.short(2), 0xFFFF)?,
+                netmask: Some(netmask.ok_or("NET-1: a netmask has no more bits than an address")?),
+                interface: body.name(6)?,
             };
             managed(route.request())
         }
-        _ => None,
+        _ => panic!("unknown call: {input}"),
     }
+}
+
+fn named(bits: u16) -> Result<Address, &'static str> {
+    Address::new(bits).ok_or("HDR-4: what is no address is not asked for")
+}
+
+fn via(bits: u16, none: u16) -> Result<Option<Address>, &'static str> {
+    (bits != none).then(|| named(bits)).transpose()
 }
 
 pub(crate) fn service_client(entry: &Value) -> Outcome {
     let input = &entry["in"];
     let call = text(&input["call"]);
-    let [expected] = &entry["out"]["requests"].as_array().unwrap()[..] else {
-        panic!("{entry}")
+    let expected: Vec<_> = entry["out"]["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(bytes)
+        .collect();
+    let (port, payload) = match request(call, input) {
+        Ok(request) => request,
+        Err(rule) => return Outcome::Differs(rule),
     };
-    let expected = bytes(expected);
-    let (theirs, _) = Header::decode(version(input), &expected).unwrap();
-    let (port, payload) = request(call, input).unwrap_or_else(|| panic!("unknown call: {entry}"));
-    let flags = match call {
-        "ping_noreply" => None,
-        _ if call.starts_with("ping") => Some(flags(text(&input["opts"])).unwrap()),
-        _ => None,
-    };
-    // Every other client call of 2.x uses CRC32, none of 1.6 (SVC-1).
+    // Every client call of 2.x but a ping with an answer uses CRC32, none of 1.6 (SVC-1).
     let usual = if is_16(entry) { Flags::NONE } else { Flags::CRC32 };
-    let flags = flags.unwrap_or(usual);
-    let (mut node, _) = one_interface(input, Config::default());
-    let config = ConnectConfig::default()
-        .flags(flags)
-        .local_port(theirs.source_port);
-    let connection = node.connect(NOW, address(&input["dst"]), port, config).unwrap();
-    node.send(NOW, connection, payload).unwrap();
-    assert_eq!(sent(&mut node, version(input)), [expected], "{entry}");
+    let is_ping = call.starts_with("ping") && call != "ping_noreply";
+    let opts = input.get("opts").filter(|_| is_ping);
+    let flags = opts.map_or(usual, |opts| {
+        flags(text(opts)).unwrap_or_else(|| panic!("opts: {entry}"))
+    });
+    for expected in expected {
+        let theirs = header_of(version(input), &expected);
+        let (mut node, _) = one_interface(input, Config::default());
+        let config = ConnectConfig::default()
+            .flags(flags)
+            .local_port(theirs.source_port);
+        let connection = node.connect(NOW, address(&input["dst"]), port, config).unwrap();
+        node.send(NOW, connection, payload.clone()).unwrap();
+        assert_eq!(sent(&mut node, version(input)), [expected], "{entry}");
+    }
     Outcome::Agrees
 }

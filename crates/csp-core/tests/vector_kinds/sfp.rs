@@ -3,14 +3,17 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use csp_core::sfp::{Assembler, DEFAULT_LIMIT, FragmentError, Fragments};
+use csp_core::sfp::{Assembler, FragmentError, Fragments};
 use csp_core::{
-    Address, Config, ConnectConfig, ConnectionId, Flags, Header, InterfaceConfig, InterfaceName, Netmask,
-    Node, Port, SocketConfig,
+    Address, Config, ConnectConfig, ConnectionId, DEFAULT_MTU, Flags, Header, InterfaceConfig, InterfaceName,
+    Netmask, Node, Port, SocketConfig, Switch,
 };
 use testkit::vectors::Value;
 
-use super::{NOW, Outcome, bytes, flags, header, is_quirk, key, number, one_interface, sent, text, version};
+use super::{
+    NOW, Outcome, bare, buffer_size, bytes, flags, header, is_quirk, key, number, one_interface, sent, text,
+    version,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -24,8 +27,14 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
         let port = Port::new(10).unwrap();
         Header::new((Address::new(1).unwrap(), port), (Address::new(2).unwrap(), port))
     };
-    let mut node = Node::new(Config::default().hmac_key(key(input)), 1);
-    let buffer = usize::try_from(number(&input["buffer_size"])).unwrap();
+    let blob = bytes(&input["data"]);
+    // All fragments wait at once, and there is none without a byte.
+    let config = Config::default()
+        .hmac_key(key(input))
+        .checks(Switch::Off)
+        .transmit_queue(blob.len() + 1);
+    let mut node = Node::new(config, 1);
+    let buffer = buffer_size(input).unwrap_or(DEFAULT_MTU);
     let name = InterfaceName::new("A").unwrap();
     let interface = InterfaceConfig::new(name, header.source, Netmask::NONE).version(version);
     node.add_interface(interface.mtu(buffer).default_route()).unwrap();
@@ -37,7 +46,6 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
         .connect(NOW, header.destination, header.destination_port, config)
         .unwrap();
 
-    let blob = bytes(&input["data"]);
     let mtu = usize::try_from(number(&input["mtu"])).unwrap();
     let fragments = Fragments::try_new(&blob, mtu, node.max_payload(connection).unwrap());
     if let Some(error) = out.get("error") {
@@ -47,6 +55,10 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
     }
     for fragment in fragments.unwrap() {
         node.send_fragment(NOW, connection, &fragment).unwrap();
+    }
+    if header.destination == header.source {
+        assert!(sent(&mut node, version).is_empty(), "{entry}");
+        return Outcome::Differs("ROUTE-12: an own address is local, whatever the link");
     }
     let expected: Vec<_> = out["frames"].as_array().unwrap().iter().map(bytes).collect();
     assert_eq!(sent(&mut node, version), expected, "{entry}");
@@ -69,24 +81,28 @@ pub(crate) fn sfp_decode(entry: &Value) -> Outcome {
     let (input, results) = (&entry["in"], entry["out"]["results"].as_array().unwrap());
     let frames: Vec<_> = input["frames"].as_array().unwrap().iter().map(bytes).collect();
     let (first, _) = Header::decode(version(input), &frames[0]).unwrap();
-    let (mut node, interface) = one_interface(input, Config::default());
+    let (mut node, interface) = one_interface(input, bare());
     let listener = node
-        .listen(first.destination_port.into(), SocketConfig::default())
+        .listen(
+            first.destination_port.into(),
+            SocketConfig::default().receive_queue(frames.len()),
+        )
         .unwrap();
     for frame in frames {
         node.handle_frame(NOW, interface, frame.into());
     }
     let connection = node.accept(listener).unwrap();
     let blobs = received(&mut node, connection);
-    if let [result] = &results[..]
+    if let Some((last, before)) = results.split_last()
         && is_quirk(entry)
     {
-        let (ours, rule) = if result.get("error").is_some() {
+        let (ours, rule) = if last.get("error").is_some() {
             (Blob::Data(vec![]), "SFP-4: a blob of no bytes is taken")
         } else {
             (Blob::Timeout, "SFP-7: an incomplete blob is no success")
         };
-        assert_eq!(blobs, [ours], "{entry}");
+        let expected: Vec<_> = before.iter().map(blob).chain([ours]).collect();
+        assert_eq!(blobs, expected, "{entry}");
         return Outcome::Differs(rule);
     }
     let expected: Vec<_> = results.iter().map(blob).collect();
@@ -96,7 +112,8 @@ pub(crate) fn sfp_decode(entry: &Value) -> Outcome {
 
 /// What comes of a connection's packets, up to the first failure.
 fn received(node: &mut Node, connection: ConnectionId) -> Vec<Blob> {
-    let mut assembler = Assembler::new(DEFAULT_LIMIT, TIMEOUT);
+    // The peers have no limit.
+    let mut assembler = Assembler::new(u32::MAX, TIMEOUT);
     let mut blobs = vec![];
     while let Some(message) = node.recv(connection) {
         match assembler.handle_fragment(NOW, message.header.flags, &message.payload) {

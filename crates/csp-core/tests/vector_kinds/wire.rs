@@ -1,14 +1,18 @@
 //! Headers, trailers and packets as bytes.
 
 use bytes::Bytes;
-use csp_core::seal::{Protection, trailer_len};
+use csp_core::hmac::Key;
+use csp_core::seal::Protection;
 use csp_core::{
-    ConnectConfig, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node, Packet,
-    SendError, Version, crc, xtea,
+    ConnectConfig, DEFAULT_MTU, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node,
+    Packet, SendError, Switch, Version, crc, xtea,
 };
 use testkit::vectors::Value;
 
-use super::{NOW, Outcome, bare, bytes, flags, header, is_negative, key, number, text, try_header, version};
+use super::{
+    NOW, Outcome, bare, buffer_size, bytes, flags, header, is_negative, key, number, text, try_header,
+    version, xtea_flag,
+};
 
 pub(crate) fn header_encode(entry: &Value) -> Outcome {
     let input = &entry["in"];
@@ -78,10 +82,10 @@ pub(crate) fn crc32(entry: &Value) -> Outcome {
 
 pub(crate) fn hmac(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
-    let key = csp_core::hmac::Key::from_pass_phrase(&bytes(&input["passphrase"]));
+    let key = Key::from_pass_phrase(&bytes(&input["passphrase"]));
     let derived: [u8; 16] = bytes(&out["key"]).try_into().unwrap();
     let data = bytes(&input["data"]);
-    for key in [key, csp_core::hmac::Key::from_bytes(derived)] {
+    for key in [key, Key::from_bytes(derived)] {
         let tag = key.tag(&data);
         assert_eq!(tag[..], bytes(&out["tag"]), "{entry}");
         assert_eq!(key.verify(&[&data[..], &tag].concat()), Ok(&data[..]), "{entry}");
@@ -103,11 +107,11 @@ pub(crate) fn packet_encode(entry: &Value) -> Outcome {
         return Outcome::Agrees;
     }
     let (hmac, version) = (key(input), version(input));
-    let protection = Protection::new(version, &hmac);
+    let protection = Protection::new(version, &hmac).xtea_flag(xtea_flag(entry));
     if !protection.encrypts(header.flags) {
         return sealed(entry, protection, header, payload, 0);
     }
-    let xtea = xtea::Key::from_pass_phrase(&bytes(&input["xtea_passphrase"]));
+    let xtea = xtea_key(input);
     let nonce = u32::from_be_bytes(bytes(&input["nonce"]).try_into().unwrap());
     sealed(entry, protection.xtea(&xtea), header, payload, nonce)
 }
@@ -149,12 +153,22 @@ pub(crate) fn xtea_ctr(entry: &Value) -> Outcome {
     Outcome::Agrees
 }
 
+/// The key given, or that of a peer to which none was: zeros.
+fn xtea_key(input: &Value) -> xtea::Key {
+    match input.get("xtea_passphrase") {
+        Some(phrase) => xtea::Key::from_pass_phrase(&bytes(phrase)),
+        None => xtea::Key::from_bytes([0; 16]),
+    }
+}
+
 /// A node with the peer's buffer as its MTU refuses the packet (SEC-8).
 fn refused(entry: &Value, header: &Header, payload: Bytes) {
-    let buffer = usize::try_from(number(&entry["in"]["buffer_size"])).unwrap();
-    let mut node = Node::new(bare(), 1);
+    let input = &entry["in"];
+    let buffer = buffer_size(input).unwrap_or(DEFAULT_MTU);
+    let config = bare().xtea_flag(xtea_flag(entry)).xtea_key(xtea_key(input));
+    let mut node = Node::new(config.checks(Switch::Off), 1);
     let interface = InterfaceConfig::new(InterfaceName::new("A").unwrap(), header.source, Netmask::NONE)
-        .version(version(&entry["in"]))
+        .version(version(input))
         .mtu(buffer)
         .default_route();
     node.add_interface(interface).unwrap();
@@ -164,9 +178,11 @@ fn refused(entry: &Value, header: &Header, payload: Bytes) {
     let connection = node
         .connect(NOW, header.destination, header.destination_port, config)
         .unwrap();
+    let hmac = Key::default();
+    let protection = Protection::new(version(input), &hmac).xtea_flag(xtea_flag(entry));
     let expected = SendError::TooLong {
         len: payload.len(),
-        max: buffer - trailer_len(header.flags),
+        max: buffer.saturating_sub(protection.trailer_len(header.flags)),
     };
     assert_eq!(node.send(NOW, connection, payload), Err(expected), "{entry}");
 }

@@ -123,7 +123,7 @@ impl Node {
         let id = opened.map_err(CallError::Refused)?;
         state.connections.insert(id, Seat::default());
         state.collect();
-        if state.is_rdp(id) {
+        if state.is_by_rdp(id) == Some(true) {
             state.wake_task();
         }
         Ok(Connection::new(&self.alive.0, &state, id))

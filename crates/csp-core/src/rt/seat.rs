@@ -135,8 +135,10 @@ impl State {
         Some(self.connections.get(&id)?.ended?.reason)
     }
 
-    pub(super) fn is_rdp(&self, id: ConnectionId) -> bool {
-        self.node.state(id).is_some()
+    /// Whether a connection uses RDP; `None` when it is closed.
+    pub(super) fn is_by_rdp(&self, id: ConnectionId) -> Option<bool> {
+        let seat = self.connections.get(&id).filter(|_| !self.stopped);
+        seat.map(|_| self.node.state(id).is_some())
     }
 
     /// How many messages were sent on an RDP connection.

@@ -76,8 +76,10 @@ impl ConnectionSender {
     /// # Cancel safety
     /// A dropped future may or may not have sent the packet.
     pub async fn send_acknowledged(&self, payload: impl Into<Bytes>) -> Result<(), DeliveryError> {
-        if !self.shared.lock().is_rdp(self.id) {
-            return Err(DeliveryError::Plain);
+        match self.shared.lock().is_by_rdp(self.id) {
+            None => return Err(DeliveryError::Closed),
+            Some(false) => return Err(DeliveryError::Plain),
+            Some(true) => {}
         }
         let (number, _) = self.send_numbered(payload.into()).await?;
         self.acknowledged(number.saturating_add(1)).await

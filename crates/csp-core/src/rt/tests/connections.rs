@@ -162,7 +162,7 @@ async fn dropping_a_connection_tells_the_other_end_at_once_and_so_does_dropping_
         let reason = CloseReason::ClosedByPeer;
         assert_eq!(server.recv_timeout(SHORT).await, Err(RecvError::Ended { reason }));
         assert_eq!(sender.send("late").await, Err(SendError::Closed));
-        assert!(sender.send_acknowledged("late").await.is_err());
+        assert_eq!(sender.send_acknowledged("late").await, Err(DeliveryError::Closed));
         drop(kept);
     }
 }

@@ -175,8 +175,8 @@ impl Node {
 
     /// Shows packets to `filter`, which decides at once.
     ///
-    /// It is called, and dropped, while the node is locked: it must neither use nor hold a handle of this node,
-    /// which would wait for ever. [`filter`](Self::filter) may.
+    /// It is called, and dropped, while the node is locked: it must neither use nor hold a handle of this
+    /// node, which would wait for ever. [`filter`](Self::filter) may.
     pub fn filter_now<F>(&self, stage: Stage, filter: F) -> Filter
     where
         F: FnMut(&FilterContext, Packet) -> Verdict + Send + 'static,

@@ -95,6 +95,7 @@ fn a_call_prints_the_reply() {
     assert_eq!((&reply["data"], &reply["len"]), (&"00ff".into(), &2.into()));
     assert!(reply["rtt_us"].is_u64());
     assert_eq!(call("--text --raw hello").status(0).stdout, "hello");
+    assert_eq!(call("0102 --rdp").status(0).stdout, "01 02\n");
 }
 
 #[test]

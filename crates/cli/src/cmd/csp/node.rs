@@ -1,18 +1,18 @@
 //! `csp node`: a node that serves until it is interrupted.
 
+mod echo;
 mod platform;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use csp_core::hmac::Key;
-use csp_core::rt::{RecvError, Socket};
 use csp_core::service::{Identity, PowerCommand};
-use csp_core::{Config, DropReason, InterfaceStats, Message, Need, Needs, SocketConfig};
-use futures::future::select_all;
+use csp_core::{Config, DropReason, InterfaceStats, Need, Needs};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use self::echo::{Counts, Echo};
 use self::platform::{Deed, Simulated, What};
 use super::diagnosis::passed_by;
 use super::drops::{self, Told};
@@ -68,16 +68,11 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
     }
     let (platform, mut deeds) = Simulated::new();
     let config = config(&args).platform(platform);
-    let bind = |node: &csp_core::rt::Node| {
-        let bind = |port| node.bind(port, SocketConfig::default());
-        let sockets: core::result::Result<Vec<_>, _> = args.echo.iter().copied().map(bind).collect();
-        sockets.map_err(|error| Failure::caused(Code::Usage, error).context("--echo"))
-    };
-    let (mut station, mut sockets) = berth.occupy_with(session, config, bind).await?;
+    let set_up = |node: &csp_core::rt::Node| Echo::open(node, &args.echo);
+    let (mut station, mut echo) = berth.occupy_with(session, config, set_up).await?;
     ready(session, &station, &args)?;
     // Anybody on the bus can make a node drop packets. All of them count in the closing line.
     let mut seldom = Seldom::default();
-    let (mut echoed, mut unsent) = (0, 0_u64);
     let ended = loop {
         tokio::select! {
             _ = session.stop.wait() => break Ok(()),
@@ -103,27 +98,11 @@ pub(super) async fn run(session: &mut Session, args: Node) -> Result {
                     break Ok(());
                 }
             }
-            (at, message) = next(&mut sockets), if !sockets.is_empty() => {
-                let message = message.map_err(|error| Failure::caused(Code::Lost, error))?;
-                if let Some(socket) = sockets.get(at) {
-                    // Nobody waits here for room: what has none is lost, and counted.
-                    match socket.try_reply(&message, None, message.payload.clone()) {
-                        Ok(()) => echoed += 1,
-                        Err(_) => unsent += 1,
-                    }
-                }
-            }
+            () = echo.run() => {}
         }
     };
-    summarize(session, &station, echoed, unsent);
+    summarize(session, &station, echo.counts());
     ended
-}
-
-/// The next message of any socket, and which one that is.
-async fn next(sockets: &mut [Socket]) -> (usize, core::result::Result<Message, RecvError>) {
-    let each = sockets.iter_mut().map(|socket| Box::pin(socket.recv_from()));
-    let (message, at, _) = select_all(each).await;
-    (at, message)
 }
 
 fn config(args: &Node) -> Config {
@@ -179,15 +158,15 @@ fn ready(session: &mut Session, station: &Station, args: &Node) -> Result {
     session.output.flush()
 }
 
-fn summarize(session: &Session, station: &Station, echoed: u64, unsent: u64) {
+fn summarize(session: &Session, station: &Station, echo: &Counts) {
     let status = station.node.status();
     let interfaces = || status.interfaces.iter();
     let sum = |count: fn(&InterfaceStats) -> u64| interfaces().map(|interface| count(&interface.stats)).sum();
     let summary = Summary {
         r#type: "summary",
         served: status.stats.served,
-        echoed,
-        unsent,
+        echoed: echo.echoed(),
+        unsent: echo.unsent(),
         received: sum(|stats| stats.rx),
         sent: sum(|stats| stats.tx),
         dropped: status.stats.dropped,

@@ -58,6 +58,16 @@ impl Connection {
         self.sender.close_reason()
     }
 
+    /// The longest payload that can be sent now: the MTU of the interface, less the connection's trailers.
+    ///
+    /// Routes may change, and with them the answer.
+    ///
+    /// # Errors
+    /// The connection is closed, or nothing leads to its remote.
+    pub fn max_payload(&self) -> Result<usize, SendError> {
+        self.sender.max_payload()
+    }
+
     /// Sends `payload`; done when the packet waits for its link.
     ///
     /// Waits while the transmit queue is full, or as much is unacknowledged as RDP's window allows, in the

@@ -42,6 +42,16 @@ impl ConnectionSender {
         self.shared.lock().close_reason(self.id)
     }
 
+    /// The longest payload that can be sent now.
+    ///
+    /// As [`Connection::max_payload`](super::Connection::max_payload).
+    ///
+    /// # Errors
+    /// The connection is closed, or nothing leads to its remote.
+    pub fn max_payload(&self) -> Result<usize, SendError> {
+        self.shared.lock().node.max_payload(self.id)
+    }
+
     /// Sends `payload`; done when the packet waits for its link.
     ///
     /// As [`Connection::send`](super::Connection::send).

@@ -179,9 +179,28 @@ impl<L: CanLink> CanInterface<L> {
         had
     }
 
-    /// Hands all frames of the packet to the link; what it does not go on to take is given up.
+    /// Hands all frames of the packet to the link.
+    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = self.poll_send_frames(cx);
+        self.poll_in_time(sent, cx)
+    }
+
+    /// Hands all frames of the packet to the link, and waits until they have left it.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let drained = match self.poll_send_frames(cx) {
+        let sent = match self.poll_send_frames(cx) {
+            Poll::Ready(Ok(())) => self.link.poll_flush(cx),
+            other => other,
+        };
+        self.poll_in_time(sent, cx)
+    }
+
+    /// What the link does not go on to take is given up.
+    fn poll_in_time(
+        &mut self,
+        sent: Poll<Result<(), SendError>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let sent = match sent {
             Poll::Ready(sent) => sent.map_err(io::Error::from),
             Poll::Pending => {
                 let limit = self.config.send_timeout;
@@ -192,7 +211,7 @@ impl<L: CanLink> CanInterface<L> {
         };
         self.late.disarm();
         self.give_up();
-        Poll::Ready(drained)
+        Poll::Ready(sent)
     }
 
     fn poll_send_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -204,7 +223,7 @@ impl<L: CanLink> CanInterface<L> {
             self.taken += ready!(self.link.poll_send(cx, frames))?;
             self.late.disarm();
         }
-        self.link.poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -236,12 +255,13 @@ impl<L: CanLink> Stream for CanInterface<L> {
     }
 }
 
-/// One packet is on its way to the link at a time, so that an error costs one.
+/// One packet is on its way to the link at a time, so that an error costs one. The next one follows when the
+/// link has taken all its frames, not only when they have left it: so the bus has no gap between packets.
 impl<L: CanLink> Sink<Transmit> for CanInterface<L> {
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_drain(cx)
+        self.poll_hand_over(cx)
     }
 
     fn start_send(mut self: Pin<&mut Self>, Transmit { packet, via, .. }: Transmit) -> io::Result<()> {

@@ -16,13 +16,13 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use can_link::CanFrame;
-use can_link::virtual_bus::{BitRate, frame_duration};
-use csp_can::{Fragmenter, Reassembler, ReassemblyConfig, Received};
+use can_link::virtual_bus::{BitRate, BusConfig, frame_duration};
+use can_link::{CanFrame, VirtualBus};
+use csp_can::{CanConfig, CanInterface, Fragmenter, Reassembler, ReassemblyConfig, Received};
 use csp_core::rdp::{Acks, CloseReason, Limits, Options, Window};
 use csp_core::{
     Address, Config, ConnectConfig, ConnectionId, Event, Flags, Header, InterfaceConfig, InterfaceId,
-    InterfaceName, ListenerId, Netmask, Node, Port, SendError, SocketConfig, Version,
+    InterfaceName, ListenerId, Netmask, Node, Port, SendError, SocketConfig, Version, rt,
 };
 use testkit::Rng;
 use tinwire_time::Instant;
@@ -78,6 +78,14 @@ fn data(len: usize) -> Bytes {
     (0..len / 8).flat_map(|_| rng.next_u64().to_be_bytes()).collect()
 }
 
+fn interface(setup: &Setup, own: u16) -> InterfaceConfig {
+    let name = InterfaceName::new("CAN").unwrap();
+    let netmask = Netmask::new(if setup.version == Version::V1 { 2 } else { 8 }).unwrap();
+    InterfaceConfig::new(name, address(own), netmask)
+        .version(setup.version)
+        .mtu(setup.mtu)
+}
+
 /// A node with its end of the bus.
 struct Station {
     node: Node,
@@ -103,12 +111,7 @@ struct Station {
 impl Station {
     fn new(setup: &Setup, own: u16, to_send: Bytes) -> Self {
         let mut node = Node::new(Config::default(), u64::from(own));
-        let name = InterfaceName::new("CAN").unwrap();
-        let netmask = Netmask::new(if setup.version == Version::V1 { 2 } else { 8 }).unwrap();
-        let config = InterfaceConfig::new(name, address(own), netmask)
-            .version(setup.version)
-            .mtu(setup.mtu);
-        let link = node.add_interface(config).unwrap();
+        let link = node.add_interface(interface(setup, own)).unwrap();
         let reassembly = ReassemblyConfig::default().max_payload(setup.mtu);
         Self {
             node,
@@ -390,5 +393,79 @@ fn slow_nodes_want_a_larger_window() {
             ..Setup::default()
         };
         transfer(setup).assert_at_least(85.0);
+    }
+}
+
+/// The same by handles, tasks and links; what one of them cannot do at once it does a millisecond later, for
+/// so coarse are the timers.
+async fn transfer_by_handles(setup: Setup) -> Outcome {
+    let bus = BusConfig::default().bit_rate(BitRate::new(setup.bit_rate).unwrap());
+    let bus = VirtualBus::with_config(bus);
+    let nodes = [1, 2].map(|own| {
+        let node = rt::Node::spawn(Config::default());
+        let config = interface(&setup, own);
+        let link = CanInterface::new(bus.join(), &config, CanConfig::default()).unwrap();
+        node.attach(config, link).unwrap();
+        node
+    });
+    let limits = Limits::default().max_window(Window::MAX);
+    let socket = SocketConfig::default().rdp_limits(limits);
+    let mut listener = nodes[1].listen(port(PORT), socket).unwrap();
+    let whole = data(setup.bytes);
+    let begin = bus.time();
+    let len = whole.len();
+    let read = async {
+        let mut connection = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        while received.len() < len {
+            received.extend_from_slice(&connection.recv().await.unwrap().payload);
+        }
+        (received, bus.time().duration_since(begin).unwrap(), connection)
+    };
+    let config = ConnectConfig::default()
+        .flags(setup.flags)
+        .rdp_options(setup.options);
+    let write = async {
+        let connection = nodes[0].connect(address(2), port(PORT), config).await.unwrap();
+        let most = connection.max_payload().unwrap();
+        for at in (0..len).step_by(most) {
+            connection
+                .send(whole.slice(at..len.min(at + most)))
+                .await
+                .unwrap();
+        }
+        connection
+    };
+    let ((received, time, _server), _client) = tokio::join!(read, write);
+    assert!(received == whole, "what arrived is what was sent");
+    let stats = nodes.iter().map(|node| node.status().stats);
+    let (retransmissions, drops) = stats.fold((0, 0), |(retransmissions, drops), stats| {
+        (retransmissions + stats.rdp.retransmissions, drops + stats.dropped)
+    });
+    let outcome = Outcome {
+        goodput: len as f64 / time.as_secs_f64(),
+        capacity: capacity(&setup),
+        retransmissions,
+        drops,
+    };
+    println!(
+        "by handles {:.1} %: {:.0} byte/s; {setup:?}",
+        outcome.percent(),
+        outcome.goodput
+    );
+    outcome
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handles_lose_nothing_of_what_the_machines_reach() {
+    for segments in [4, 32] {
+        let setup = Setup {
+            options: window(segments),
+            bytes: 256 * 1024,
+            ..Setup::default()
+        };
+        let (handles, machines) = (transfer_by_handles(setup).await, transfer(setup));
+        handles.assert_at_least(95.0);
+        assert!(handles.goodput > 0.98 * machines.goodput);
     }
 }

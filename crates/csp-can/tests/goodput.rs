@@ -333,6 +333,18 @@ fn a_larger_window_is_no_better_and_no_worse_on_an_idle_bus() {
 }
 
 #[test]
+fn a_window_smaller_than_the_acknowledgements_wait_for_is_acknowledged_when_it_is_full() {
+    for segments in [1, 2] {
+        let options = window(segments);
+        let setup = Setup {
+            options,
+            ..Setup::default()
+        };
+        transfer(setup).assert_at_least(93.0);
+    }
+}
+
+#[test]
 fn an_acknowledgement_for_each_segment_costs_three_percent() {
     let options = Options::default().acks(Acks::Immediate);
     let setup = Setup {

@@ -101,6 +101,9 @@ impl Options {
     }
 
     /// How many segments may wait for an acknowledgement; one more brings it at once. Default 2.
+    ///
+    /// A full window brings it too. The peers then wait for [`ack_timeout`](Self::ack_timeout): to send fast
+    /// to them, keep this below the window.
     #[must_use]
     pub const fn ack_delay_count(mut self, segments: u16) -> Self {
         self.ack_delay_count = segments as u32;
@@ -193,13 +196,16 @@ impl Options {
     /// The options in the units of the machine.
     pub(super) fn terms(self) -> Terms {
         let millis = |millis: u32| Duration::from_millis(millis.into());
+        let window = u16::try_from(self.window).unwrap_or(Window::MAX.0);
+        let ack_delay_count = u16::try_from(self.ack_delay_count).unwrap_or(Window::MAX.0);
         Terms {
-            window: u16::try_from(self.window).unwrap_or(Window::MAX.0),
+            window,
             connection_timeout: millis(self.connection_timeout),
             packet_timeout: millis(self.packet_timeout),
             acks: self.acks,
             ack_timeout: millis(self.ack_timeout),
-            ack_delay_count: u16::try_from(self.ack_delay_count).unwrap_or(Window::MAX.0),
+            // A sender whose window is full has nothing to do but to wait for it.
+            ack_delay_count: ack_delay_count.min(window.saturating_sub(1)),
         }
     }
 }

@@ -286,7 +286,8 @@ impl SocketConfig {
 
     /// Connections that wait to be accepted.
     ///
-    /// A packet that would open another is dropped. Default 16, as libcsp.
+    /// A packet that would open another is dropped. RDP connections that are about to open count too, and
+    /// give way instead: of the node that has most of them the oldest. Default 16, as libcsp.
     #[must_use]
     pub const fn backlog(mut self, connections: usize) -> Self {
         self.backlog = connections;

@@ -115,6 +115,8 @@ pub(crate) enum Transport {
         inbox: Inbox,
         /// How many were sent.
         sent: u64,
+        /// Nothing more is to be sent.
+        finished: bool,
     },
     /// Numbered, acknowledged, and in order.
     Rdp(Box<rdp::Machine<About>>),
@@ -160,7 +162,12 @@ pub(crate) enum Role {
     /// The other side did, and the application has it.
     Server,
     /// The other side is about to; nobody has it yet.
-    Opening { listener: ListenerId },
+    Opening {
+        listener: ListenerId,
+        /// Where the other side asked, and when.
+        interface: InterfaceId,
+        since: Instant,
+    },
     /// It is closed, and stays until the other side knows or would have noticed. Nobody has it any more.
     Lingering { client: bool },
     /// It never opened. No port leads to it; it waits for its owner to close it.

@@ -10,6 +10,7 @@ mod interfaces;
 mod plan;
 mod random;
 mod rdp;
+mod room;
 mod routes;
 mod rx;
 mod segments;

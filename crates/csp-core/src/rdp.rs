@@ -14,6 +14,7 @@
 //!   order: else the other end repeats it until the connection ends.
 //! - A full window is acknowledged at once, also where more segments were to wait for that (9.5).
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
+//! - Who closes before it is open says so and asks no more.
 //! - Nothing is sent again for longer than the connection timeout after the end.
 
 #[cfg(feature = "alloc")]

@@ -73,6 +73,7 @@ impl Node {
         let entry = self.connections.get(connection.0).ok_or(SendError::Closed)?;
         let sent = match entry.transport {
             Transport::Rdp(_) => self.send_by_rdp(now, connection, more, payload),
+            Transport::Plain { finished: true, .. } => Err(SendError::Closed),
             Transport::Plain { .. } => {
                 let (origin, mut header) = (entry.origin(), entry.header());
                 header.flags |= more;

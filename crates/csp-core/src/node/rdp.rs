@@ -72,17 +72,24 @@ impl Node {
 
     /// Closes a connection once everything sent is acknowledged, after `limit` at the latest (BET-3).
     ///
-    /// Nothing more can be sent; what comes meanwhile can be received. [`Event::Closed`] tells how it went,
-    /// and [`close`](Self::close) then frees the connection, as it does earlier.
+    /// Nothing more can be sent; what comes meanwhile can be received. [`Event::Closed`] tells once how it
+    /// went, without RDP at once, and [`close`](Self::close) then frees the connection, as it does earlier.
     pub fn finish(&mut self, now: Instant, connection: ConnectionId, limit: Duration) {
-        if let Some(machine) = self.machine_mut(connection) {
-            machine.finish(now, limit);
-        } else if self.connections.get(connection.0).is_some() {
-            self.events.ready(Event::Closed {
-                connection,
-                reason: CloseReason::Finished,
-                unacknowledged: 0,
-            });
+        match self
+            .connections
+            .get_mut(connection.0)
+            .map(|entry| &mut entry.transport)
+        {
+            Some(Transport::Rdp(machine)) => machine.finish(now, limit),
+            Some(Transport::Plain { finished, .. }) if !*finished => {
+                *finished = true;
+                self.events.ready(Event::Closed {
+                    connection,
+                    reason: CloseReason::Finished,
+                    unacknowledged: 0,
+                });
+            }
+            _ => {}
         }
         self.tend(now, connection);
         self.settle(now);
@@ -186,7 +193,7 @@ impl Node {
             return;
         };
         match (event, entry.role) {
-            (rdp::Event::Connected, Role::Opening { listener }) => self.offer(now, listener, id),
+            (rdp::Event::Connected, Role::Opening { listener, .. }) => self.offer(now, listener, id),
             (rdp::Event::Connected, _) => self.events.ready(Event::Connected(id)),
             (rdp::Event::Readable, _) => self.events.ready(Event::Readable(id)),
             (rdp::Event::Acknowledged, _) => self.events.ready(Event::Acknowledged(id)),
@@ -212,7 +219,8 @@ impl Node {
 
     /// Connections that are about to open on a listener.
     pub(super) fn opening_on(&self, id: ListenerId) -> Vec<ConnectionId> {
-        let is_opening = |entry: &Connection| entry.role == Role::Opening { listener: id };
+        let is_opening =
+            |entry: &Connection| matches!(entry.role, Role::Opening { listener, .. } if listener == id);
         self.connections
             .iter()
             .filter(|(_, entry)| is_opening(entry))
@@ -252,22 +260,6 @@ impl Node {
                 .insert((peers.local_port, peers.remote, peers.remote_port), new);
         }
         self.tend(now, new);
-    }
-
-    /// Where the node has its fill of connections, gives up one that nobody has any more.
-    pub(super) fn make_room(&mut self) {
-        if !self.connections.is_full() {
-            return;
-        }
-        let lingering = self
-            .connections
-            .iter()
-            .filter(|(_, entry)| matches!(entry.role, Role::Lingering { .. }))
-            .min_by_key(|(_, entry)| entry.deadline)
-            .map(|(key, _)| ConnectionId(key));
-        if let Some(id) = lingering {
-            self.remove(id);
-        }
     }
 
     pub(super) fn handle_rdp_timeouts(&mut self, now: Instant) {

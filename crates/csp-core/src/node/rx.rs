@@ -210,11 +210,13 @@ impl Node {
             transport: Transport::Plain {
                 inbox: Inbox::new(config.receive_queue),
                 sent: 0,
+                finished: false,
             },
             deadline: None,
             ended: None,
             blocked: false,
         };
+        self.make_room(now, Some(peers.remote));
         let Some(key) = self.connections.insert(connection) else {
             self.drop_packet(interface, Some(header), DropReason::TooManyConnections);
             return;

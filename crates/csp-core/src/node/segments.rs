@@ -122,14 +122,18 @@ impl Node {
         }
         let body = message.payload.get(..len).unwrap_or_default();
         let options = Options::decode(body).map_err(|_| DropReason::RdpMalformed)?;
+        let (now, header) = (message.received_at, message.header);
         let waiting = self
             .listeners
             .get(id.0)
             .map_or(0, |listener| listener.backlog.len());
-        if waiting.saturating_add(self.opening_on(id).len()) >= config.backlog {
+        if waiting >= config.backlog {
             return Err(DropReason::BacklogFull);
         }
-        let (now, header) = (message.received_at, message.header);
+        let half_open = self.opening_on(id);
+        if waiting.saturating_add(half_open.len()) >= config.backlog {
+            self.displace(now, half_open, Some(header.source), DropReason::BacklogFull);
+        }
         let peers = Peers {
             local: header.destination,
             local_port: header.destination_port,
@@ -139,10 +143,14 @@ impl Node {
         let options = config.rdp_limits.clamp(options);
         let initial = self.initial_number();
         let machine = Machine::accept(now, options, segment.sequence, initial, config.receive_queue);
-        self.make_room();
+        self.make_room(now, Some(peers.remote));
         let connection = Connection {
             peers,
-            role: Role::Opening { listener: id },
+            role: Role::Opening {
+                listener: id,
+                interface: message.interface,
+                since: now,
+            },
             flags: header.flags.without(Flags::FRAG),
             priority: header.priority,
             needs: config.needs.rdp(Need::Required),

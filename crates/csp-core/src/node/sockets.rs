@@ -76,7 +76,9 @@ impl Node {
             Some(port) => return Err(ConnectError::PortInUse { port }),
             None => {
                 let random = self.random();
-                self.ports.ephemeral(random).ok_or(ConnectError::NoFreePort)?
+                let free = self.ports.ephemeral(random);
+                free.or_else(|| self.take_over_port(remote))
+                    .ok_or(ConnectError::NoFreePort)?
             }
         };
         let transport = if by_rdp {
@@ -85,6 +87,7 @@ impl Node {
             Transport::Plain {
                 inbox: Inbox::new(config.receive_queue),
                 sent: 0,
+                finished: false,
             }
         };
         let connection = Connection {
@@ -104,7 +107,7 @@ impl Node {
             ended: None,
             blocked: false,
         };
-        self.make_room();
+        self.make_room(now, None);
         let max = self.config.max_connections;
         let key = self
             .connections
@@ -160,7 +163,8 @@ impl Node {
     ///
     /// Packets not yet received are dropped. Without RDP nothing is sent (CONN-6), and the port is free. With
     /// it the other end is told, what it has not acknowledged may be lost (RDP-8), and the port is free once
-    /// it knows, or would have noticed: [`finish`](Self::finish) is for those who can wait.
+    /// it knows, or would have noticed, or no other is left: [`finish`](Self::finish) is for those who can
+    /// wait. One that never opened is gone at once (RDP-12).
     pub fn close(&mut self, now: Instant, connection: ConnectionId) {
         let Some(entry) = self.connections.get(connection.0) else {
             return;

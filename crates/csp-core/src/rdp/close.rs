@@ -179,6 +179,7 @@ impl<M> Machine<M> {
         match &mut self.stage {
             Stage::Closed => {}
             Stage::CloseWait { user, .. } => *user = User::Gone,
+            Stage::SynSent { .. } => self.give_up(),
             _ => {
                 self.stage = Stage::CloseWait {
                     since: self.now,
@@ -204,12 +205,25 @@ impl<M> Machine<M> {
                 *finish = Some(finish.map_or(until, |earlier| earlier.min(until)));
                 self.finish_if_acknowledged();
             }
-            Stage::SynSent { .. } | Stage::SynReceived { .. } => {
+            Stage::SynSent { .. } => {
+                self.end(CloseReason::Finished, Left::Nobody);
+                self.give_up();
+            }
+            Stage::SynReceived { .. } => {
                 self.end(CloseReason::Finished, Left::Peer);
                 self.reset();
             }
             Stage::CloseWait { .. } | Stage::Closed => {}
         }
+    }
+
+    /// Asks no more for a connection that never opened, and keeps nothing of it (RDP-12).
+    ///
+    /// The other end may just have answered, so it is told once.
+    fn give_up(&mut self) {
+        self.stage = Stage::Closed;
+        self.send.clear();
+        self.reset();
     }
 
     pub(super) fn finish_if_acknowledged(&mut self) {

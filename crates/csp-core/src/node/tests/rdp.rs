@@ -137,18 +137,84 @@ fn what_has_no_way_out_is_refused_when_it_is_asked_for() {
     assert_eq!((node.rdp_connections().count(), node.poll_timeout()), (0, None));
 }
 
+/// A SYN to port 10 of node 9.
+fn syn_from(source: (u16, u8)) -> Packet {
+    let mut packet = from_one(Flags::RDP, syn(7));
+    packet.header.source = address(source.0);
+    packet.header.source_port = port(source.1);
+    packet
+}
+
+/// What a node sends next: to whom, of what kind, and with which number.
+fn sent(node: &mut Node) -> Option<((u16, u8), SegmentFlags, Sequence)> {
+    let Packet { header, payload } = node.poll_transmit()?.packet;
+    let (segment, _) = Segment::decode(&payload).unwrap();
+    let to = (header.destination.to_bits(), header.destination_port.to_bits());
+    Some((to, segment.flags, segment.sequence))
+}
+
+#[test]
+fn who_asks_often_and_never_goes_on_displaces_himself_alone() {
+    let (mut node, link) = node(9, Config::default());
+    let listener = listen(&mut node, 10, SocketConfig::default().backlog(4));
+    let honest = (2, 40);
+    node.handle_packet(at(0), link, syn_from(honest));
+    let (_, _, number) = sent(&mut node).unwrap();
+    for source_port in 20..60 {
+        let now = at(u64::from(source_port));
+        node.handle_packet(now, link, syn_from((1, source_port)));
+        if source_port >= 23 {
+            let (to, kind, _) = sent(&mut node).unwrap();
+            assert_eq!(
+                (to, kind),
+                ((1, source_port - 3), SegmentFlags::RST | SegmentFlags::ACK)
+            );
+            assert_dropped(&mut node, DropReason::BacklogFull);
+        }
+        let (to, kind, _) = sent(&mut node).unwrap();
+        assert_eq!(
+            (to, kind),
+            ((1, source_port), SegmentFlags::SYN | SegmentFlags::ACK)
+        );
+        assert_eq!(sent(&mut node), None);
+    }
+    assert_eq!(node.rdp_connections().count(), 4);
+    let mut open = syn_from(honest);
+    open.payload = segment(SegmentFlags::ACK, 8, number.to_bits());
+    node.handle_packet(at(61), link, open);
+    let peers = node
+        .accept(listener)
+        .and_then(|server| node.peers(server))
+        .unwrap();
+    assert_eq!(peers.remote, address(2));
+}
+
+#[test]
+fn what_is_half_open_gives_way_where_the_node_is_full() {
+    let (mut node, link) = node(9, Config::default().max_connections(2));
+    listen(&mut node, 10, SocketConfig::default());
+    for source_port in [40, 41] {
+        node.handle_packet(at(0), link, syn_from((1, source_port)));
+    }
+    assert!(node.connect(at(1), address(2), port(10), by_rdp()).is_ok());
+    assert_dropped(&mut node, DropReason::TooManyConnections);
+    node.handle_packet(at(2), link, packet((1, 42), (9, 10), Flags::NONE, b"x"));
+    assert_dropped(&mut node, DropReason::TooManyConnections);
+    assert_eq!(node.rdp_connections().count(), 1, "ours");
+    node.handle_packet(at(2), link, packet((1, 43), (9, 10), Flags::NONE, b"x"));
+    assert_dropped(&mut node, DropReason::TooManyConnections);
+}
+
 #[test]
 fn a_full_backlog_takes_no_syn_and_closes_what_opens_too_late() {
     let (mut node, link) = node(9, Config::default());
     listen(&mut node, 10, SocketConfig::default().backlog(1));
     node.handle_packet(at(0), link, from_one(Flags::RDP, syn(7)));
     let (answer, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
-    let mut second = from_one(Flags::RDP, syn(7));
-    second.header.source_port = port(41);
-    node.handle_packet(at(0), link, second);
-    assert_dropped(&mut node, DropReason::BacklogFull);
     // A plain connection takes the only place.
     node.handle_packet(at(0), link, packet((1, 42), (9, 10), Flags::NONE, b"x"));
+    node.handle_packet(at(0), link, syn_from((1, 41)));
+    assert_dropped(&mut node, DropReason::BacklogFull);
     let open = segment(SegmentFlags::ACK, 8, answer.sequence.to_bits());
     node.handle_packet(at(0), link, from_one(Flags::RDP, open));
     let (reset, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
@@ -315,10 +381,26 @@ fn a_client_that_began_anew_has_its_old_connection_reset() {
     assert_eq!((node.rdp_connections().count(), node.poll_timeout()), (0, None));
 }
 
+/// A connection to a node that answers once and never more.
+fn open_by_hand(node: &mut Node, now: Instant) -> ConnectionId {
+    let client = node.connect(now, address(2), port(10), by_rdp()).unwrap();
+    let request = node.poll_transmit().unwrap();
+    let (opening, _) = Segment::decode(&request.packet.payload).unwrap();
+    let answer = segment(
+        SegmentFlags::SYN | SegmentFlags::ACK,
+        500,
+        opening.sequence.to_bits(),
+    );
+    let answer = Packet::new(request.packet.header.reply(), answer);
+    node.handle_packet(now, request.interface, answer);
+    assert_eq!(node.state(client), Some(State::Open));
+    client
+}
+
 #[test]
 fn a_lingering_connection_gives_way_where_the_node_is_full() {
-    let (mut node, _) = node(1, Config::default().max_connections(1));
-    let first = node.connect(at(0), address(2), port(10), by_rdp()).unwrap();
+    let (mut node, _) = node(9, Config::default().max_connections(1));
+    let first = open_by_hand(&mut node, at(0));
     let full = node.connect(at(0), address(2), port(10), by_rdp());
     assert_eq!(full, Err(ConnectError::TooManyConnections { max: 1 }));
     node.close(at(0), first);
@@ -330,13 +412,15 @@ fn a_lingering_connection_gives_way_where_the_node_is_full() {
 fn a_connection_to_ourselves_needs_no_link() {
     let (mut node, _) = node(9, Config::default());
     let listener = listen(&mut node, 10, SocketConfig::default());
-    let client = node.connect(at(0), address(9), port(10), by_rdp()).unwrap();
-    let server = node.accept(listener).unwrap();
-    node.send(at(0), client, Bytes::from_static(b"x")).unwrap();
-    assert_eq!(node.recv(server).unwrap().payload, "x");
-    node.close(at(0), server);
-    node.close(at(0), client);
-    assert_eq!(node.rdp_connections().count(), 0);
+    for own in [address(9), Address::LOOPBACK] {
+        let client = node.connect(at(0), own, port(10), by_rdp()).unwrap();
+        let server = node.accept(listener).unwrap();
+        node.send(at(0), client, Bytes::from_static(b"x")).unwrap();
+        assert_eq!(node.recv(server).unwrap().payload, "x");
+        node.close(at(0), server);
+        node.close(at(0), client);
+        assert_eq!(node.rdp_connections().count(), 0);
+    }
 }
 
 #[test]
@@ -386,4 +470,107 @@ fn who_accepts_a_connection_that_is_over_is_told_then() {
     };
     assert_eq!(events(&mut pair.two), [closed]);
     assert_eq!(pair.two.recv(server).unwrap().payload, "x");
+}
+
+#[test]
+fn hundreds_of_short_connections_find_a_port_though_nobody_hears_that_they_end() {
+    let (mut node, _) = node(9, Config::default());
+    let mut one_that_stays = None;
+    for count in 0..300 {
+        let now = at(3 * count);
+        let client = open_by_hand(&mut node, now);
+        if count == 0 {
+            one_that_stays = Some(client);
+        } else {
+            node.close(now, client);
+        }
+        while node.poll_transmit().is_some() {}
+    }
+    assert_eq!(node.rdp_connections().count(), 47, "one for each ephemeral port");
+    let stays = one_that_stays.unwrap();
+    assert_eq!(
+        node.state(stays),
+        Some(State::Open),
+        "what somebody has does not give way"
+    );
+    node.close(at(1000), stays);
+    while let Some(due) = node.poll_timeout() {
+        node.handle_timeout(due);
+        while node.poll_transmit().is_some() {}
+    }
+    assert_eq!(node.rdp_connections().count(), 0);
+}
+
+#[test]
+fn an_opening_that_is_given_up_is_gone_at_once_and_asks_no_more() {
+    let (mut node, _) = node(1, Config::default());
+    let give_up: [fn(&mut Node, ConnectionId); 2] = [
+        |node, client| node.close(at(0), client),
+        |node, client| node.finish(at(0), client, Duration::from_secs(5)),
+    ];
+    for give_up in give_up {
+        let config = by_rdp().local_port(port(40));
+        let client = node.connect(at(0), address(2), port(10), config).unwrap();
+        give_up(&mut node, client);
+        let kinds: Vec<_> = core::iter::from_fn(|| sent(&mut node))
+            .map(|sent| sent.1)
+            .collect();
+        assert_eq!(kinds, [SegmentFlags::SYN, SegmentFlags::RST | SegmentFlags::ACK]);
+        assert_eq!(node.poll_timeout(), None);
+    }
+    assert_eq!(
+        node.rdp_connections().count(),
+        1,
+        "its owner is told that it is finished"
+    );
+}
+
+#[test]
+fn finishing_without_rdp_is_told_once_and_nothing_more_is_sent() {
+    let (mut node, _) = node(1, Config::default());
+    let client = node
+        .connect(at(0), address(2), port(10), ConnectConfig::default())
+        .unwrap();
+    let closed = Event::Closed {
+        connection: client,
+        reason: CloseReason::Finished,
+        unacknowledged: 0,
+    };
+    for told in [&[closed][..], &[]] {
+        node.finish(at(0), client, Duration::ZERO);
+        assert_eq!(events(&mut node), told);
+    }
+    let late = node.send(at(0), client, Bytes::from_static(b"x"));
+    assert_eq!(late, Err(SendError::Closed));
+}
+
+#[test]
+fn what_is_sent_too_early_is_told_when_it_may_be_sent() {
+    let mut pair = Pair::new();
+    listen(&mut pair.two, 10, SocketConfig::default());
+    let client = pair
+        .one
+        .connect(pair.now, address(2), port(10), by_rdp())
+        .unwrap();
+    let early = pair.one.send(pair.now, client, Bytes::from_static(b"x"));
+    assert_eq!(early, Err(SendError::Full));
+    pair.drive();
+    assert_eq!(
+        events(&mut pair.one),
+        [Event::Connected(client), Event::Writable(client)]
+    );
+    assert_eq!(pair.one.send(pair.now, client, Bytes::from_static(b"x")), Ok(0));
+}
+
+#[test]
+fn the_broadcast_of_a_subnet_is_nobody_to_connect_to() {
+    let (mut node, link) = node(9, Config::default());
+    let subnet = node.connect(at(0), address(63), port(10), by_rdp());
+    assert_eq!(subnet, Err(ConnectError::Unsupported { flags: Flags::RDP }));
+    listen(&mut node, 10, SocketConfig::default());
+    let mut to_all = syn_from((1, 40));
+    to_all.header.destination = address(63);
+    node.handle_packet(at(0), link, to_all);
+    assert_dropped(&mut node, DropReason::RdpUnexpected);
+    assert_eq!(sent(&mut node), None);
 }

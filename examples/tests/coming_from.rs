@@ -22,6 +22,8 @@ mod aioisotp;
 mod can_utils_isotp;
 #[path = "coming_from/csp_py.rs"]
 mod csp_py;
+#[path = "coming_from/libcsp.rs"]
+mod libcsp;
 #[path = "coming_from/python_can_isotp.rs"]
 mod python_can_isotp;
 

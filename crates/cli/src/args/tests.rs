@@ -92,3 +92,21 @@ fn a_deadline_needs_a_unit() {
     assert_eq!(cli.global.deadline, Some(Duration::from_secs(30)));
     assert!(Cli::try_parse_from(["tinwire", "doctor", "--deadline", "30"]).is_err());
 }
+
+#[test]
+fn the_commands_that_the_page_for_libcsp_shows_parse() {
+    let page = include_str!("../../../../docs/coming-from/libcsp.md");
+    let mut checked = 0;
+    for shown in page.split('`').filter(|code| code.starts_with("tinwire ")) {
+        let parts = shown.split('"').enumerate();
+        let words = parts.flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        });
+        if let Err(error) = Cli::try_parse_from(words) {
+            panic!("{shown}: {error}");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 20, "{checked} commands found");
+}

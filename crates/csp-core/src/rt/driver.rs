@@ -12,7 +12,7 @@ use tinwire_time::Instant;
 use tokio::time::Sleep;
 
 use super::filter::Court;
-use super::shared::{Progress, Shared, State};
+use super::shared::{Shared, State};
 use super::{Incoming, Interface, Notice};
 use crate::{DropReason, InterfaceId, LinkState, Transmit};
 
@@ -34,7 +34,11 @@ pub(super) struct Link {
     unflushed: bool,
     /// Packets that wait for it in the node.
     waiting: usize,
-    progress: Progress,
+    /// How many packets it was given, and how many of them it has let go of.
+    taken: u64,
+    flushed: u64,
+    /// How many of those are noted where others see it.
+    noted: u64,
 }
 
 impl Link {
@@ -44,7 +48,9 @@ impl Link {
             io: Some(Box::pin(io)),
             unflushed: false,
             waiting: 0,
-            progress: Progress::default(),
+            taken: 0,
+            flushed: 0,
+            noted: 0,
         }
     }
 }
@@ -131,6 +137,7 @@ impl Driver {
             }
             // A link that goes down empties its queue.
             state.wake_room();
+            state.flushes.wake(&mut state.wakes);
         }
         if state.node.poll_timeout().is_some_and(|due| due <= now) {
             state.node.handle_timeout(now);
@@ -145,6 +152,7 @@ impl Driver {
         let gone: Vec<Link> = self.links.extract_if(.., is_gone).collect();
         for link in &mut self.links {
             link.waiting = state.node.waiting_on(link.id);
+            state.note_progress(link);
         }
         let retired = mem::take(&mut state.retired);
         drop(guard);
@@ -170,7 +178,7 @@ impl Driver {
             if state.stirred {
                 return false;
             }
-            for link in &self.links {
+            for link in &mut self.links {
                 state.note_progress(link);
             }
             state.task = Some(cx.waker().clone());
@@ -235,7 +243,7 @@ impl Link {
                 break;
             };
             self.waiting = waiting;
-            self.progress.taken = self.progress.taken.wrapping_add(1);
+            self.taken = self.taken.wrapping_add(1);
             match room.and_then(|()| io.as_mut().start_send(transmit)) {
                 Ok(()) => self.unflushed = true,
                 Err(_) => shared.lock().lost(self.id),
@@ -250,7 +258,7 @@ impl Link {
             }
         }
         if !self.unflushed {
-            self.progress.flushed = self.progress.taken;
+            self.flushed = self.taken;
         }
         false
     }
@@ -263,7 +271,10 @@ impl State {
         let error = error.map(Arc::new);
         let ended = Notice::Ended { interface: id, error };
         self.notices.push(&ended, &mut self.wakes);
-        self.flushes.wake(&mut self.wakes);
+        // What it still had is not waited for.
+        if let Some(progress) = self.progress.get_mut(&id) {
+            progress.flushed = progress.taken;
+        }
     }
 
     /// An interface is gone; the driver drops its link.
@@ -284,16 +295,19 @@ impl State {
     /// The next packet for a link, and how many wait behind it.
     fn next_transmit(&mut self, id: InterfaceId) -> Option<(Transmit, usize)> {
         let transmit = self.node.poll_transmit_on(id)?;
+        let progress = self.progress.entry(id).or_default();
+        progress.taken = progress.taken.wrapping_add(1);
         self.collect();
         self.wake_room();
         Some((transmit, self.node.waiting_on(id)))
     }
 
-    fn note_progress(&mut self, link: &Link) {
-        let noted = self.progress.entry(link.id).or_default();
-        let moved = noted.flushed != link.progress.flushed;
-        *noted = link.progress;
-        if moved {
+    /// Tells those who wait for it what a link has let go of.
+    fn note_progress(&mut self, link: &mut Link) {
+        if mem::replace(&mut link.noted, link.flushed) != link.flushed
+            && let Some(progress) = self.progress.get_mut(&link.id)
+        {
+            progress.flushed = progress.flushed.max(link.flushed);
             self.flushes.wake(&mut self.wakes);
         }
     }

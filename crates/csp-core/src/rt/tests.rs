@@ -21,6 +21,7 @@ use crate::{
 
 mod connections;
 mod filters;
+mod flush;
 mod links;
 mod network;
 mod services;

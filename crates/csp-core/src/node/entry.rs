@@ -104,13 +104,15 @@ impl Node {
 
     /// Whether a packet with this header, as `interface` received it, is for us.
     ///
-    /// ROUTE-1: to any interface's own address, but broadcasts of the receiving interface alone.
+    /// ROUTE-1: to any interface's own address, but broadcasts of the receiving interface alone. These come
+    /// first: what is everybody in a v1 network may be an own address in one of v2.
     fn local(&self, interface: &Interface, header: Header) -> Option<Local> {
-        let broadcast = interface.subnet.is_broadcast(header.destination);
-        let destination = interface.mapping.leave_network(header).destination;
-        if self.interfaces.iter().any(|entry| entry.owns(destination)) {
-            return Some(Local::Unicast);
+        if interface.subnet.is_broadcast(header.destination) {
+            return Some(Local::Broadcast);
         }
-        broadcast.then_some(Local::Broadcast)
+        let destination = interface.mapping.leave_network(header).destination;
+        let mut interfaces = self.interfaces.iter();
+        let owned = interfaces.any(|entry| entry.owns(destination));
+        owned.then_some(Local::Unicast)
     }
 }

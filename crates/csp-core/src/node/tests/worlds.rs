@@ -200,3 +200,16 @@ fn a_request_and_its_reply_cross_under_mapped_names_with_their_trailers_intact()
         ((1005, 300), &b"reply"[..])
     );
 }
+
+#[test]
+fn a_v1_broadcast_is_one_also_where_31_is_an_own_address_elsewhere() {
+    let mut router = Node::new(Config::default(), 1);
+    router
+        .add_interface(interface("WIDE", 257, 8).alias(address(31)))
+        .unwrap();
+    let narrow = interface("NARROW", 9, 2).version(Version::V1);
+    let narrow = router.add_interface(narrow).unwrap();
+    router.handle_packet(at(0), narrow, packet((10, 33), (31, 1), Flags::CRC32, b"x"));
+    let answer = router.poll_transmit().expect("a broadcast ping is answered");
+    assert_eq!(ends(answer.packet.header), (9, 10));
+}

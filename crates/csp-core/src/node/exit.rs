@@ -33,6 +33,11 @@ impl Refused {
         error: SendError::LinkDown,
         reason: DropReason::LinkDown,
     };
+    /// The packet waited for a filter, and the interface is gone.
+    const REMOVED: Self = Self {
+        error: SendError::LinkDown,
+        reason: DropReason::InterfaceRemoved,
+    };
     /// What is to be encrypted would not be, or cannot be.
     const ENCRYPTION: Self = Self {
         error: SendError::Unsupported { flags: Flags::XTEA },
@@ -65,7 +70,7 @@ impl Node {
         self.check(&way, &packet)?;
         let nonce = self.nonce();
         let Some(interface) = self.interfaces.get_mut(way.interface) else {
-            return Err(Refused::LINK_DOWN);
+            return Err(Refused::REMOVED);
         };
         let protection = self.config.protection(&way.origin.keys, interface);
         packet.payload = protection
@@ -97,7 +102,7 @@ impl Node {
     /// Whether the copy could leave as it is.
     fn check(&self, way: &Way, packet: &Packet) -> Result<(), Refused> {
         let Some(interface) = self.interfaces.get(way.interface) else {
-            return Err(Refused::LINK_DOWN);
+            return Err(Refused::REMOVED);
         };
         let flags = packet.header.flags;
         let protection = self.config.protection(&way.origin.keys, interface);

@@ -102,8 +102,9 @@ impl Node {
         passage: Passage,
         packet: Packet,
     ) -> Screened {
+        // Where it goes on, it is dropped for that.
         let Some(interface) = self.interfaces.get(passage.interface()) else {
-            return Screened::Dropped;
+            return Screened::Passed(passage, packet);
         };
         let context = passage.context(now, interface.version);
         self.filters.screen(&context, after, passage, packet)

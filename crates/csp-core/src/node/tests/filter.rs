@@ -254,6 +254,25 @@ fn a_packet_that_cannot_leave_after_its_verdict_is_a_drop() {
 }
 
 #[test]
+fn what_waits_for_a_filter_when_its_interface_goes_says_so() {
+    for stage in [Stage::Incoming, Stage::Outgoing, Stage::Routed] {
+        let (mut node, left, right) = router();
+        node.filter_outside(stage, OutsideConfig::default());
+        witness(&mut node, stage);
+        let (from, packet) = match stage {
+            Stage::Incoming => (left, packet((2, 33), (9, 10), Flags::NONE, b"x")),
+            Stage::Outgoing => (left, packet((2, 33), (9, 1), Flags::CRC32, b"x")),
+            Stage::Routed => (right, packet((201, 33), (2, 10), Flags::NONE, b"x")),
+        };
+        node.handle_packet(at(0), from, packet);
+        let waiting = asked(&mut node).pop().unwrap();
+        node.remove_interface(left).unwrap();
+        node.handle_verdict(at(0), waiting.ticket, Some(waiting.packet));
+        assert_dropped(&mut node, DropReason::InterfaceRemoved);
+    }
+}
+
+#[test]
 fn packets_to_ourselves_meet_the_filters_of_both_directions() {
     let (mut node, _) = node(9, Config::default());
     node.filter_outside(Stage::Outgoing, OutsideConfig::default());

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use csp_core::rdp::{Filler, Options, Segment, SegmentFlags, Sequence};
+use csp_core::rdp::{Filler, Limits, Options, Segment, SegmentFlags, Sequence};
 use csp_core::{
     Address, Asked, Binding, Config, ConnectConfig, ConnectionId, DedupConfig, DedupMode, Event, FilterId,
     Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, LinkState, ListenerId, Message, Netmask,
@@ -229,7 +229,16 @@ impl Subject {
     }
 
     fn open(&mut self, input: &mut Input<'_>) {
-        let config = SocketConfig::default().receive_queue(QUEUE).backlog(QUEUE);
+        // A client may ask for a repeat each millisecond for an hour: too many to wait for the end of.
+        let often = Duration::from_millis(100)..=Duration::MAX;
+        let limits = Limits::default()
+            .connection_timeout(Duration::from_millis(1)..=Duration::from_secs(10))
+            .packet_timeout(often.clone())
+            .ack_timeout(often);
+        let config = SocketConfig::default()
+            .receive_queue(QUEUE)
+            .backlog(QUEUE)
+            .rdp_limits(limits);
         let binding = if input.flag() {
             Binding::Any
         } else {

@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) platform: Boxed,
     pub(crate) service_needs: Needs,
     pub(crate) forward: Switch,
+    pub(crate) loopback_from_outside: Switch,
     pub(crate) checks: Switch,
     pub(crate) dedup: DedupConfig,
 }
@@ -165,6 +166,16 @@ impl Config {
         self
     }
 
+    /// Whether packets to address 0 that come from a link are for this node (spec 6.7).
+    ///
+    /// Default on, as libcsp 2.x. Switched off they are dropped as
+    /// [`LoopbackFromOutside`](crate::DropReason::LoopbackFromOutside).
+    #[must_use]
+    pub const fn loopback_from_outside(mut self, accept: Switch) -> Self {
+        self.loopback_from_outside = accept;
+        self
+    }
+
     /// Whether interfaces and routes that cannot work are refused (BET-7).
     ///
     /// Default on. Switched off everything is taken that has a meaning at all, as the peers do; what then
@@ -212,6 +223,7 @@ impl Default for Config {
             platform: Boxed(Box::new(Bare)),
             service_needs: Needs::default().crc32(Need::Required),
             forward: Switch::On,
+            loopback_from_outside: Switch::On,
             checks: Switch::On,
             dedup: DedupConfig::default(),
         }

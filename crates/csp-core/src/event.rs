@@ -152,6 +152,8 @@ pub enum DropReason {
     Blocked,
     /// The packet is for another node, and this one does not forward.
     NotForwarding,
+    /// The packet came from a link and is for address 0, which this node keeps to itself.
+    LoopbackFromOutside,
     /// The interface was removed.
     InterfaceRemoved,
     /// The interface's transmit queue is full; the newest packet is dropped.
@@ -211,6 +213,7 @@ impl fmt::Display for DropReason {
             Self::NoRoute => "no route to its destination",
             Self::Blocked => "its only way leads back",
             Self::NotForwarding => "not for this node, which does not forward",
+            Self::LoopbackFromOutside => "for address 0, and from outside",
             Self::InterfaceRemoved => "its interface was removed",
             Self::TransmitQueueFull => "the transmit queue is full",
             Self::TooLong => "longer than the interface's MTU",
@@ -281,6 +284,7 @@ impl DropReason {
             | Self::Filtered
             | Self::FilterTimeout
             | Self::NotForwarding
+            | Self::LoopbackFromOutside
             | Self::InterfaceRemoved => Counter::Drop,
         }
     }

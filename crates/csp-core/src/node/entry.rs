@@ -6,7 +6,9 @@ use super::Node;
 use super::rx::Arrival;
 use crate::filter::Passage;
 use crate::iface::Interface;
-use crate::{DedupConfig, DedupMode, Direction, DropReason, Header, InterfaceId, Packet, Stage};
+use crate::{
+    Address, DedupConfig, DedupMode, Direction, DropReason, Header, InterfaceId, Packet, Stage, Switch,
+};
 
 /// What makes a packet ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,12 @@ impl Node {
             && let Some(other) = bridge.across(interface)
         {
             return self.cross(now, interface, other, packet);
+        }
+        if !looped
+            && packet.header.destination == Address::LOOPBACK
+            && self.config.loopback_from_outside == Switch::Off
+        {
+            return self.drop_packet(interface, Some(packet.header), DropReason::LoopbackFromOutside);
         }
         match local {
             Some(local) => self.deliver(Arrival {

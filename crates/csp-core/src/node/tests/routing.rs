@@ -185,3 +185,22 @@ fn an_alias_is_an_own_address_from_outside_and_from_inside() {
     assert_eq!(node.poll_transmit().unwrap().packet.header.source, address(5000));
     assert_eq!(node.recv(client).unwrap().payload, "answer");
 }
+
+#[test]
+fn address_zero_is_local_from_outside_unless_it_is_switched_off() {
+    for (accept, delivered) in [(Switch::On, true), (Switch::Off, false)] {
+        let (mut node, link) = node(9, Config::default().loopback_from_outside(accept));
+        let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+        node.handle_packet(at(0), link, packet((2, 33), (0, 10), Flags::NONE, b"x"));
+        assert_eq!(node.recv_from(socket).is_some(), delivered);
+        if !delivered {
+            assert_dropped(&mut node, DropReason::LoopbackFromOutside);
+            assert_eq!(node.interface_stats(link).unwrap().drop, 1);
+        }
+        let client = node
+            .connect(at(0), Address::LOOPBACK, port(10), ConnectConfig::default())
+            .unwrap();
+        node.send(at(0), client, Bytes::new()).unwrap();
+        assert!(node.recv_from(socket).is_some(), "its own packets are");
+    }
+}

@@ -6,41 +6,20 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark starts the application")]
 #![allow(missing_docs, reason = "benchmarks are not an interface")]
 
-use bytes::Bytes;
-use csp_core::rt::{Node, PingConfig, pair};
-use csp_core::{
-    Address, Config, ConnectConfig, Flags, InterfaceConfig, InterfaceName, Netmask, Packet, Port,
-    SocketConfig,
-};
+mod nodes;
+
+use csp_core::Flags;
+use csp_core::rt::PingConfig;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use tinwire_time::Instant;
+use nodes::{Machines, address, exchange, one_thread, two_nodes};
 use tokio::runtime::{Builder, Runtime};
 
 /// Exchanges of an iteration.
 const EXCHANGES: u32 = 10_000;
-/// Bytes of a request, as csp-py's and libcsp's ping.
-const SIZE: usize = 100;
 
 fn main() {
     divan::main();
-}
-
-fn address(bits: u16) -> Address {
-    Address::new(bits).unwrap()
-}
-
-fn interface(own: u16) -> InterfaceConfig {
-    let name = InterfaceName::new("PAIR").unwrap();
-    InterfaceConfig::new(name, address(own), Netmask::new(8).unwrap())
-}
-
-fn echo_port() -> Port {
-    Port::new(10).unwrap()
-}
-
-fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn two_threads() -> Runtime {
@@ -49,37 +28,6 @@ fn two_threads() -> Runtime {
         .enable_all()
         .build()
         .unwrap()
-}
-
-/// Nodes 1 and 2 on an interface pair; port 10 of node 2 sends back what it gets.
-fn two_nodes() -> (Node, Node) {
-    let (left, right) = pair();
-    let (one, two) = (Node::spawn(Config::default()), Node::spawn(Config::default()));
-    one.attach(interface(1), left).unwrap();
-    two.attach(interface(2), right).unwrap();
-    let mut listener = two.listen(echo_port(), SocketConfig::default()).unwrap();
-    tokio::spawn(async move {
-        while let Ok(mut connection) = listener.accept().await {
-            tokio::spawn(async move {
-                while let Ok(request) = connection.recv().await {
-                    connection.send(request.payload).await.unwrap();
-                }
-            });
-        }
-    });
-    (one, two)
-}
-
-/// A connection that is kept, by RDP where the flags say so.
-async fn exchange(one: &Node, flags: Flags, count: u32) {
-    let config = ConnectConfig::default().flags(flags);
-    let mut connection = one.connect(address(2), echo_port(), config).await.unwrap();
-    let request = Bytes::from(vec![0x55; SIZE]);
-    for _ in 0..count {
-        connection.send(request.clone()).await.unwrap();
-        let reply = connection.recv().await.unwrap();
-        assert_eq!(reply.payload.len(), SIZE);
-    }
 }
 
 /// One client that keeps its connection.
@@ -142,39 +90,8 @@ fn ping(bencher: Bencher<'_, '_>) {
 /// The machines alone: what the handles and the tasks have to carry.
 #[divan::bench]
 fn machines(bencher: Bencher<'_, '_>) {
-    let mut nodes = [1, 2].map(|own| {
-        let mut node = csp_core::Node::new(Config::default(), 1);
-        let id = node.add_interface(interface(own)).unwrap();
-        (node, id)
-    });
-    let now = Instant::ZERO;
-    let listener = nodes[1]
-        .0
-        .listen(echo_port().into(), SocketConfig::default())
-        .unwrap();
-    let client = nodes[0]
-        .0
-        .connect(now, address(2), echo_port(), ConnectConfig::default())
-        .unwrap();
-    let mut server = None;
-    let request = Bytes::from(vec![0x55; SIZE]);
-    bencher.counter(ItemsCount::new(EXCHANGES)).bench_local(|| {
-        let [(one, on_one), (two, on_two)] = &mut nodes;
-        let carry = |from: &mut csp_core::Node, to: &mut csp_core::Node, id| {
-            while let Some(transmit) = from.poll_transmit() {
-                let packet: Packet = transmit.packet;
-                to.handle_packet(now, id, packet);
-            }
-            while to.poll_event().is_some() {}
-        };
-        for _ in 0..EXCHANGES {
-            one.send(now, client, request.clone()).unwrap();
-            carry(one, two, *on_two);
-            let server = *server.get_or_insert_with(|| two.accept(listener).unwrap());
-            let message = two.recv(server).unwrap();
-            two.send(now, server, message.payload).unwrap();
-            carry(two, one, *on_one);
-            assert_eq!(one.recv(client).unwrap().payload.len(), SIZE);
-        }
-    });
+    let mut machines = Machines::new();
+    bencher
+        .counter(ItemsCount::new(EXCHANGES))
+        .bench_local(|| machines.exchange(EXCHANGES));
 }

@@ -5,6 +5,7 @@
     reason = "a command whose output is its purpose"
 )]
 
+mod bars;
 mod bench;
 mod ci;
 mod compat;
@@ -49,6 +50,7 @@ fn dispatch(arguments: &[String]) -> Result {
         return Ok(());
     }
     match (verb.as_str(), rest) {
+        ("bench", [member, options @ ..]) if member == "csp" => bars::run(options),
         ("bench", _) => bench::run(rest),
         ("ci", []) => ci::run(),
         ("checks", []) => ci::checks(),

@@ -6,6 +6,7 @@
 //! | [`wire`] | a seeded wire in virtual time that loses, doubles, delays and reorders |
 //! | [`snapshot`] | text kept in the repository and compared with what a test prints |
 //! | [`fuzz`] | the functions of the fuzzers as ordinary tests |
+//! | [`bar`] | speeds that benchmarks have to reach |
 //! | [`compat`] | what was measured with somebody else's program, for `docs/COMPATIBILITY.md` |
 //! | `peer` (feature of that name) | a Python that takes orders and tells news |
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
     reason = "helpers of tests: a failure is a panic with the reason"
 )]
 
+pub mod bar;
 pub mod compat;
 pub mod fuzz;
 #[cfg(feature = "peer")]

@@ -24,6 +24,8 @@ pub struct RdpStatus {
     pub options: Clamped,
     /// Messages sent, and how many of them are acknowledged.
     pub progress: (u64, u64),
+    /// Its own counters.
+    pub stats: rdp::Stats,
     /// Its name; `None` where nobody has it: about to open, or closed and the other end may not know yet.
     pub connection: Option<ConnectionId>,
 }
@@ -41,6 +43,7 @@ impl Node {
                 state: machine.state(),
                 options: machine.options(),
                 progress: machine.progress(),
+                stats: *machine.stats(),
                 connection: is_held.then_some(ConnectionId(key)),
             })
         })

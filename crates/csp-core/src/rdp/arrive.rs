@@ -185,6 +185,14 @@ impl<M> Machine<M> {
         if !segment.sequence.is_between(oldest, current) {
             return Verdict::Dropped(Discard::OutOfWindow);
         }
+        // The peers look no further. But two ends that repeat their last message to each other may tell in
+        // nothing else that it has arrived.
+        if self
+            .send
+            .may_acknowledge(segment.acknowledgement, self.terms.window)
+        {
+            self.acknowledged(segment.acknowledgement);
+        }
         if !body.is_empty() {
             self.stats.duplicates = self.stats.duplicates.wrapping_add(1);
             self.acknowledge_again();

@@ -479,6 +479,7 @@ mod named {
             DropReason::Decryption,
             DropReason::EncryptedUnsupported,
             DropReason::RdpMalformed,
+            DropReason::RdpUnsupported,
         ];
     }
 }

@@ -253,6 +253,8 @@ async fn sockets(node: Node, mut socket: Socket, mut listener: Listener, options
     socket.reply(&request, None, payload).await?;
     socket.reply(&request, Some(Flags::CRC32), payload).await?;
     drop(listener);
+    let listeners: Vec<Listener> = Vec::new();
+    futures::stream::select_all(listeners);
     let mut tap = node.tap(TapConfig::default());
     tap.recv().await?;
     Ok(())

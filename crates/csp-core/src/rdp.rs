@@ -12,7 +12,6 @@
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
 //! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in
 //!   order: else the other end repeats it until the connection ends.
-//! - A full window is acknowledged at once, also where more segments were to wait for that (9.5).
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - Who closes before it is open says so and asks no more.
 //! - Nothing is sent again for longer than the connection timeout after the end.

@@ -65,7 +65,7 @@ impl Limits {
             packet_timeout: within(asked.packet_timeout, self.packet_timeout),
             acks: asked.acks,
             ack_timeout: within(asked.ack_timeout, self.ack_timeout),
-            // More than a window never gathers.
+            // More than a window never gathers: then time alone brings the acknowledgement.
             ack_delay_count: within(asked.ack_delay_count, (0, u32::from(Window::MAX.0))),
         };
         Clamped { asked, used }

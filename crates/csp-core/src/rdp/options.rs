@@ -63,10 +63,14 @@ pub struct Options {
 impl Options {
     /// Most segments unacknowledged at once. Default 4.
     ///
-    /// libcsp 2.x has room for 5.
+    /// libcsp 2.x has room for 5. Lowers [`ack_delay_count`](Self::ack_delay_count) below it, so that both
+    /// ends acknowledge a full window at once; set after this, that is kept.
     #[must_use]
     pub const fn window(mut self, window: Window) -> Self {
         self.window = window.0 as u32;
+        if self.ack_delay_count >= self.window {
+            self.ack_delay_count = self.window.saturating_sub(1);
+        }
         self
     }
 
@@ -102,8 +106,7 @@ impl Options {
 
     /// How many segments may wait for an acknowledgement; one more brings it at once. Default 2.
     ///
-    /// A full window brings it too. The peers then wait for [`ack_timeout`](Self::ack_timeout): to send fast
-    /// to them, keep this below the window.
+    /// With a whole window or more, each full window waits for [`ack_timeout`](Self::ack_timeout).
     #[must_use]
     pub const fn ack_delay_count(mut self, segments: u16) -> Self {
         self.ack_delay_count = segments as u32;
@@ -196,16 +199,13 @@ impl Options {
     /// The options in the units of the machine.
     pub(super) fn terms(self) -> Terms {
         let millis = |millis: u32| Duration::from_millis(millis.into());
-        let window = u16::try_from(self.window).unwrap_or(Window::MAX.0);
-        let ack_delay_count = u16::try_from(self.ack_delay_count).unwrap_or(Window::MAX.0);
         Terms {
-            window,
+            window: u16::try_from(self.window).unwrap_or(Window::MAX.0),
             connection_timeout: millis(self.connection_timeout),
             packet_timeout: millis(self.packet_timeout),
             acks: self.acks,
             ack_timeout: millis(self.ack_timeout),
-            // A sender whose window is full has nothing to do but to wait for it.
-            ack_delay_count: ack_delay_count.min(window.saturating_sub(1)),
+            ack_delay_count: u16::try_from(self.ack_delay_count).unwrap_or(Window::MAX.0),
         }
     }
 }
@@ -231,6 +231,13 @@ mod tests {
         let options = Options::default().packet_timeout(Duration::from_micros(1001));
         assert_eq!(options.packet_timeout, 2);
         assert_eq!(options.ack_timeout(Duration::MAX).ack_timeout, u32::MAX);
+    }
+
+    #[test]
+    fn a_small_window_waits_for_fewer_acknowledgements_unless_more_are_asked_for() {
+        let small = Options::default().window(Window::new(2).unwrap());
+        assert_eq!((small.window, small.ack_delay_count), (2, 1));
+        assert_eq!(small.ack_delay_count(2).ack_delay_count, 2);
     }
 
     #[test]

@@ -316,6 +316,22 @@ fn finishing_waits_for_the_acknowledgement_and_gives_up_at_its_limit() {
     );
 }
 
+#[test]
+fn a_window_that_is_full_waits_for_the_acknowledgement_that_its_client_asked_for() {
+    // As libcsp 2.2 does: what the SYN says holds, also where it is slow.
+    let options = Options::default()
+        .window(Window::new(2).unwrap())
+        .ack_delay_count(2);
+    let clamped = Limits::default().clamp(options);
+    let mut server = Machine::accept(at(0), clamped, number(7), number(50), 16);
+    let _ = drain(&mut server);
+    for _ in 0..2 {
+        assert_eq!(receive(&mut server, at(1), 1), Verdict::Taken);
+    }
+    assert_eq!(numbers(&drain(&mut server)), []);
+    assert_eq!(server.poll_timeout(), Some(at(250) + Duration::from_micros(1)));
+}
+
 /// What may happen to a machine.
 #[derive(Clone, Debug)]
 enum Op {

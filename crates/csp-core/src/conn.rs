@@ -322,7 +322,7 @@ pub enum SendError {
     },
     /// The interface's transmit queue is full, or as much is unacknowledged as RDP's window allows.
     ///
-    /// Try again after [`Event::Writable`](crate::Event::Writable).
+    /// Try again after [`Event::Writable`].
     #[error("there is no room to send")]
     Full,
     /// The interface's link is down.

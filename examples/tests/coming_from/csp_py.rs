@@ -320,6 +320,49 @@ fn named(
     assert_ne!(discarded, DiscardReason::NoBegin);
 }
 
+/// A ground station, node 1, and node 2 as `config` says.
+fn two(config: Config) -> Result<(Node, Node), Failure> {
+    let (left, right) = pair();
+    let (ground, satellite) = (Node::spawn(Config::default()), Node::spawn(config));
+    ground.attach(interface(1), left)?;
+    satellite.attach(interface(2), right)?;
+    Ok((ground, satellite))
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_and_connections_leak_no_port() -> Outcome {
+    let (ground, satellite) = two(Config::default())?;
+    let port = Port::new(10).unwrap();
+    for _ in 0..100 {
+        ground.ping(address(2), PingConfig::default()).await?;
+        ground.connect(address(2), port, ConnectConfig::default()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_answer_without_a_checksum_where_they_are_told_to() -> Outcome {
+    let without = PingConfig::default().flags(Flags::NONE);
+    let (ground, satellite) = two(Config::default())?;
+    assert!(ground.ping(address(2), without).await.is_err());
+    let (ground, satellite) = two(Config::default().service_needs(Needs::default()))?;
+    ground.ping(address(2), without).await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subnet_broadcast_reaches_a_network_other_than_0() -> Outcome {
+    let name = InterfaceName::new("CAN").unwrap();
+    let in_64 = |own| InterfaceConfig::new(name, address(own), Netmask::new(8).unwrap());
+    let (left, right) = pair();
+    let (one, two) = (Node::spawn(Config::default()), Node::spawn(Config::default()));
+    one.attach(in_64(65), left)?;
+    two.attach(in_64(66), right)?;
+    let pong = one.ping(address(127), PingConfig::default()).await?;
+    assert_eq!(pong.from, address(66));
+    Ok(())
+}
+
 #[test]
 fn too_long_for_cfp_1() {
     let mut fragmenter = Fragmenter::new(Version::V1, address(1));

@@ -365,3 +365,22 @@ fn who_closes_promptly_loses_what_is_on_its_way_and_the_other_end_is_told() {
     assert_eq!(ends(&world), [End::Closed, GOOD[1]]);
     assert_eq!(world.users[1].received, world.users[0].sent);
 }
+
+#[test]
+fn what_is_on_its_way_when_its_sender_closes_is_repeated_and_then_the_end_is_told() {
+    each_acks(|terms, name| {
+        let client = Script {
+            ending: Ending::Close,
+            ..Script::sender(usize::from(terms.window))
+        };
+        let mut plan = Plan::pair(terms, client, Script::reader());
+        plan.dedup = true;
+        // SYN, SYN|ACK, ACK, and then the first message. It comes behind the reset, or is lost.
+        for oddity in [Oddity::Lost, Oddity::Late(ms(20))] {
+            plan.oddities = vec![(3, oddity)];
+            let (world, _) = told(&plan);
+            assert_eq!(ends(&world), [End::Closed, GOOD[1]], "{name}, {oddity:?}");
+            assert_eq!(world.users[1].received, world.users[0].sent, "{name}, {oddity:?}");
+        }
+    });
+}

@@ -103,6 +103,16 @@ impl User {
         self.blocked = false;
     }
 
+    /// The node has called, if there is anything to do.
+    pub(crate) fn check_calls(&self, has_room: bool, received: usize) {
+        assert!(!has_room || !self.blocked, "waits for room that there is");
+        let is_behind = self.opened.is_some() && received > self.received.len();
+        assert!(
+            !is_behind || self.readable,
+            "has not been told that there is something to read"
+        );
+    }
+
     pub(crate) fn told(&mut self, now: Instant, reason: CloseReason) {
         assert_eq!(self.ended, None, "an end after the end");
         self.ended = Some((now, End::Told(reason)));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use csp_core::rdp::State;
 use csp_core::{ConnectConfig, ConnectError, ConnectionId, Event, LinkState, Port};
 use testkit::Rng;
 use tinwire_time::Instant;
@@ -134,6 +135,7 @@ impl World {
             self.begin();
             self.settle();
             self.observe();
+            self.check_calls();
             let Some(next) = self.next().filter(|next| *next < end) else {
                 return;
             };
@@ -458,6 +460,28 @@ impl World {
                     acknowledged <= arrived,
                     "user {user}, side {side}: {acknowledged} acknowledged, {arrived} arrived"
                 );
+            }
+        }
+    }
+
+    /// Nobody waits to be told what has happened already.
+    fn check_calls(&self) {
+        for (place, host) in self.hosts.iter().enumerate() {
+            let is_idle = host
+                .links
+                .iter()
+                .all(|(link, ..)| host.node.waiting_on(*link) == 0);
+            for status in host.node.rdp_connections() {
+                let user = status
+                    .connection
+                    .and_then(|id| self.by_connection.get(&(place, id)));
+                let Some(user) = user.map(|user| &self.users[*user]) else {
+                    continue;
+                };
+                let (sent, acknowledged) = status.progress;
+                let has_room = is_idle && sent == acknowledged && status.state == State::Open;
+                let received = usize::try_from(status.stats.received).unwrap();
+                user.check_calls(has_room, received);
             }
         }
     }

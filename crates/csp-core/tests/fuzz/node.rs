@@ -261,7 +261,14 @@ impl Subject {
     }
 
     fn shut(&mut self, input: &mut Input<'_>) {
-        match input.byte() % 4 {
+        let kind = input.byte();
+        match kind % 4 {
+            0 if kind >= 0x80 => {
+                if let Some(connection) = pick(input, &self.connections) {
+                    let limit = Duration::from_millis(u64::from(input.byte()) * 16);
+                    self.node.finish(self.now, connection, limit);
+                }
+            }
             0 => {
                 if let Some(connection) = self.connections.pop() {
                     self.node.close(self.now, connection);

@@ -408,6 +408,22 @@ fn slow_nodes_want_a_larger_window() {
     }
 }
 
+/// A window takes 1.2 s: with a timeout of 1 s everything would be sent twice, and with traffic both ways the
+/// bus would belong to the end with the lower identifiers until the other one is taken for dead.
+#[test]
+fn a_large_window_on_a_slow_bus_wants_a_longer_packet_timeout() {
+    for both_ways in [false, true] {
+        let options = window(32).packet_timeout(Duration::from_secs(5));
+        let setup = Setup {
+            bit_rate: 125_000,
+            options,
+            both_ways,
+            ..Setup::default()
+        };
+        transfer(setup).assert_at_least(96.0);
+    }
+}
+
 /// The same by handles, tasks and links; what one of them cannot do at once it does a millisecond later, for
 /// so coarse are the timers.
 async fn transfer_by_handles(setup: Setup) -> Outcome {

@@ -65,6 +65,7 @@ impl Options {
     ///
     /// libcsp 2.x has room for 5. Lowers [`ack_delay_count`](Self::ack_delay_count) below it, so that both
     /// ends acknowledge a full window at once; set after this, that is kept.
+    /// A large one wants a long enough [`packet_timeout`](Self::packet_timeout).
     #[must_use]
     pub const fn window(mut self, window: Window) -> Self {
         self.window = window.0 as u32;
@@ -82,6 +83,10 @@ impl Options {
     }
 
     /// After how long without acknowledgement a segment is sent again. Default 1 s.
+    ///
+    /// It counts from when the segment was queued for its link. So let it be longer than the windows of both
+    /// ends need on the link together: 32 packets of 256 bytes take 1.2 s on CAN at 125 kbit/s, and repeating
+    /// what is still on its way leaves less room for the rest, down to none.
     #[must_use]
     pub fn packet_timeout(mut self, timeout: Duration) -> Self {
         self.packet_timeout = millis(timeout);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{Asked, FilterContext, OutsideConfig, Stage, Verdict};
+use crate::{Asked, DedupConfig, DedupMode, FilterContext, OutsideConfig, Stage, TapConfig, Verdict};
 
 /// A node with the address 9 in one network and 200 in the next, and these interfaces.
 fn router() -> (Node, InterfaceId, InterfaceId) {
@@ -339,8 +339,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn with_filters_everything_received_is_delivered_forwarded_waits_or_has_a_reason(steps in steps()) {
+    fn with_filters_everything_received_is_delivered_forwarded_waits_or_has_a_reason(
+        steps in steps(), is_bridged: bool, dedup in 0..4u8,
+    ) {
         let (mut node, left, right) = router();
+        let mode = DedupMode::from_bits(dedup).unwrap();
+        node.set_dedup(DedupConfig::default().mode(mode).window(Duration::from_millis(20)));
+        if is_bridged {
+            node.bridge(left, right).unwrap();
+        }
+        let tap = node.tap(TapConfig::default().queue(usize::MAX));
         let config = OutsideConfig::default().queue(3).timeout(Duration::from_millis(50));
         let asked_inside = Arc::new(AtomicUsize::new(0));
         for stage in [Stage::Incoming, Stage::Routed] {
@@ -390,6 +398,10 @@ proptest! {
         }
         prop_assert_eq!(node.poll_timeout(), None);
         let stats = node.stats();
+        let copies = core::iter::from_fn(|| node.captured(tap)).count();
+        let copies = u64::try_from(copies).unwrap();
+        let duplicates = node.drops().find(|(reason, _)| *reason == DropReason::Duplicate);
+        prop_assert_eq!(copies + duplicates.map_or(0, |(_, count)| count), received);
         let queued = u64::try_from(node.waiting_on(right)).unwrap();
         prop_assert_eq!(stats.forwarded, queued);
         prop_assert_eq!(received, stats.delivered + stats.forwarded + stats.dropped);

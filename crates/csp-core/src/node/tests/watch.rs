@@ -192,6 +192,19 @@ fn a_bridge_carries_all_across_and_delivers_nothing_until_it_is_taken_back() {
     assert_eq!(node.unbridge(), None);
 }
 
+#[test]
+fn what_a_node_says_to_itself_does_not_cross_its_bridge() {
+    let (mut node, left, right) = two(Config::default());
+    node.bridge(left, right).unwrap();
+    let socket = node.bind(port(10).into(), SocketConfig::default()).unwrap();
+    let client = node
+        .connect(at(0), address(9), port(10), ConnectConfig::default())
+        .unwrap();
+    node.send(at(0), client, Bytes::from_static(b"x")).unwrap();
+    assert_eq!(node.recv_from(socket).unwrap().payload, "x");
+    assert_eq!(leaving(&mut node), []);
+}
+
 /// A node with a v1 and a v2 interface under a bridge.
 fn between_versions() -> (Node, InterfaceId, InterfaceId) {
     let mut node = Node::new(Config::default(), 1);

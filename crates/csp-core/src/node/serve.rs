@@ -47,8 +47,11 @@ impl Node {
         let served = match outcome {
             Outcome::Done => true,
             Outcome::Reply(payload) => self.originate_or_drop(now, interface, reply, payload),
+            // Each packet counts, also behind one that found no room.
             Outcome::Text(text) => ps::packets(text, self.text_room(&request))
-                .all(|packet| self.originate_or_drop(now, interface, reply, packet)),
+                .fold(true, |served, packet| {
+                    self.originate_or_drop(now, interface, reply, packet) && served
+                }),
         };
         if served {
             self.stats.served = self.stats.served.wrapping_add(1);

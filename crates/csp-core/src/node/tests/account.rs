@@ -1,6 +1,9 @@
 //! What is counted, and where.
 
+use std::string::String;
+
 use super::*;
+use crate::service::{Origin, Platform, Services};
 
 fn reasons(node: &Node) -> Vec<(DropReason, u64)> {
     node.drops().collect()
@@ -16,6 +19,25 @@ fn an_answer_that_cannot_leave_is_dropped_with_its_reason() {
     assert_eq!(node.stats().served, 1);
     assert_eq!(node.interface_stats(link).unwrap().tx_error, 1);
     assert_eq!(reasons(&node), [(DropReason::TransmitQueueFull, 1)]);
+}
+
+#[test]
+fn every_packet_of_an_answer_that_finds_no_room_is_counted() {
+    struct Talker;
+    impl Platform for Talker {
+        fn processes(&mut self, _: &Origin) -> Option<String> {
+            Some("12345".into())
+        }
+    }
+    let config = Config::default()
+        .platform(Talker)
+        .services(Services::default().text_len(1))
+        .transmit_queue(2);
+    let (mut node, link) = node(9, config);
+    node.handle_packet(at(0), link, packet((2, 33), (9, 2), Flags::CRC32, b"\x55"));
+    assert_eq!(node.waiting_on(link), 2);
+    assert_eq!(reasons(&node), [(DropReason::TransmitQueueFull, 3)]);
+    assert_eq!(node.stats().served, 0, "not in whole");
 }
 
 #[test]

@@ -47,11 +47,12 @@ impl Node {
         let served = match outcome {
             Outcome::Done => true,
             Outcome::Reply(payload) => self.originate_or_drop(now, interface, reply, payload),
-            // Each packet counts, also behind one that found no room.
-            Outcome::Text(text) => ps::packets(text, self.text_room(&request))
-                .fold(true, |served, packet| {
-                    self.originate_or_drop(now, interface, reply, packet) && served
-                }),
+            Outcome::Text(text) => {
+                let packets = ps::packets(text, self.text_room(&request));
+                // Those behind one that found no room are tried and counted, too.
+                let left = packets.map(|packet| self.originate_or_drop(now, interface, reply, packet));
+                left.filter(|left| !left).count() == 0
+            }
         };
         if served {
             self.stats.served = self.stats.served.wrapping_add(1);

@@ -168,6 +168,30 @@ fn an_encrypted_packet_without_a_key_is_dropped_unless_the_flag_is_reserved() {
 
 #[cfg(feature = "legacy-xtea")]
 #[test]
+fn the_cipher_key_of_a_connection_comes_first_then_the_interfaces_then_the_nodes() {
+    let xtea = |byte| crate::xtea::Key::from_bytes([byte; 16]);
+    let of_one = ConnectConfig::default().xtea(Switch::On);
+    for (interfaces, connections, expected) in [(None, None, 1), (Some(2), None, 2), (Some(2), Some(3), 3)] {
+        let mut node = Node::new(Config::default().xtea_key(xtea(1)), 1);
+        let config = interface("A", 2, 1).version(Version::V1).default_route();
+        let config = match interfaces {
+            Some(byte) => config.xtea_key(xtea(byte)),
+            None => config,
+        };
+        node.add_interface(config).unwrap();
+        let config = match connections {
+            Some(byte) => of_one.clone().xtea_key(xtea(byte)),
+            None => of_one.clone(),
+        };
+        let mut sealed = sent_by(&mut node, config).to_vec();
+        let (payload, nonce) = sealed.split_last_chunk_mut().unwrap();
+        xtea(expected).apply(u32::from_be_bytes(*nonce), payload);
+        assert_eq!(payload, b"abc");
+    }
+}
+
+#[cfg(feature = "legacy-xtea")]
+#[test]
 fn two_nodes_with_a_key_talk_encrypted_and_no_two_packets_alike() {
     let xtea = || crate::xtea::Key::from_pass_phrase(b"old key");
     let (mut client, a) = keyed(Version::V1, None);

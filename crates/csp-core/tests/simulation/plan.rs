@@ -416,7 +416,7 @@ impl Dice {
         let hosts = plan.hosts() as u64;
         let client = self.size(0, hosts - 1);
         let server = (client + self.size(1, hosts - 1)) % plan.hosts();
-        let flags = match self.within(0, 3) {
+        let flags = match self.within(0, 7) {
             _ if !is_checked => Flags::NONE,
             0 => Flags::HMAC,
             1 => Flags::HMAC | Flags::CRC32,

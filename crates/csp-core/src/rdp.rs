@@ -9,6 +9,8 @@
 //! - A SYN|ACK has to acknowledge the SYN that was sent (9.3), and a half-open connection is reset with the
 //!   number that it waits for, so that it ends (9.8).
 //! - An acknowledgement that is older than one before takes nothing back (RDP-4).
+//! - A segment that was received before is heard for what it acknowledges: two ends that repeat their last
+//!   message to each other tell it in nothing else (9.4).
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
 //! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in
 //!   order: else the other end repeats it until the connection ends.

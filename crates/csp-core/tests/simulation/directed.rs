@@ -5,7 +5,7 @@ use core::time::Duration;
 use csp_core::rdp::{Acks, CloseReason};
 use tinwire_time::Instant;
 
-use crate::plan::{Dark, Ending, Forgery, Oddity, Plan, Reading, Script, Terms, Weather, at, ms};
+use crate::plan::{Dark, Ending, Forgery, Oddity, Plan, Reading, Script, Session, Terms, Weather, at, ms};
 use crate::user::End;
 use crate::world::{Trace, World};
 
@@ -383,4 +383,41 @@ fn what_is_on_its_way_when_its_sender_closes_is_repeated_and_then_the_end_is_tol
             assert_eq!(world.users[1].received, world.users[0].sent, "{name}, {oddity:?}");
         }
     });
+}
+
+#[test]
+fn forty_connections_at_once_over_a_rough_link_do_not_mix_and_all_finish() {
+    let client = Script {
+        expects: 4,
+        ..Script::sender(12)
+    };
+    let server = Script {
+        messages: 4,
+        ..Script::reader()
+    };
+    let mut plan = Plan::pair(Terms::DEFAULT, client, server);
+    plan.backlog = 40;
+    plan.weather = vec![
+        [Weather {
+            loss: 20,
+            duplication: 10,
+            reordering: 30,
+            corruption: 2,
+            delay: [ms(1), ms(100)],
+            ..Weather::default()
+        }; 2],
+    ];
+    let session = plan.sessions[0];
+    plan.sessions = (20..60)
+        .map(|port| Session {
+            local_port: Some(port),
+            ..session
+        })
+        .collect();
+    let (world, _) = told(&plan);
+    let clients = world.users[..world.again_from]
+        .iter()
+        .filter(|user| user.side == 0);
+    let finished = clients.filter(|user| user.ended.is_some_and(|(_, end)| end == GOOD[0]));
+    assert_eq!(finished.count(), 40);
 }

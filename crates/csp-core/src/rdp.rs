@@ -12,8 +12,8 @@
 //! - A segment that was received before is heard for what it acknowledges: two ends that repeat their last
 //!   message to each other tell it in nothing else (9.4).
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
-//! - Without delayed acknowledgements, what comes twice is acknowledged again, and so is what was put in
-//!   order: else the other end repeats it until the connection ends.
+//! - Without delayed acknowledgements, what the other end repeats is acknowledged again: else it does so until
+//!   the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - Who closes before it is open says so and asks no more.
 //! - Nothing is sent again for longer than the connection timeout after the end.

@@ -155,7 +155,7 @@ impl<M> Machine<M> {
             Stored::InOrder => {
                 self.received(1);
                 self.check_acknowledgement();
-                if self.receive_early() {
+                if self.receive_early() && self.terms.acks == Acks::Delayed {
                     self.check_acknowledgement();
                 }
                 Verdict::Taken
@@ -203,9 +203,11 @@ impl<M> Machine<M> {
     /// Repeats a lost acknowledgement, where no later one would.
     ///
     /// The peers leave a sender alone that repeats its last segment to a receiver without delayed
-    /// acknowledgements, until its connection ends.
+    /// acknowledgements, until its connection ends. A copy that the link made is no such repetition: it comes
+    /// sooner.
     fn acknowledge_again(&mut self) {
-        if self.terms.acks == Acks::Immediate && matches!(self.stage, Stage::Open { .. }) {
+        let is_repeated = self.now >= self.sent_at + self.terms.packet_timeout / 2;
+        if is_repeated && self.terms.acks == Acks::Immediate && matches!(self.stage, Stage::Open { .. }) {
             self.check_acknowledgement();
         }
     }
@@ -231,11 +233,13 @@ impl<M> Machine<M> {
                 Verdict::Dropped(Discard::Unexpected)
             }
             Stage::SynReceived { .. } | Stage::Open { .. } => {
+                // First: where data before it was lost, nothing else may come any more that tells.
+                let is_open = matches!(self.stage, Stage::Open { .. });
+                if is_valid && is_open {
+                    self.acknowledged(number);
+                }
                 if segment.sequence != self.receive.current().next() {
                     return Verdict::Dropped(Discard::OutOfWindow);
-                }
-                if is_valid {
-                    self.acknowledged(number);
                 }
                 let is_finished =
                     matches!(self.stage, Stage::Open { finish: Some(_), .. }) && self.send.is_acknowledged();

@@ -140,8 +140,10 @@ impl<M> Machine<M> {
                     || self.receive.owes_more_than(self.terms.ack_delay_count)
             }
         };
-        if is_due && !self.is_stalled() {
-            self.acknowledge(self.receive.current());
+        match (is_due, self.is_stalled()) {
+            (true, true) => self.receive.hold_back(),
+            (true, false) => self.acknowledge(self.receive.current()),
+            (false, _) => {}
         }
     }
 

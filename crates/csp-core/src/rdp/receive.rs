@@ -22,6 +22,8 @@ pub(super) struct ReceiveQueue<M> {
     acknowledged: Sequence,
     /// The last number acknowledged by any segment.
     told: Sequence,
+    /// An acknowledgement was due while nobody read.
+    held_back: bool,
     early: Vec<Received<M>>,
     ready: VecDeque<(Bytes, M)>,
     capacity: usize,
@@ -48,6 +50,7 @@ impl<M> ReceiveQueue<M> {
             current: initial,
             acknowledged: initial,
             told: initial,
+            held_back: false,
             early: Vec::new(),
             ready: VecDeque::new(),
             capacity,
@@ -79,6 +82,7 @@ impl<M> ReceiveQueue<M> {
 
     /// Notes that `number` was acknowledged by a control segment.
     pub(super) const fn acknowledged(&mut self, number: Sequence) {
+        self.held_back &= number.is_before(self.current);
         self.acknowledged = number;
         self.told = number;
     }
@@ -88,9 +92,14 @@ impl<M> ReceiveQueue<M> {
         self.told = self.current;
     }
 
-    /// Whether anything waits for a control segment to acknowledge it.
-    pub(super) fn owes(&self) -> bool {
-        self.current != self.acknowledged
+    /// Notes that an acknowledgement is due when there is room again.
+    pub(super) const fn hold_back(&mut self) {
+        self.held_back = true;
+    }
+
+    /// Whether an acknowledgement was due while nobody read, and was not sent since.
+    pub(super) const fn owes(&self) -> bool {
+        self.held_back
     }
 
     /// Whether more than `count` segments wait for one.

@@ -251,13 +251,15 @@ fn without_delayed_acknowledgements_a_repeated_message_is_acknowledged_again() {
     assert_eq!(receive(&mut server, at(1), 1), Verdict::Taken);
     assert_eq!(numbers(&drain(&mut server)), [(51, 8)]);
     assert_eq!(receive(&mut server, at(2), 0), Verdict::Duplicate);
+    assert_eq!(numbers(&drain(&mut server)), [], "a copy made on the way");
+    assert_eq!(receive(&mut server, at(1002), 0), Verdict::Duplicate);
     assert_eq!(
         numbers(&drain(&mut server)),
         [(51, 8)],
         "or it is repeated until the end"
     );
-    assert_eq!(server.stats().duplicates, 1);
-    wait(&mut server, 500, 10_000);
+    assert_eq!(server.stats().duplicates, 2);
+    wait(&mut server, 1500, 10_000);
     assert_eq!(server.poll_timeout(), Some(at(10_001) + Duration::from_micros(1)));
 }
 
@@ -330,6 +332,34 @@ fn a_window_that_is_full_waits_for_the_acknowledgement_that_its_client_asked_for
     }
     assert_eq!(numbers(&drain(&mut server)), []);
     assert_eq!(server.poll_timeout(), Some(at(250) + Duration::from_micros(1)));
+}
+
+#[test]
+fn without_delayed_acknowledgements_what_was_put_in_order_is_acknowledged_when_it_is_repeated() {
+    let options = Options::default().acks(Acks::Immediate);
+    let clamped = Limits::default().clamp(options);
+    let mut server = Machine::accept(at(0), clamped, number(7), number(50), 16);
+    let _ = drain(&mut server);
+    assert_eq!(receive(&mut server, at(1), 2), Verdict::Taken);
+    assert_eq!(receive(&mut server, at(1), 1), Verdict::Taken);
+    assert_eq!(numbers(&drain(&mut server)), [(51, 8)], "as libcsp 2.2 does");
+    assert_eq!(receive(&mut server, at(1001), 0), Verdict::Duplicate);
+    assert_eq!(numbers(&drain(&mut server)), [(51, 9)]);
+}
+
+#[test]
+fn a_reset_that_comes_too_early_acknowledges_and_ends_nothing() {
+    let (mut client, _) = pair();
+    client.send(at(1), MESSAGE, Flags::NONE).unwrap();
+    let _ = drain(&mut client);
+    let early = data(&client, client.next_segment().acknowledgement.plus(2));
+    let reset = Segment {
+        flags: SegmentFlags::RST | SegmentFlags::ACK,
+        ..early
+    };
+    let verdict = client.handle_segment(at(2), reset, Bytes::new(), ());
+    assert_eq!(verdict, Verdict::Dropped(Discard::OutOfWindow));
+    assert_eq!((client.state(), client.progress()), (State::Open, (1, 1)));
 }
 
 /// What may happen to a machine.

@@ -16,11 +16,18 @@ use super::shared::{Shared, State};
 use super::{Incoming, Interface, Notice};
 use crate::{DropReason, InterfaceId, LinkState, Transmit};
 
-/// Packets of one link, in each direction, moved before other links and tasks get their turn.
+/// Packets received by all links together, and handed to each, before tasks get their turn.
 ///
 /// Half of what a connection has room for by default: whoever reads when there is something loses nothing to
 /// a burst.
 const BATCH: usize = 8;
+
+/// How often the task gives way to readers that it woke, before it receives more than they have room for.
+///
+/// Not all come at once: the outermost future of a runtime takes turns with 61 tasks, and other threads take
+/// microseconds. One that is not there by then is slow, or not going to read at all: it is not waited for
+/// again until it has emptied its queue.
+const PATIENCE: u32 = 1000;
 
 /// Looks at what was stirred up meanwhile before the task gives way to others.
 const ROUNDS: usize = 4;
@@ -68,6 +75,12 @@ enum Item {
 pub struct Driver {
     shared: Arc<Shared>,
     links: Vec<Link>,
+    /// The place among them of the one that is received from first.
+    turn: usize,
+    /// Packets received since the readers were last all done.
+    ahead: usize,
+    /// How often they were given way to since.
+    waited: u32,
     items: Vec<(InterfaceId, Item)>,
     filters: Court,
     /// Set to this moment, or to an earlier one at which nothing is due.
@@ -79,6 +92,9 @@ impl Driver {
         Self {
             shared,
             links: Vec::new(),
+            turn: 0,
+            ahead: 0,
+            waited: 0,
             items: Vec::new(),
             filters: Court::default(),
             sleep: None,
@@ -87,18 +103,25 @@ impl Driver {
 
     /// Takes what the links received; true when one of them may have more.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut more = false;
-        for link in &mut self.links {
-            let mut taken = 0;
+        if self.ahead >= BATCH && self.is_overtaking() {
+            return true;
+        }
+        let (mut left, count) = (BATCH, self.links.len());
+        for place in (self.turn..count).chain(0..self.turn) {
+            let Some(link) = self.links.get_mut(place) else {
+                continue;
+            };
+            let before = left;
             while let Some(io) = &mut link.io {
-                if taken == BATCH {
-                    more = true;
-                    break;
+                if left == 0 {
+                    // One that had a share of this one waits for the others to have theirs.
+                    self.turn = (place + usize::from(before > 0)) % count;
+                    return true;
                 }
                 let Poll::Ready(item) = io.as_mut().poll_next(cx) else {
                     break;
                 };
-                taken += 1;
+                left -= 1;
                 let item = match item {
                     Some(Ok(incoming)) => Item::Incoming(incoming),
                     ended => {
@@ -109,7 +132,19 @@ impl Driver {
                 self.items.push((link.id, item));
             }
         }
-        more
+        false
+    }
+
+    /// Whether readers were woken that are not done with what was received before.
+    fn is_overtaking(&mut self) -> bool {
+        let calls = &mut self.shared.lock().calls;
+        if !calls.is_answered() && self.waited < PATIENCE {
+            self.waited += 1;
+            return true;
+        }
+        calls.give_up();
+        (self.ahead, self.waited) = (0, 0);
+        false
     }
 
     /// Tells the machine what was received and what time it is.
@@ -123,6 +158,10 @@ impl Driver {
         }
         state.stirred = false;
         let now = state.tick();
+        if state.calls.is_answered() {
+            (self.ahead, self.waited) = (0, 0);
+        }
+        self.ahead += self.items.len();
         for (id, item) in self.items.drain(..) {
             match item {
                 Item::Incoming(Incoming::Packet(packet)) => {

@@ -20,6 +20,7 @@ use tokio::task::coop::poll_proceed;
 use super::driver::Link;
 use super::seat::Seat;
 use super::shared::{Locked, Shared};
+use super::waiters::Reader;
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
 use crate::{
     Address, BindError, Binding, Config, ConnectConfig, ConnectError, DropReason, Event, InterfaceConfig,
@@ -141,7 +142,7 @@ impl Node {
         let mut state = self.running()?;
         let opened = state.node.listen(binding.into(), config);
         let id = opened.map_err(CallError::Refused)?;
-        state.listeners.insert(id, None);
+        state.listeners.insert(id, Reader::default());
         Ok(Listener::new(Arc::clone(&self.alive.0), id))
     }
 
@@ -157,7 +158,7 @@ impl Node {
         let mut state = self.running()?;
         let opened = state.node.bind(binding.into(), config);
         let id = opened.map_err(CallError::Refused)?;
-        state.sockets.insert(id, None);
+        state.sockets.insert(id, Reader::default());
         Ok(Socket::new(Arc::clone(&self.alive.0), id))
     }
 

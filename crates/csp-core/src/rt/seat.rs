@@ -6,7 +6,7 @@ use core::time::Duration;
 use tinwire_time::Instant;
 
 use super::shared::State;
-use super::waiters::{Line, Waiters, Wakes, note};
+use super::waiters::{Calls, Line, Reader, Waiters, Wakes, note};
 use super::{CallError, CloseError, DeliveryError, RecvError};
 use crate::rdp::{self, CloseReason};
 use crate::{ConnectError, ConnectionId, Message, Node, SendError};
@@ -15,7 +15,7 @@ use crate::{ConnectError, ConnectionId, Message, Node, SendError};
 #[derive(Debug, Default)]
 pub(super) struct Seat {
     /// Who waits for a packet, or for the connection to open.
-    pub(super) reader: Option<Waker>,
+    pub(super) reader: Reader,
     pub(super) writers: Line,
     /// Those who wait for acknowledgements.
     pub(super) watchers: Waiters,
@@ -25,8 +25,9 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn wake_all(&mut self, wakes: &mut Wakes) {
-        wakes.extend(self.reader.take().into_iter().chain(self.closer.take()));
+    pub(super) fn wake_all(&mut self, wakes: &mut Wakes, calls: &mut Calls) {
+        self.reader.call(wakes, calls);
+        wakes.extend(self.closer.take());
         self.writers.wake_all(wakes);
         self.watchers.wake(wakes);
     }
@@ -43,7 +44,7 @@ impl State {
     pub(super) fn ended(&mut self, id: ConnectionId, ended: Ended) {
         if let Some(seat) = self.connections.get_mut(&id) {
             seat.ended = Some(ended);
-            seat.wake_all(&mut self.wakes);
+            seat.wake_all(&mut self.wakes, &mut self.calls);
         } else {
             // It waits to be accepted, until that takes too long.
             let node = &self.node;
@@ -65,9 +66,10 @@ impl State {
                     return Poll::Ready(Err(CallError::Refused(error)));
                 }
                 if self.node.state(id) == Some(rdp::State::SynSent) {
-                    note(&mut seat.reader, cx);
+                    seat.reader.wait(cx, &mut self.calls);
                     return Poll::Pending;
                 }
+                seat.reader.answer(&mut self.calls);
                 Poll::Ready(Ok(()))
             }
             _ => Poll::Ready(Err(CallError::Stopped)),
@@ -248,7 +250,7 @@ impl State {
             Some(seat) if !self.stopped => match seat.ended {
                 Some(Ended { reason, .. }) => Poll::Ready(Err(RecvError::Ended { reason })),
                 None => {
-                    note(&mut seat.reader, cx);
+                    seat.reader.wait(cx, &mut self.calls);
                     Poll::Pending
                 }
             },
@@ -261,7 +263,8 @@ impl State {
         let now = self.tick();
         self.node.close(now, id);
         if let Some(mut seat) = self.connections.remove(&id) {
-            seat.wake_all(&mut self.wakes);
+            seat.wake_all(&mut self.wakes, &mut self.calls);
+            seat.reader.answer(&mut self.calls);
         }
         self.collect();
         self.wake_task();

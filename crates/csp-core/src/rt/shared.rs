@@ -13,7 +13,7 @@ use super::driver::Link;
 use super::feed::Feeds;
 use super::filter::Seated;
 use super::seat::{Ended, Seat};
-use super::waiters::{Waiters, Wakes, note};
+use super::waiters::{Calls, Reader, Waiters, Wakes};
 use super::{Notice, RecvError};
 use crate::{
     ConnectionId, Event, FilterId, InterfaceId, ListenerId, Message, Node, SendError, SocketId, TapId,
@@ -34,9 +34,10 @@ pub(super) struct State {
     pub(super) connections: BTreeMap<ConnectionId, Seat>,
     /// Connections that were over before they were accepted.
     pub(super) stillborn: BTreeMap<ConnectionId, Ended>,
-    pub(super) listeners: BTreeMap<ListenerId, Option<Waker>>,
-    pub(super) sockets: BTreeMap<SocketId, Option<Waker>>,
-    pub(super) taps: BTreeMap<TapId, Option<Waker>>,
+    pub(super) listeners: BTreeMap<ListenerId, Reader>,
+    pub(super) sockets: BTreeMap<SocketId, Reader>,
+    pub(super) taps: BTreeMap<TapId, Reader>,
+    pub(super) calls: Calls,
     pub(super) notices: Feeds<Notice>,
     /// Links that the driver has not seen yet.
     pub(super) arrivals: Vec<Link>,
@@ -69,6 +70,7 @@ impl State {
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
             taps: BTreeMap::new(),
+            calls: Calls::default(),
             notices: Feeds::default(),
             arrivals: Vec::new(),
             filters: Vec::new(),
@@ -114,7 +116,7 @@ impl State {
             match event {
                 Event::Readable(id) => {
                     if let Some(seat) = self.connections.get_mut(&id) {
-                        self.wakes.extend(seat.reader.take());
+                        seat.reader.call(&mut self.wakes, &mut self.calls);
                     }
                 }
                 Event::Writable(id) => {
@@ -124,7 +126,7 @@ impl State {
                 }
                 Event::Connected(id) => {
                     if let Some(seat) = self.connections.get_mut(&id) {
-                        self.wakes.extend(seat.reader.take());
+                        seat.reader.call(&mut self.wakes, &mut self.calls);
                     }
                 }
                 Event::Acknowledged(id) => {
@@ -144,16 +146,19 @@ impl State {
                     },
                 ),
                 Event::Incoming(id) => {
-                    let reader = self.listeners.get_mut(&id).and_then(Option::take);
-                    self.wakes.extend(reader);
+                    if let Some(reader) = self.listeners.get_mut(&id) {
+                        reader.call(&mut self.wakes, &mut self.calls);
+                    }
                 }
                 Event::Datagram(id) => {
-                    let reader = self.sockets.get_mut(&id).and_then(Option::take);
-                    self.wakes.extend(reader);
+                    if let Some(reader) = self.sockets.get_mut(&id) {
+                        reader.call(&mut self.wakes, &mut self.calls);
+                    }
                 }
                 Event::Tapped(id) => {
-                    let reader = self.taps.get_mut(&id).and_then(Option::take);
-                    self.wakes.extend(reader);
+                    if let Some(reader) = self.taps.get_mut(&id) {
+                        reader.call(&mut self.wakes, &mut self.calls);
+                    }
                 }
                 notice => self.notices.push(&Notice::Event(notice), &mut self.wakes),
             }
@@ -213,7 +218,7 @@ impl State {
             return Poll::Ready(Ok(accepted));
         }
         match self.listeners.get_mut(&id) {
-            Some(reader) if !self.stopped => note(reader, cx),
+            Some(reader) if !self.stopped => reader.wait(cx, &mut self.calls),
             _ => return Poll::Ready(Err(RecvError::Closed)),
         }
         Poll::Pending
@@ -229,7 +234,7 @@ impl State {
             return Poll::Ready(Ok(message));
         }
         match self.sockets.get_mut(&id) {
-            Some(reader) if !self.stopped => note(reader, cx),
+            Some(reader) if !self.stopped => reader.wait(cx, &mut self.calls),
             _ => return Poll::Ready(Err(RecvError::Closed)),
         }
         Poll::Pending
@@ -247,11 +252,13 @@ impl State {
             return;
         }
         for seat in self.connections.values_mut() {
-            seat.wake_all(&mut self.wakes);
+            seat.wake_all(&mut self.wakes, &mut self.calls);
         }
         let readers = self.listeners.values_mut().chain(self.sockets.values_mut());
         let readers = readers.chain(self.taps.values_mut());
-        self.wakes.extend(readers.filter_map(Option::take));
+        for reader in readers {
+            reader.call(&mut self.wakes, &mut self.calls);
+        }
         self.notices.wake(&mut self.wakes);
         self.flushes.wake(&mut self.wakes);
         self.room.wake(&mut self.wakes);

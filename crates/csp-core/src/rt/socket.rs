@@ -76,7 +76,9 @@ impl Drop for Listener {
         let mut state = self.shared.lock();
         let now = state.tick();
         state.node.close_listener(now, self.id);
-        state.listeners.remove(&self.id);
+        if let Some(mut reader) = state.listeners.remove(&self.id) {
+            reader.answer(&mut state.calls);
+        }
         state.collect();
         state.wake_task();
     }
@@ -253,6 +255,8 @@ impl Drop for Socket {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.node.close_socket(self.id);
-        state.sockets.remove(&self.id);
+        if let Some(mut reader) = state.sockets.remove(&self.id) {
+            reader.answer(&mut state.calls);
+        }
     }
 }

@@ -9,7 +9,7 @@ use futures_core::Stream;
 use tokio::task::coop::poll_proceed;
 
 use super::shared::{Shared, State};
-use super::waiters::note;
+use super::waiters::Reader;
 use super::{Node, RecvError};
 use crate::{Captured, TapConfig, TapId};
 
@@ -63,7 +63,9 @@ impl Drop for Tap {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.node.close_tap(self.id);
-        state.taps.remove(&self.id);
+        if let Some(mut reader) = state.taps.remove(&self.id) {
+            reader.answer(&mut state.calls);
+        }
     }
 }
 
@@ -74,7 +76,7 @@ impl State {
         }
         match self.taps.get_mut(&id) {
             Some(reader) if !self.stopped => {
-                note(reader, cx);
+                reader.wait(cx, &mut self.calls);
                 Poll::Pending
             }
             _ => Poll::Ready(Err(RecvError::Closed)),
@@ -88,7 +90,7 @@ impl Node {
     pub fn tap(&self, config: TapConfig) -> Tap {
         let mut state = self.shared().lock();
         let id = state.node.tap(config);
-        state.taps.insert(id, None);
+        state.taps.insert(id, Reader::default());
         drop(state);
         Tap {
             shared: Arc::clone(self.shared()),

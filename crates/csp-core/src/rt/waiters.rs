@@ -51,6 +51,58 @@ pub(super) fn note(place: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
+/// How many readers were woken and have not emptied their queues since.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    count: usize,
+    round: u64,
+}
+
+impl Calls {
+    pub(super) const fn is_answered(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Those called so far are not waited for any more.
+    pub(super) const fn give_up(&mut self) {
+        self.count = 0;
+        self.round = self.round.wrapping_add(1);
+    }
+}
+
+/// One that takes what arrives. At most one task waits at a time.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    waker: Option<Waker>,
+    /// In which round it was woken, until it has emptied its queue.
+    called: Option<u64>,
+}
+
+impl Reader {
+    /// Wakes it.
+    pub(super) fn call(&mut self, wakes: &mut Wakes, calls: &mut Calls) {
+        if let Some(waker) = self.waker.take() {
+            wakes.push(waker);
+            self.answer(calls);
+            self.called = Some(calls.round);
+            calls.count += 1;
+        }
+    }
+
+    /// It found nothing, and waits.
+    pub(super) fn wait(&mut self, cx: &Context<'_>, calls: &mut Calls) {
+        self.answer(calls);
+        note(&mut self.waker, cx);
+    }
+
+    /// It is not behind any more.
+    pub(super) fn answer(&mut self, calls: &mut Calls) {
+        if self.called.take() == Some(calls.round) {
+            calls.count = calls.count.saturating_sub(1);
+        }
+    }
+}
+
 /// Tasks that wait for the same thing and are woken together, each with a number of its own.
 #[derive(Debug, Default)]
 pub(super) struct Waiters(Vec<(u64, Waker)>);

@@ -126,6 +126,44 @@ async fn sends_and_flushes_that_were_given_up_leave_nothing_behind_and_do_not_ke
     assert_eq!(client.send("late").await, Err(SendError::Closed));
 }
 
+/// A link that has `count` packets at once for port 10, which tell the letter of their link.
+fn burst(letter: u8, count: usize) -> impl Interface {
+    let header = crate::Header::new((address(2), port(20)), (address(1), port(10)));
+    let packet = Packet::new(header, Bytes::from(vec![letter]));
+    let packets = futures::stream::repeat_with(move || Ok(Incoming::Packet(packet.clone())));
+    let incoming = packets.take(count).chain(futures::stream::pending());
+    let nowhere = futures::sink::drain().sink_map_err(|never| match never {});
+    Joined(Box::pin(nowhere), incoming)
+}
+
+#[tokio::test(start_paused = true)]
+async fn bursts_of_many_links_at_once_cost_whoever_reads_nothing_and_take_turns() {
+    let node = Node::spawn(Config::default());
+    let mut socket = node.bind(port(10), SocketConfig::default()).unwrap();
+    for n in 0..8 {
+        let name = InterfaceName::new(&std::format!("LINK{n}")).unwrap();
+        let own = if n == 0 {
+            address(1)
+        } else {
+            address(u16::from(n) * 64 + 1)
+        };
+        let config = InterfaceConfig::new(name, own, Netmask::new(8).unwrap());
+        node.attach(config, burst(n, 100)).unwrap();
+    }
+    let mut got = Vec::new();
+    while let Ok(message) = socket.recv_from_timeout(SHORT).await {
+        got.push(message.payload[0]);
+    }
+    assert_eq!((got.len(), node.status().stats.dropped), (800, 0));
+    let last_begun = (0..8)
+        .map(|n| got.iter().position(|letter| *letter == n).unwrap())
+        .max();
+    assert!(
+        last_begun < Some(100),
+        "{last_begun:?}: nobody waits for others to be through"
+    );
+}
+
 /// A sink that sends the packet it holds when it is asked for room or to flush, as CAN interfaces do. The
 /// first ones fail.
 struct OneAhead {

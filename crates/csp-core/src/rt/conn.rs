@@ -21,7 +21,7 @@ use crate::{ConnectError, ConnectionId, Message, Peers, SendError};
 /// A `Stream` of what arrives and a `Sink` of what is to be sent, for those who like them.
 ///
 /// Dropping it closes it at once and frees its port: what the other node has not acknowledged may be lost.
-/// [`close`](Self::close) waits.
+/// [`close`](Self::close) waits. It does not keep the node running: that is for a [`Node`](super::Node) to do.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) sender: ConnectionSender,

@@ -120,7 +120,9 @@ impl Drop for Filter {
             let mut state = self.shared.lock();
             let now = state.tick();
             state.node.remove_filter(now, id);
-            state.retired.push(id);
+            if !state.stopped {
+                state.retired.push(id);
+            }
             state.wake_room();
             state.collect();
             state.wake_task();
@@ -133,7 +135,7 @@ impl Node {
     ///
     /// It is asked by the node's task, which it must not hold up otherwise. It may look at several packets at
     /// once (16; one second each: [`filter_with`](Self::filter_with)); they go on in the order they came.
-    /// `None` drops. What panics in it ends the node.
+    /// `None` drops. What panics in it ends the node. A [`Node`] that it holds keeps the node running.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -167,6 +169,11 @@ impl Node {
         });
         let mut state = self.shared().lock();
         let id = state.node.filter_outside(stage, config);
+        if state.stopped {
+            // Nobody would ever take it out, and it may hold a handle of the node.
+            drop(state);
+            return self.seated(id);
+        }
         state.filters.push(Seated { id, config, judge });
         state.wake_task();
         drop(state);
@@ -176,7 +183,10 @@ impl Node {
     /// Shows packets to `filter`, which decides at once.
     ///
     /// It is called, and dropped, while the node is locked: it must neither use nor hold a handle of this
-    /// node, which would wait for ever. [`filter`](Self::filter) may.
+    /// node. [`filter`](Self::filter) may.
+    ///
+    /// # Panics
+    /// Not here, but in the filter, when it uses a handle of its own node, which would wait for ever.
     pub fn filter_now<F>(&self, stage: Stage, filter: F) -> Filter
     where
         F: FnMut(&FilterContext, Packet) -> Verdict + Send + 'static,

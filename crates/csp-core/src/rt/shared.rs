@@ -2,6 +2,7 @@
 
 use core::mem;
 use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -276,17 +277,43 @@ fn clock() -> std::time::Instant {
 }
 
 /// The lock around the state.
-pub(super) struct Shared(Mutex<State>);
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Who holds it, see [`here`]; 0: nobody.
+    holder: AtomicUsize,
+}
 
 impl Shared {
     pub(super) fn new(node: Node) -> Self {
-        Self(Mutex::new(State::new(node)))
+        Self {
+            state: Mutex::new(State::new(node)),
+            holder: AtomicUsize::new(0),
+        }
     }
 
+    /// # Panics
+    /// If this thread holds it: a filter or platform uses its own node, which is in the middle of asking it.
     pub(super) fn lock(&self) -> Locked<'_> {
+        let here = here();
+        // Only this thread stores its own number, so it needs no order to read that.
+        assert!(
+            self.holder.load(Ordering::Relaxed) != here,
+            "a filter or platform must not use the node that asks it: it would wait for itself for ever"
+        );
         // The state is consistent between calls, so a panic elsewhere does not spoil it.
-        Locked(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.holder.store(here, Ordering::Relaxed);
+        Locked {
+            state: Some(state),
+            holder: &self.holder,
+        }
     }
+}
+
+/// A number that no other living thread has: where something of this one's is in memory.
+fn here() -> usize {
+    std::thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| core::ptr::from_ref(place).addr())
 }
 
 impl core::fmt::Debug for Shared {
@@ -297,25 +324,29 @@ impl core::fmt::Debug for Shared {
 
 /// The state, locked. Who is to be woken is woken after the lock was given up: a waker may run its task at
 /// once, and that comes back here.
-pub(super) struct Locked<'a>(Option<MutexGuard<'a, State>>);
+pub(super) struct Locked<'a> {
+    state: Option<MutexGuard<'a, State>>,
+    holder: &'a AtomicUsize,
+}
 
 impl Deref for Locked<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        self.0.as_ref().expect("taken by the drop alone")
+        self.state.as_ref().expect("taken by the drop alone")
     }
 }
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        self.0.as_mut().expect("taken by the drop alone")
+        self.state.as_mut().expect("taken by the drop alone")
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let wakes = self.0.take().map(|mut state| mem::take(&mut state.wakes));
+        self.holder.store(0, Ordering::Relaxed);
+        let wakes = self.state.take().map(|mut state| mem::take(&mut state.wakes));
         wakes.unwrap_or_default().wake();
     }
 }

@@ -49,7 +49,8 @@ impl Refusal {
 /// which the node counts and tells as an event. Whether a request may come this far at all is decided before,
 /// by [`Services`](super::Services).
 ///
-/// The node waits for every method: none may block.
+/// The node waits for every method: none may block. Nor may one use a handle of its own node on tokio: it
+/// would wait for itself, and panics instead.
 ///
 /// ```
 /// use csp_core::service::{Origin, Platform, Refusal, Service, Services};

@@ -131,3 +131,35 @@ async fn a_filter_may_use_handles_of_its_own_node() {
     weak.lock().unwrap().take();
     drop((one, filter));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_would_wait_for_its_own_node_panics_and_the_node_goes_on() {
+    let (one, _two, client, mut socket) = sender_and_socket().await;
+    let node = one.clone();
+    let filter = one.filter_now(Stage::Outgoing, move |_, packet| {
+        drop(node.status());
+        Verdict::Pass(packet)
+    });
+    let sending = core::panic::AssertUnwindSafe(|| client.try_send("never sent"));
+    assert!(
+        std::panic::catch_unwind(sending).is_err(),
+        "in place of a deadlock"
+    );
+    drop(filter);
+    client.try_send("x").unwrap();
+    assert_eq!(socket.recv_from().await.unwrap().payload, "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_for_a_node_that_has_stopped_is_not_kept() {
+    let (node, driver) = Node::new(Config::default());
+    drop(driver);
+    let held = Arc::new(());
+    let in_filter = Arc::clone(&held);
+    let filter = node.filter(Stage::Incoming, move |_, packet| {
+        let _held = Arc::clone(&in_filter);
+        async move { Some(packet) }
+    });
+    assert_eq!(Arc::strong_count(&held), 1);
+    drop(filter);
+}

@@ -68,7 +68,18 @@ impl Node {
     /// Puts the trailers on and queues the copy.
     pub(super) fn depart(&mut self, now: Instant, way: Way, mut packet: Packet) -> Result<(), Refused> {
         self.check(&way, &packet)?;
-        let nonce = self.nonce();
+        let flags = packet.header.flags;
+        let encrypts = |interface| {
+            self.config
+                .protection(&way.origin.keys, interface)
+                .encrypts(flags)
+        };
+        // Random numbers may be dear: see `with_random`.
+        let nonce = if self.interfaces.get(way.interface).is_some_and(encrypts) {
+            self.nonce()
+        } else {
+            0
+        };
         let Some(interface) = self.interfaces.get_mut(way.interface) else {
             return Err(Refused::REMOVED);
         };

@@ -1,5 +1,8 @@
 //! Whose key a packet is sealed and opened with, and what options make of a connection's flags.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
 use super::*;
 use crate::Switch;
 
@@ -228,6 +231,19 @@ fn two_nodes_with_a_key_talk_encrypted_and_no_two_packets_alike() {
     short.payload = Bytes::from_static(b"abc");
     server.handle_packet(at(0), b, short);
     assert_dropped(&mut server, DropReason::Decryption);
+}
+
+#[test]
+fn what_is_not_encrypted_takes_no_random_number() {
+    let drawn = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&drawn);
+    let mut node = Node::with_random(Config::default(), move || {
+        count.fetch_add(1, Ordering::Relaxed).try_into().unwrap()
+    });
+    node.add_interface(interface("A", 2, 8)).unwrap();
+    let config = ConnectConfig::default().local_port(port(40));
+    sent_by(&mut node, config.crc32(Switch::On).hmac(Switch::On));
+    assert_eq!(drawn.load(Ordering::Relaxed), 0);
 }
 
 #[test]

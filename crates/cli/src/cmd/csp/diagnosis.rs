@@ -62,6 +62,11 @@ pub(super) enum Finding {
         addressed: Address,
         own: Subnet,
     },
+    /// The remote talks to us under identifiers that our filters do not let through.
+    Swapped {
+        remote: Address,
+        packets: u64,
+    },
     /// What is on the bus has the other header version.
     OtherVersion {
         ours: Version,
@@ -101,6 +106,7 @@ pub(super) fn judge(about: &Unanswered, own: Subnet, heard: &Overheard, dropped:
     trouble(heard)
         .or_else(|| reply(about, own, dropped))
         .or_else(|| for_others(remote, own, heard))
+        .or_else(|| swapped(remote, own, heard, dropped))
         .or_else(|| other_version(remote, own, heard))
         .or_else(|| broken(dropped))
         .unwrap_or_else(|| silence(remote, own, heard))
@@ -166,6 +172,18 @@ fn for_others(remote: Address, own: Subnet, heard: &Overheard) -> Option<Finding
         addressed: example.destination,
         own,
     })
+}
+
+/// What the remote said to us as csp-py does with version 1, and our filters kept from us.
+fn swapped(remote: Address, own: Subnet, heard: &Overheard, dropped: &[Dropped]) -> Option<Finding> {
+    let is_by_remote = |dropped: &Dropped| dropped.header.is_some_and(|header| header.source == remote);
+    if dropped.iter().any(is_by_remote) {
+        return None;
+    }
+    let is_to_us = |talk: &Talk| talk.source == remote && talk.destination == own.address();
+    let talks = heard.swapped.iter().filter(|(talk, _)| is_to_us(talk));
+    let packets = talks.map(|(_, count)| count).sum();
+    (packets > 0).then_some(Finding::Swapped { remote, packets })
 }
 
 fn other_version(remote: Address, own: Subnet, heard: &Overheard) -> Option<Finding> {
@@ -309,6 +327,12 @@ impl fmt::Display for Finding {
                 units::counted(*packets, "packet"),
                 own.netmask(),
                 own.address()
+            ),
+            Self::Swapped { remote, packets } => write!(
+                f,
+                "node {remote} answers with source and destination swapped in its identifiers, as csp-py does \
+                 ({}): add ,promisc to the interface",
+                units::counted(*packets, "packet")
             ),
             Self::OtherVersion {
                 ours,

@@ -30,6 +30,8 @@ pub(super) struct Overheard {
     pub(super) frames: u64,
     /// Packets that began, by header version and by who talked to whom.
     pub(super) talks: BTreeMap<Talk, u64>,
+    /// Those of them whose identifiers have source and destination in the order of csp-py.
+    pub(super) swapped: BTreeMap<Talk, u64>,
     /// Whether the link is down.
     pub(super) is_down: bool,
     /// The controller's state.
@@ -68,6 +70,9 @@ impl Overheard {
                     && (self.talks.len() < MAX_TALKS || self.talks.contains_key(&talk))
                 {
                     *self.talks.entry(talk).or_default() += 1;
+                    if talk.is_swapped(&received.frame) {
+                        *self.swapped.entry(talk).or_default() += 1;
+                    }
                 }
             }
             Event::BusError(error) => {
@@ -98,6 +103,14 @@ impl Talk {
             return None;
         }
         cfp1(id, frame.payload()).or_else(|| cfp2(id, frame.payload()))
+    }
+
+    /// Whether the identifier of its first frame has the destination where libcsp has the source.
+    fn is_swapped(&self, frame: &CanFrame) -> bool {
+        let Id::Extended(id) = frame.id() else {
+            return false;
+        };
+        self.version == Version::V1 && Cfp1Id::from_id(id).source != self.source
     }
 
     const fn of(version: Version, header: &Header) -> Self {

@@ -4,7 +4,7 @@ use can_link::error_frame::{ErrorClasses, ErrorFrame};
 use can_link::link::LinkChange;
 use can_link::virtual_bus::VirtualPort;
 use can_link::{CanFrame, CanRxExt as _, CanTxExt as _, StandardId, VirtualBus};
-use csp_can::Fragmenter;
+use csp_can::{Fragmenter, IdOrder};
 use csp_core::rt::Node;
 use csp_core::{Config, Header, Need, Needs, Netmask};
 
@@ -207,6 +207,28 @@ async fn frames_of_the_other_header_version_name_the_option() {
         remote: None,
     };
     assert_eq!(found, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_swaps_its_identifiers_was_filtered() {
+    let bus = VirtualBus::new();
+    let mut us = station(&bus, 10, Version::V1, Config::default());
+    let header = from_to((2, 1), (10, 40));
+    let fragmenter = Fragmenter::new(Version::V1, header.source);
+    let mut fragmenter = fragmenter.with_id_order(IdOrder::DestinationFirst);
+    for frame in fragmenter.fragments(&header, None, b"pong").unwrap() {
+        bus.join().send(frame).await.unwrap();
+    }
+    us.node
+        .ping(node(2), PingConfig::default().timeout(LIMIT))
+        .await
+        .unwrap_err();
+    let found = investigate(&mut us, about(Port::PING, Flags::CRC32)).await;
+    assert_eq!(
+        found.to_string(),
+        "node 2 answers with source and destination swapped in its identifiers, as csp-py does (1 packet): \
+         add ,promisc to the interface"
+    );
 }
 
 #[tokio::test(start_paused = true)]

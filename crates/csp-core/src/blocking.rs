@@ -137,6 +137,14 @@ impl Node {
         wait::block_on(future)
     }
 
+    /// As [`wait`](Self::wait), for at most `limit`: then the future is dropped, and there is `None`.
+    ///
+    /// With it everything that can be waited for has a limit.
+    pub fn wait_timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let _context = self.runner.runtime.enter();
+        wait::block_for(limit, future)
+    }
+
     /// Adds an interface that packets come and go by.
     ///
     /// # Errors
@@ -163,6 +171,24 @@ impl Node {
     ) -> Result<Connection, CallError<ConnectError>> {
         let connection = self.wait(self.inner().connect(remote, port, config))?;
         Ok(Connection::new(connection))
+    }
+
+    /// As [`connect`](Self::connect), if the other node answers within `limit`.
+    ///
+    /// As [`rt::Node::connect_timeout`].
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_timeout(
+        &self,
+        remote: Address,
+        port: Port,
+        config: ConnectConfig,
+        limit: Duration,
+    ) -> Result<Connection, CallError<ConnectError>> {
+        let connecting = self.inner().connect(remote, port, config);
+        let connected = self.wait_timeout(limit, connecting);
+        connected.unwrap_or(Err(rt::UNANSWERED)).map(Connection::new)
     }
 
     /// Waits for connections to a port, or to any (PORT-1).

@@ -48,6 +48,7 @@ pub use driver::Driver;
 pub use filter::Filter;
 pub use host::Host;
 pub use iface::{Incoming, Interface};
+pub(crate) use node::UNANSWERED;
 pub use node::{CallError, InterfaceStatus, Node, Notice, Notices, Status, TransactionError};
 pub use pair::{PairEnd, pair};
 pub use ping::{PingConfig, PingError, Pong};

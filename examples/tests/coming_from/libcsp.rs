@@ -278,7 +278,7 @@ async fn connections(node: Node, options: ConnectConfig, mut assembler: Assemble
     connection.peers();
     connection.close_reason();
     connection.close(limit).await?;
-    let connection = node.connect(address(2), port, options).await?;
+    let connection = node.connect_timeout(address(2), port, options, limit).await?;
     drop(connection);
     let options = ConnectConfig::default();
     node.transaction(address(2), port, options, payload, limit)

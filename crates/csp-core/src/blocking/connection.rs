@@ -52,6 +52,14 @@ impl Connection {
         block_on(self.connection.send(payload))
     }
 
+    /// As [`send`](Self::send), if there is room within `limit`.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] after `limit`.
+    pub fn send_timeout(&self, payload: impl Into<Bytes>, limit: Duration) -> Result<(), SendError> {
+        block_for(limit, self.connection.send(payload)).unwrap_or(Err(SendError::Full))
+    }
+
     /// As [`send`](Self::send), without waiting.
     ///
     /// # Errors

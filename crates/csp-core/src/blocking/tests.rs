@@ -81,6 +81,30 @@ fn sockets_taps_and_notices_wait_as_long_as_they_are_told() {
 }
 
 #[test]
+fn connects_and_sends_wait_as_long_as_they_are_told() {
+    let node = Node::new(Config::default().transmit_queue(1)).unwrap();
+    let (link, _nobody_reads) = pair();
+    let name = InterfaceName::new("PAIR").unwrap();
+    node.attach(
+        InterfaceConfig::new(name, address(1), Netmask::new(8).unwrap()),
+        link,
+    )
+    .unwrap();
+    let unanswered = node.connect_timeout(address(2), port(10), reliable(), SHORT);
+    assert_eq!(unanswered.unwrap_err(), rt::UNANSWERED);
+    let client = node
+        .connect(address(2), port(10), ConnectConfig::default())
+        .unwrap();
+    let full = loop {
+        if let Err(error) = client.send_timeout("x", SHORT) {
+            break error;
+        }
+    };
+    assert_eq!(full, SendError::Full);
+    assert_eq!(node.wait_timeout(SHORT, client.sender().send("x")), None);
+}
+
+#[test]
 fn whoever_waits_is_told_when_the_node_is_dropped_and_the_thread_ends() {
     let (one, two) = two_nodes();
     let mut listener = two.listen(port(10), SocketConfig::default()).unwrap();

@@ -21,7 +21,7 @@ use crate::{ConnectError, ConnectionId, Message, Peers, SendError};
 /// A `Stream` of what arrives and a `Sink` of what is to be sent, for those who like them.
 ///
 /// Dropping it closes it at once and frees its port: what the other node has not acknowledged may be lost.
-/// [`close`](Self::close) waits. It does not keep the node running: that is for a [`Node`](super::Node) to do.
+/// [`close`](Self::close) waits. It does not keep the node running: only a [`Node`](super::Node) does.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) sender: ConnectionSender,
@@ -80,6 +80,17 @@ impl Connection {
     /// A future dropped before it was done has sent nothing.
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
         self.sender.send(payload).await
+    }
+
+    /// As [`send`](Self::send), if there is room within `limit`.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] after `limit`.
+    ///
+    /// # Cancel safety
+    /// A future dropped before it was done has sent nothing.
+    pub async fn send_timeout(&self, payload: impl Into<Bytes>, limit: Duration) -> Result<(), SendError> {
+        self.sender.send_timeout(payload, limit).await
     }
 
     /// As [`send`](Self::send), without waiting.

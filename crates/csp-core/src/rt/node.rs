@@ -22,6 +22,7 @@ use super::seat::Seat;
 use super::shared::{Locked, Shared};
 use super::waiters::Reader;
 use super::{Connection, Driver, Interface, Listener, RecvError, Socket};
+use crate::rdp::CloseReason;
 use crate::{
     Address, BindError, Binding, Config, ConnectConfig, ConnectError, DropReason, Event, InterfaceConfig,
     InterfaceError, InterfaceId, InterfaceName, InterfaceStats, Message, Port, RdpStatus, SendError,
@@ -110,6 +111,24 @@ impl Node {
         let connection = self.open(remote, port, config)?;
         poll_fn(|cx| connection.poll_opened(cx)).await?;
         Ok(connection)
+    }
+
+    /// As [`connect`](Self::connect), if the other node answers within `limit`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); [`CloseReason::NoAnswer`] after `limit`.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves no connection behind.
+    pub async fn connect_timeout(
+        &self,
+        remote: Address,
+        port: Port,
+        config: ConnectConfig,
+        limit: Duration,
+    ) -> Result<Connection, CallError<ConnectError>> {
+        let connected = tokio::time::timeout(limit, self.connect(remote, port, config)).await;
+        connected.unwrap_or(Err(UNANSWERED))
     }
 
     fn open(
@@ -258,6 +277,11 @@ impl Node {
         Ok(state)
     }
 }
+
+/// What a connect comes to when its user's patience is over.
+pub(crate) const UNANSWERED: CallError<ConnectError> = CallError::Refused(ConnectError::NotOpened {
+    reason: CloseReason::NoAnswer,
+});
 
 /// Somebody who waits for the links to be through with what they have now.
 struct Flush<'a> {

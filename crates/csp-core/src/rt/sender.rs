@@ -65,6 +65,18 @@ impl ConnectionSender {
         self.send_numbered(payload.into()).await.map(drop)
     }
 
+    /// As [`send`](Self::send), if there is room within `limit`.
+    ///
+    /// # Errors
+    /// Nothing was sent: see [`SendError`]; [`SendError::Full`] after `limit`.
+    ///
+    /// # Cancel safety
+    /// A future dropped before it was done has sent nothing.
+    pub async fn send_timeout(&self, payload: impl Into<Bytes>, limit: Duration) -> Result<(), SendError> {
+        let sent = tokio::time::timeout(limit, self.send(payload)).await;
+        sent.unwrap_or(Err(SendError::Full))
+    }
+
     /// As [`send`](Self::send), without waiting.
     ///
     /// # Errors

@@ -73,6 +73,26 @@ async fn a_connect_that_nobody_answers_fails_and_leaves_no_port() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connect_and_a_send_wait_no_longer_than_they_are_told() {
+    let (one, _two, client, _server) = connected().await;
+    let _dark = dark(&one);
+    let began = tokio::time::Instant::now();
+    let unanswered = one
+        .connect_timeout(address(2), port(10), reliable(), SHORT)
+        .await
+        .unwrap_err();
+    let reason = CloseReason::NoAnswer;
+    assert_eq!(unanswered, CallError::Refused(ConnectError::NotOpened { reason }));
+    let full = loop {
+        if let Err(error) = client.send_timeout("x", SHORT).await {
+            break error;
+        }
+    };
+    assert_eq!((full, began.elapsed()), (SendError::Full, SHORT * 2));
+    assert_eq!(one.status().rdp.len(), 1, "the one given up is gone");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_connections_of_each_kind_leave_no_port_behind() {
     let (one, two) = two_nodes(Config::default(), Config::default()).await;
     let mut listener = two.listen(port(10), SocketConfig::default()).unwrap();

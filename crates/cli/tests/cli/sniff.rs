@@ -95,6 +95,21 @@ fn the_other_header_version_is_noticed() {
 }
 
 #[test]
+fn traffic_of_other_protocols_keeps_no_sniffer_from_being_idle() {
+    let ran = Place::new().run(&words("csp sniff sim: -T 300")).status(0);
+    assert!(
+        ran.stderr.starts_with("0 packets, 0 discarded, "),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        !ran.stderr.contains(" 0 frames of other"),
+        "they came: {}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn nodes_and_ports_choose_what_is_shown() {
     let place = Place::new();
     place.write("old.log", VERSION_1);

@@ -43,7 +43,7 @@ pub(crate) struct Sniff {
     /// End after this many packets
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// End when nothing came for this time; a bare number counts milliseconds
+    /// End when there was nothing to show for this time; a bare number counts milliseconds
     #[arg(short = 'T', long = "idle", value_name = "TIME", value_parser = units::millis)]
     pub(crate) idle: Option<Duration>,
     /// Check authentication codes with the key of this pass phrase

@@ -27,7 +27,7 @@ use crate::cmd::stamps::Stamps;
 use crate::cmd::watch::Watch;
 use crate::failure::{Result, data_lost};
 use crate::output::timestamp;
-use crate::units;
+use crate::{stop, units};
 
 /// First frames of the other header version, and none of ours, after which that is told.
 const FOREIGN: u64 = 3;
@@ -131,13 +131,13 @@ struct Sniffer<'a> {
 impl Sniffer<'_> {
     /// Shows packets until something ends it.
     async fn watch(&mut self, session: &mut Session, watch: &mut Watch) -> Result {
-        let stop = session.stop.clone();
+        let stopped = session.stop.clone();
+        let (mut shown, mut since) = (0, tokio::time::Instant::now());
         loop {
             let stale = self.stale_after();
-            let wait = [self.args.idle, stale].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                _ = stop.wait() => return Ok(()),
+                _ = stopped.wait() => return Ok(()),
                 frame = watch.frame(session) => match frame? {
                     Some((name, frame)) => {
                         let now = self.clock.at(frame.time.host);
@@ -148,12 +148,15 @@ impl Sniffer<'_> {
                         return self.expire(session, LONG_AFTER);
                     }
                 },
-                () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => {
-                    match stale {
-                        Some(stale) if Some(stale) == wait => self.expire(session, stale)?,
-                        _ => return Ok(()),
-                    }
+                () = stop::at(stale.map(|stale| tokio::time::Instant::now() + stale)) => {
+                    self.expire(session, stale.unwrap_or_default())?;
                 }
+                () = stop::at(self.args.idle.map(|idle| since + idle)) => return Ok(()),
+            }
+            // A bus is never idle for the traffic of others: what counts is what was shown.
+            let lines = self.summary.packets + self.summary.discarded;
+            if core::mem::replace(&mut shown, lines) != lines {
+                since = tokio::time::Instant::now();
             }
             if self.args.count.is_some_and(|count| self.summary.packets >= count) {
                 return Ok(());

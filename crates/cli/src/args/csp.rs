@@ -28,10 +28,10 @@ pub(crate) enum CspVerb {
     #[command(after_help = ask::UPTIME_EXAMPLES)]
     Uptime(ask::Request),
     /// Ask a node for its free memory
-    #[command(after_help = ask::MEM_EXAMPLES)]
+    #[command(visible_alias = "memfree", after_help = ask::MEM_EXAMPLES)]
     Mem(ask::Request),
     /// Ask a node for its free packet buffers
-    #[command(after_help = ask::BUF_EXAMPLES)]
+    #[command(visible_alias = "buffree", after_help = ask::BUF_EXAMPLES)]
     Buf(ask::Request),
     /// Ask a node for its list of processes
     #[command(after_help = ask::PS_EXAMPLES)]

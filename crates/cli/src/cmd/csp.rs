@@ -23,6 +23,7 @@ mod whom;
 
 use csp_core::service::PowerCommand;
 
+use self::ask::{Asking, asking};
 use super::Session;
 use crate::args::csp::CspVerb;
 use crate::failure::Result;
@@ -36,11 +37,16 @@ pub(super) async fn run(session: &mut Session, verb: CspVerb) -> Result {
         CspVerb::Call(args) => message::call(session, args).await,
         CspVerb::Recv(args) => message::recv(session, args).await,
         CspVerb::Sniff(args) => sniff::run(session, args).await,
-        CspVerb::Ident(args) => ident::run(session, args).await,
-        CspVerb::Uptime(args) => figures::uptime(session, args).await,
-        CspVerb::Mem(args) => figures::memory(session, args).await,
-        CspVerb::Buf(args) => figures::buffers(session, args).await,
-        CspVerb::Ps(args) => ps::run(session, args).await,
+        CspVerb::Ident(args) => asking(session, &args, ident::run).await,
+        CspVerb::Uptime(args) => asking(session, &args, figures::uptime).await,
+        CspVerb::Mem(args) => asking(session, &args, figures::memory).await,
+        CspVerb::Buf(args) => asking(session, &args, figures::buffers).await,
+        CspVerb::Ps(args) => {
+            let ask = async |session: &mut Session, node: &mut Asking| {
+                ps::run(session, node, args.quiet_time).await
+            };
+            asking(session, &args.request, ask).await
+        }
         CspVerb::Ifstat(args) => ifstat::run(session, args).await,
         CspVerb::Clock(verb) => clock::run(session, verb).await,
         CspVerb::Peek(args) => memory::peek(session, args).await,

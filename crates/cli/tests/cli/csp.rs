@@ -176,10 +176,70 @@ fn an_interrupted_run_prints_what_it_has_counted() {
 
 #[test]
 fn a_pass_phrase_that_the_node_does_not_have_is_told() {
-    let ran = Place::new()
-        .run(&words("csp ping 2 -c 1 -t 300 --hmac secret"))
-        .status(1);
-    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+    for verb in ["ping 2 -c 1", "uptime 2", "call 2:10 00"] {
+        let line = format!("csp {verb} -t 300 --hmac secret");
+        let ran = Place::new().run(&words(&line)).status(1);
+        let hint = "hint: without an authentication code the node answers";
+        assert!(ran.stderr.contains(hint), "{verb}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_node_that_opens_no_connection_is_told_from_one_without_the_service() {
+    let ran = Place::new().run(&words("csp ping 2 -c 1 -t 300 --rdp")).status(1);
+    let hint = "hint: node 2 answers a ping, but opens no connection on port 1: leave out --rdp";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+}
+
+#[test]
+fn an_own_address_that_cannot_be_is_a_usage_error() {
+    for (own, why) in [
+        ("0/8", "the loopback of every node"),
+        ("255/8", "a broadcast of its network"),
+    ] {
+        let ran = Place::new()
+            .run(&["csp", "ping", "2", "-i", "bus:lab", "--addr", own])
+            .status(2);
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: --addr"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_question_has_a_time_and_a_count_of_drops_in_json() {
+    let place = Place::new();
+    for verb in [
+        "ident eps",
+        "uptime eps",
+        "memfree eps",
+        "buffree eps",
+        "ps obc",
+        "ifstat eps",
+        "clock get eps",
+        "clock set eps now",
+        "peek obc 0x20000000 4",
+        "poke obc 0x20000000 00",
+        "reboot eps --yes",
+        "shutdown eps --yes",
+        "scan 1-5",
+        "send 7:10 00",
+        "call eps:1 00",
+    ] {
+        let ran = place.run(&words(&format!("csp {verb} -j -i sim:"))).status(0);
+        for line in ran.json() {
+            assert!(
+                line["ts"].as_str().is_some_and(|ts| ts.ends_with('Z')),
+                "{verb}: {line}"
+            );
+        }
+        let summary = ran.json_errors().pop().unwrap();
+        assert_eq!(
+            (&summary["type"], &summary["dropped"]),
+            (&"summary".into(), &0.into()),
+            "{verb}"
+        );
+        assert!(summary["dropped_by"].is_object(), "{verb}: {summary}");
+    }
 }
 
 #[cfg(unix)]

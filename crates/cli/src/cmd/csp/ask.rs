@@ -7,7 +7,7 @@ use csp_core::{Address, Port};
 
 use super::diagnosis::{Unanswered, investigate};
 use super::station::{Berth, Station};
-use super::whom;
+use super::{drops, whom};
 use crate::args::csp::ask::{Request, Way};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -22,8 +22,21 @@ pub(super) struct Asking {
     flags: csp_core::Flags,
 }
 
+/// Asks with a node that is made for it, and tells in the end what that node dropped.
+pub(super) async fn asking(
+    session: &mut Session,
+    request: &Request,
+    ask: impl AsyncFnOnce(&mut Session, &mut Asking) -> Result,
+) -> Result {
+    let mut asking = prepare(session, request).await?;
+    let ended = ask(session, &mut asking).await;
+    let written = session.output.flush();
+    drops::summarize(session, &asking.station);
+    ended.and(written)
+}
+
 /// Makes a node to ask with.
-pub(super) async fn prepare(session: &Session, request: &Request) -> Result<Asking> {
+async fn prepare(session: &Session, request: &Request) -> Result<Asking> {
     let Way {
         interface,
         timeout,

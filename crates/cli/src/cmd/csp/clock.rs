@@ -8,7 +8,7 @@ use csp_core::rt::Answer;
 use csp_core::service::Timestamp;
 use serde::Serialize;
 
-use super::ask::{Asking, prepare, rtt_us};
+use super::ask::{Asking, asking, rtt_us};
 use crate::args::csp::clock::{ClockVerb, Time};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -17,6 +17,7 @@ use crate::output::timestamp;
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     /// The node's time.
     time: String,
@@ -28,34 +29,40 @@ struct Line {
 
 pub(super) async fn run(session: &mut Session, verb: ClockVerb) -> Result {
     match verb {
-        ClockVerb::Get(request) => {
-            let mut asking = prepare(session, &request).await?;
-            let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
-            let asked = node.clock(remote, call);
-            let answer = asking.answer(session, Port::CMP, asked).await?;
-            show(session, &asking, &answer, SystemTime::now())
-        }
+        ClockVerb::Get(request) => asking(session, &request, get).await,
         ClockVerb::Set(args) => {
-            let mut asking = prepare(session, &args.request).await?;
-            let since = match args.time {
-                Time::Now => SystemTime::now().duration_since(UNIX_EPOCH).ok(),
-                Time::At(time) => Duration::try_from(time.as_duration()).ok(),
-            };
-            let time = since
-                .and_then(Timestamp::new)
-                .filter(|time| time.seconds > 0)
-                .ok_or_else(|| {
-                    Failure::new(
-                        Code::Usage,
-                        "the clocks of nodes count 32 bits of seconds since 1970, not 0",
-                    )
-                })?;
-            let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
-            let asked = node.set_clock(remote, time, call);
-            let answer = asking.answer(session, Port::CMP, asked).await?;
-            show(session, &asking, &answer, SystemTime::now())
+            let setting =
+                async |session: &mut Session, node: &mut Asking| set(session, node, args.time).await;
+            asking(session, &args.request, setting).await
         }
     }
+}
+
+async fn get(session: &mut Session, asking: &mut Asking) -> Result {
+    let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
+    let asked = node.clock(remote, call);
+    let answer = asking.answer(session, Port::CMP, asked).await?;
+    show(session, asking, &answer, SystemTime::now())
+}
+
+async fn set(session: &mut Session, asking: &mut Asking, time: Time) -> Result {
+    let since = match time {
+        Time::Now => SystemTime::now().duration_since(UNIX_EPOCH).ok(),
+        Time::At(time) => Duration::try_from(time.as_duration()).ok(),
+    };
+    let time = since
+        .and_then(Timestamp::new)
+        .filter(|time| time.seconds > 0)
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Usage,
+                "the clocks of nodes count 32 bits of seconds since 1970, not 0",
+            )
+        })?;
+    let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
+    let asked = node.set_clock(remote, time, call);
+    let answer = asking.answer(session, Port::CMP, asked).await?;
+    show(session, asking, &answer, SystemTime::now())
 }
 
 fn show(session: &mut Session, asking: &Asking, answer: &Answer<Timestamp>, now: SystemTime) -> Result {
@@ -64,6 +71,7 @@ fn show(session: &mut Session, asking: &Asking, answer: &Answer<Timestamp>, now:
     let ours = now.checked_sub(answer.rtt / 2).unwrap_or(now);
     let line = Line {
         r#type: "clock",
+        ts: timestamp(now),
         node: answer.from.to_bits(),
         time: timestamp(theirs),
         offset_us: offset_us(theirs, ours),

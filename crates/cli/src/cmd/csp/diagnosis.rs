@@ -93,6 +93,13 @@ pub(super) enum Finding {
     WantsCrc,
     /// The remote answers a request without CRC32.
     RefusesCrc,
+    /// The remote answers a request without HMAC.
+    RefusesHmac,
+    /// The remote answers a ping, but opens no connection.
+    RefusesRdp {
+        remote: Address,
+        port: Port,
+    },
     /// The remote answers a ping.
     OnlyPing {
         remote: Address,
@@ -242,7 +249,7 @@ pub(super) fn passed_by(own: Subnet, heard: &Overheard) -> Option<Finding> {
     other_version(own.address(), own, heard)
 }
 
-/// Looks closer where the bus and the counters say nothing: asks for an echo, with CRC32 and without.
+/// Looks closer where the bus and the counters say nothing: asks for an echo, with other flags too.
 pub(super) async fn investigate(station: &mut Station, about: Unanswered) -> Finding {
     station.drops.catch_up();
     let heard = station.ear.heard();
@@ -263,18 +270,22 @@ pub(super) async fn investigate(station: &mut Station, about: Unanswered) -> Fin
     };
     // Who asked for an echo has had that answer already.
     let is_ping = about.port == Port::PING && alike == about.flags;
-    let (same, other) = tokio::join!(
-        async { !is_ping && station.node.ping(about.remote, config.flags(alike)).await.is_ok() },
-        async { station.node.ping(about.remote, config.flags(other)).await.is_ok() },
+    let has_hmac = about.flags.contains(Flags::HMAC);
+    let Unanswered { remote, port, .. } = about;
+    let answers = async |flags| station.node.ping(remote, config.flags(flags)).await.is_ok();
+    let wants_crc = other.contains(Flags::CRC32);
+    let (same, other, bare) = tokio::join!(
+        async { !is_ping && answers(alike).await },
+        answers(other),
+        async { has_hmac && answers(alike.without(Flags::HMAC)).await },
     );
-    match (same, other, alike.contains(Flags::CRC32)) {
-        (true, ..) => Finding::OnlyPing {
-            remote: about.remote,
-            port: about.port,
-        },
-        (false, true, false) => Finding::WantsCrc,
-        (false, true, true) => Finding::RefusesCrc,
-        (false, false, _) => found,
+    match (same, other, bare) {
+        (true, ..) if about.flags.contains(Flags::RDP) => Finding::RefusesRdp { remote, port },
+        (true, ..) => Finding::OnlyPing { remote, port },
+        (_, true, _) if wants_crc => Finding::WantsCrc,
+        (_, true, _) => Finding::RefusesCrc,
+        (.., true) => Finding::RefusesHmac,
+        _ => found,
     }
 }
 
@@ -376,6 +387,14 @@ impl fmt::Display for Finding {
             ),
             Self::WantsCrc => f.write_str("with CRC32 the node answers: leave out --no-crc"),
             Self::RefusesCrc => f.write_str("without CRC32 the node answers: add --no-crc"),
+            Self::RefusesHmac => f.write_str(
+                "without an authentication code the node answers: has it another key, or none? leave out --hmac",
+            ),
+            Self::RefusesRdp { remote, port } => write!(
+                f,
+                "node {remote} answers a ping, but opens no connection on port {port}: leave out --rdp, or \
+                 listen there"
+            ),
             Self::OnlyPing { remote, port } => write!(
                 f,
                 "node {remote} answers a ping, but not this on port {port}: is the service on there, and \

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use csp_core::rt::{Node, Notice, Notices, Status};
 use csp_core::{Dropped, InterfaceId, LinkState};
 use futures::FutureExt as _;
+use serde::Serialize;
 
+use super::station::Station;
+use crate::cmd::Session;
 use crate::failure::{Code, Failure};
 
 /// The latest drops that are remembered one by one.
@@ -108,6 +111,27 @@ impl Drops {
     }
 }
 
+/// The closing line of a verb without one of its own: what our node dropped. People are told where it did.
+pub(super) fn summarize(session: &Session, station: &Station) {
+    #[derive(Serialize)]
+    struct Summary {
+        r#type: &'static str,
+        dropped: u64,
+        dropped_by: BTreeMap<String, u64>,
+    }
+    let status = station.node.status();
+    let summary = Summary {
+        r#type: "summary",
+        dropped: status.stats.dropped,
+        dropped_by: reasons(&status),
+    };
+    if summary.dropped > 0 || session.output.is_json() {
+        session
+            .output
+            .summary(&summary, |summary| text(summary.dropped, &summary.dropped_by));
+    }
+}
+
 /// How many packets a node dropped, in words that a line of JSON may have as keys.
 pub(super) fn reasons(status: &Status) -> BTreeMap<String, u64> {
     let drops = status.drops.iter();
@@ -139,7 +163,6 @@ mod tests {
         use csp_core::Config;
 
         use super::super::iface::{Iface, OwnAddress};
-        use super::super::station::Station;
 
         let bus = VirtualBus::new();
         let (iface, link) = (Iface::default(), Box::new(bus.join()));

@@ -1,14 +1,15 @@
 //! `csp uptime`, `csp mem`, `csp buf`: one number each.
 
 use core::time::Duration;
+use std::time::SystemTime;
 
 use csp_core::Port;
 use serde::Serialize;
 
-use super::ask::{prepare, rtt_us};
-use crate::args::csp::ask::Request;
+use super::ask::{Asking, rtt_us};
 use crate::cmd::Session;
 use crate::failure::Result;
+use crate::output::timestamp;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -22,13 +23,13 @@ enum Figure {
 struct Line {
     #[serde(flatten)]
     figure: Figure,
+    ts: String,
     node: u16,
     rtt_us: u64,
     sim: bool,
 }
 
-pub(super) async fn uptime(session: &mut Session, request: Request) -> Result {
-    let mut asking = prepare(session, &request).await?;
+pub(super) async fn uptime(session: &mut Session, asking: &mut Asking) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let answer = asking
         .answer(session, Port::UPTIME, node.uptime(remote, call))
@@ -37,6 +38,7 @@ pub(super) async fn uptime(session: &mut Session, request: Request) -> Result {
         figure: Figure::Uptime {
             seconds: answer.value.as_secs(),
         },
+        ts: timestamp(SystemTime::now()),
         node: answer.from.to_bits(),
         rtt_us: rtt_us(&answer),
         sim: asking.is_simulated,
@@ -46,13 +48,13 @@ pub(super) async fn uptime(session: &mut Session, request: Request) -> Result {
     })
 }
 
-pub(super) async fn memory(session: &mut Session, request: Request) -> Result {
-    let mut asking = prepare(session, &request).await?;
+pub(super) async fn memory(session: &mut Session, asking: &mut Asking) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let asked = node.memory_free(remote, call);
     let answer = asking.answer(session, Port::MEMFREE, asked).await?;
     let line = Line {
         figure: Figure::MemoryFree { bytes: answer.value },
+        ts: timestamp(SystemTime::now()),
         node: answer.from.to_bits(),
         rtt_us: rtt_us(&answer),
         sim: asking.is_simulated,
@@ -62,8 +64,7 @@ pub(super) async fn memory(session: &mut Session, request: Request) -> Result {
         .either(&line, |_| format!("{} bytes free", answer.value))
 }
 
-pub(super) async fn buffers(session: &mut Session, request: Request) -> Result {
-    let mut asking = prepare(session, &request).await?;
+pub(super) async fn buffers(session: &mut Session, asking: &mut Asking) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let asked = node.buffers_free(remote, call);
     let answer = asking.answer(session, Port::BUF_FREE, asked).await?;
@@ -71,6 +72,7 @@ pub(super) async fn buffers(session: &mut Session, request: Request) -> Result {
         figure: Figure::BuffersFree {
             buffers: answer.value,
         },
+        ts: timestamp(SystemTime::now()),
         node: answer.from.to_bits(),
         rtt_us: rtt_us(&answer),
         sim: asking.is_simulated,

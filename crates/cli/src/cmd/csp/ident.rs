@@ -1,13 +1,15 @@
 //! `csp ident`: who a node is.
 
+use std::time::SystemTime;
+
 use csp_core::service::Identity;
 use csp_core::{Address, Port};
 use serde::Serialize;
 
-use super::ask::{Asking, prepare, rtt_us};
-use crate::args::csp::ask::Request;
+use super::ask::{Asking, rtt_us};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::output::timestamp;
 
 /// Who a node is, as JSON tells it.
 #[derive(Serialize)]
@@ -22,6 +24,7 @@ pub(super) struct Ident {
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     #[serde(flatten)]
     ident: Ident,
@@ -57,8 +60,7 @@ impl Ident {
     }
 }
 
-pub(super) async fn run(session: &mut Session, request: Request) -> Result {
-    let mut asking = prepare(session, &request).await?;
+pub(super) async fn run(session: &mut Session, asking: &mut Asking) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     if asking.station.own.is_broadcast(remote) {
         return all(session, asking).await;
@@ -66,11 +68,11 @@ pub(super) async fn run(session: &mut Session, request: Request) -> Result {
     let asked = node.identify(remote, call);
     let answer = asking.answer(session, Port::CMP, asked).await?;
     let rtt_us = rtt_us(&answer);
-    show(session, &asking, answer.from, rtt_us, answer.value)
+    show(session, asking, answer.from, rtt_us, answer.value)
 }
 
 /// Asks everybody.
-async fn all(session: &mut Session, mut asking: Asking) -> Result {
+async fn all(session: &mut Session, asking: &mut Asking) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let asked = node.identify_all(remote, call);
     let mut answers = asking.answer(session, Port::CMP, asked).await?;
@@ -85,7 +87,7 @@ async fn all(session: &mut Session, mut asking: Asking) -> Result {
         match answer.value {
             Ok(identity) => {
                 count += 1;
-                show(session, &asking, from, rtt_us, identity)?;
+                show(session, asking, from, rtt_us, identity)?;
                 session.output.flush()?;
             }
             Err(error) => {
@@ -104,6 +106,7 @@ async fn all(session: &mut Session, mut asking: Asking) -> Result {
 fn show(session: &mut Session, asking: &Asking, from: Address, rtt_us: u64, identity: Identity) -> Result {
     let line = Line {
         r#type: "ident",
+        ts: timestamp(SystemTime::now()),
         node: from.to_bits(),
         ident: Ident::of(identity),
         rtt_us,

@@ -1,14 +1,17 @@
 //! `csp ifstat`: what the interfaces of a node have counted.
 
+use std::time::SystemTime;
+
 use csp_core::service::Counters;
 use csp_core::{InterfaceName, Port};
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::ask::prepare;
+use super::ask::{Asking, asking};
 use crate::args::csp::ask::Ifstat;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::output::timestamp;
 
 /// Names that are usual; nobody tells which of them there are.
 const USUAL: [&str; 16] = [
@@ -19,6 +22,7 @@ const USUAL: [&str; 16] = [
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     interface: String,
     tx: u32,
@@ -47,7 +51,11 @@ pub(super) async fn run(session: &mut Session, args: Ifstat) -> Result {
     } else {
         args.names.iter().map(|name| named(name)).collect::<Result<_>>()?
     };
-    let mut asking = prepare(session, &args.request).await?;
+    let each = async |session: &mut Session, node: &mut Asking| ask(session, node, &names, is_guess).await;
+    asking(session, &args.request, each).await
+}
+
+async fn ask(session: &mut Session, asking: &mut Asking, names: &[InterfaceName], is_guess: bool) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let each = names.iter().map(|&name| node.interface_stats(remote, name, call));
     let answers = session.stop.cut(async { Ok(join_all(each).await) }).await?;
@@ -95,6 +103,7 @@ const HEADING: &str =
 fn line(name: &InterfaceName, node: u16, counters: Counters, is_simulated: bool) -> Line {
     Line {
         r#type: "interface",
+        ts: timestamp(SystemTime::now()),
         node,
         interface: name.to_string(),
         tx: counters.tx,

@@ -1,6 +1,7 @@
 //! `csp peek`, `csp poke`: memory of a node, in as many requests as it takes.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use csp_core::Port;
@@ -8,10 +9,11 @@ use csp_core::service::cmp::memory::{MAX_LEN, MAX_LEN_64};
 use csp_core::service::{Peek as Read, Poke as Write};
 use serde::Serialize;
 
-use super::ask::prepare;
+use super::ask::{Asking, asking};
 use crate::args::csp::memory::{Peek, Poke, Width};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::output::timestamp;
 use crate::units;
 
 /// Bytes of a line of a dump.
@@ -20,6 +22,7 @@ const ROW: usize = 16;
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     address: String,
     len: u64,
@@ -78,7 +81,11 @@ impl Form {
 
 pub(super) async fn peek(session: &mut Session, args: Peek) -> Result {
     let form = Form::of(args.width, args.address, args.len)?;
-    let mut asking = prepare(session, &args.request).await?;
+    let reading = async |session: &mut Session, node: &mut Asking| read(session, node, form, &args).await;
+    asking(session, &args.request, reading).await
+}
+
+async fn read(session: &mut Session, asking: &mut Asking, form: Form, args: &Peek) -> Result {
     let node = asking.station.node.clone();
     let mut bar = session.output.progress(args.len);
     let mut data = Vec::new();
@@ -104,6 +111,7 @@ pub(super) async fn peek(session: &mut Session, args: Peek) -> Result {
     }
     let line = Line {
         r#type: "memory",
+        ts: timestamp(SystemTime::now()),
         node: asking.remote.to_bits(),
         address: format!("{:x}", args.address),
         len: args.len,
@@ -127,7 +135,13 @@ pub(super) async fn poke(session: &mut Session, args: Poke) -> Result {
         return Err(Failure::new(Code::Usage, "there are no bytes to write"));
     }
     let form = Form::of(args.width, args.address, len)?;
-    let mut asking = prepare(session, &args.request).await?;
+    let writing =
+        async |session: &mut Session, node: &mut Asking| write(session, node, form, &args, &data).await;
+    asking(session, &args.request, writing).await
+}
+
+async fn write(session: &mut Session, asking: &mut Asking, form: Form, args: &Poke, data: &[u8]) -> Result {
+    let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let node = asking.station.node.clone();
     let mut bar = session.output.progress(len);
     let mut done = 0;
@@ -142,6 +156,7 @@ pub(super) async fn poke(session: &mut Session, args: Poke) -> Result {
     bar.clear();
     let line = Line {
         r#type: "written",
+        ts: timestamp(SystemTime::now()),
         node: asking.remote.to_bits(),
         address: format!("{:x}", args.address),
         len,

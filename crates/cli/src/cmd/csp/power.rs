@@ -2,15 +2,16 @@
 
 use core::time::Duration;
 use std::io::{BufRead as _, IsTerminal as _};
+use std::time::SystemTime;
 
 use csp_core::service::PowerCommand;
 use serde::Serialize;
 
-use super::ask::prepare;
+use super::ask::{Asking, asking};
 use crate::args::csp::ask::Power;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
-use crate::output::complain;
+use crate::output::{complain, timestamp};
 
 /// How long the packet may take to leave.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -18,6 +19,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     sim: bool,
 }
@@ -30,7 +32,16 @@ pub(super) async fn run(session: &mut Session, args: Power, command: PowerComman
     if !args.yes {
         confirm(session, what, &args.request.node).await?;
     }
-    let mut asking = prepare(session, &args.request).await?;
+    let telling = async |session: &mut Session, node: &mut Asking| tell(session, node, command, what).await;
+    asking(session, &args.request, telling).await
+}
+
+async fn tell(
+    session: &mut Session,
+    asking: &mut Asking,
+    command: PowerCommand,
+    what: &'static str,
+) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     let port = command.service().port();
     let asked = async {
@@ -48,6 +59,7 @@ pub(super) async fn run(session: &mut Session, args: Power, command: PowerComman
     }
     let line = Line {
         r#type: what,
+        ts: timestamp(SystemTime::now()),
         node: remote.to_bits(),
         sim: asking.is_simulated,
     };

@@ -1,6 +1,7 @@
 //! `csp route`: tables of routes, read here or set in a node.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use csp_core::service::SetRoute;
 use csp_core::{
@@ -8,14 +9,16 @@ use csp_core::{
 };
 use serde::Serialize;
 
-use super::ask::prepare;
+use super::ask::{Asking, asking};
 use crate::args::csp::route::{Check, RouteVerb, Set};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::output::timestamp;
 
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<u16>,
     address: u16,
@@ -34,7 +37,10 @@ struct Table {
 
 pub(super) async fn run(session: &mut Session, verb: RouteVerb) -> Result {
     match verb {
-        RouteVerb::Set(args) => set(session, args).await,
+        RouteVerb::Set(args) => {
+            let setting = async |session: &mut Session, node: &mut Asking| set(session, node, &args).await;
+            asking(session, &args.request, setting).await
+        }
         RouteVerb::Check(args) => check(session, &args),
     }
 }
@@ -49,8 +55,7 @@ fn check(session: &mut Session, args: &Check) -> Result {
     Ok(())
 }
 
-async fn set(session: &mut Session, args: Set) -> Result {
-    let mut asking = prepare(session, &args.request).await?;
+async fn set(session: &mut Session, asking: &mut Asking, args: &Set) -> Result {
     let table = Table::read(&args.routes, asking.station.own.version())?;
     table.tell_ignored(session);
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
@@ -131,6 +136,7 @@ impl Table {
 fn show(session: &mut Session, node: Option<Address>, route: &Route, interface: InterfaceName) -> Result {
     let line = Line {
         r#type: "route",
+        ts: timestamp(SystemTime::now()),
         node: node.map(Address::to_bits),
         address: route.subnet.address().to_bits(),
         netmask: route.subnet.netmask().to_bits(),

@@ -4,6 +4,7 @@ mod sweep;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use csp_core::rt::{Answer, Call, ServiceError, Socket};
@@ -24,6 +25,7 @@ use crate::args::csp::scan::{Range, Scan};
 use crate::cmd::Session;
 use crate::cmd::rtt::micros;
 use crate::failure::{Code, Failure, Result};
+use crate::output::timestamp;
 use crate::stop::Ended;
 use crate::units;
 
@@ -45,6 +47,7 @@ const IDENTS_IN_FLIGHT: usize = 16;
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     /// Its name here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,6 +288,7 @@ impl Run<'_> {
     ) -> Result {
         let line = Line {
             r#type: "node",
+            ts: timestamp(SystemTime::now()),
             node: from.to_bits(),
             name: whom::name(session, from, self.is_simulated),
             rtt_us: micros(rtt),

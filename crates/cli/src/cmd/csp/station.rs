@@ -3,7 +3,7 @@
 use can_link::address::LinkAddress;
 use csp_can::{CanConfig, CanInterface};
 use csp_core::hmac::Key;
-use csp_core::rt::Node;
+use csp_core::rt::{CallError, Node};
 use csp_core::{Config, Flags, InterfaceConfig, InterfaceName, SendError, Subnet, Switch};
 use tinwire_sim::World;
 
@@ -83,7 +83,7 @@ pub(super) struct Station {
     pub(super) ear: Ear,
     pub(super) drops: Drops,
     /// The simulated devices, which live as long as the node.
-    _world: Option<World>,
+    world: Option<World>,
 }
 
 impl Station {
@@ -114,15 +114,25 @@ impl Station {
         let can = CanInterface::new(link, &interface, can).map_err(|error| cannot(error.into()))?;
         let drops = Drops::of(&node);
         let attached = node.attach(interface, can);
-        attached.map_err(|error| cannot(error.into()))?;
+        attached.map_err(|error| match error {
+            CallError::Refused(error) => Failure::caused(Code::BadAddress, error)
+                .context(&name)
+                .hint("--addr ADDR/BITS gives us another address"),
+            error => cannot(error.into()),
+        })?;
         Ok(Self {
             node,
             name,
             own,
             ear,
             drops,
-            _world: world,
+            world,
         })
+    }
+
+    /// Whether the other nodes are the built-in ones.
+    pub(super) const fn is_simulated(&self) -> bool {
+        self.world.is_some()
     }
 
     /// Why a packet was not sent.

@@ -4,12 +4,13 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use csp_core::rt::{BlobError, RecvError};
+use csp_core::{Address, Port};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::super::diagnosis::Unanswered;
-use super::super::station::Berth;
-use super::super::whom;
+use super::super::station::{Berth, Station};
+use super::super::{drops, whom};
 use super::send::not_cut;
 use super::{Outgoing, connect, explained, outgoing, with_transport};
 use crate::args::csp::message::Call;
@@ -35,14 +36,27 @@ pub(in super::super) async fn run(session: &mut Session, args: Call) -> Result {
     let berth = Berth::of(session, &args.interface)?;
     let (remote, port) = whom::port(session, &args.target, &berth)?;
     let Outgoing { bytes, .. } = outgoing(session, &args.data).await?;
-    let flags = with_transport(args.protection.flags(), args.transport);
     let mut station = berth.occupy(session, args.protection.config()).await?;
-    let mut connection = connect(session, &mut station, (remote, port), flags, args.timeout).await?;
+    let called = call(session, &mut station, &args, (remote, port), bytes.into()).await;
+    let written = session.output.flush();
+    drops::summarize(session, &station);
+    called.and(written)
+}
+
+async fn call(
+    session: &mut Session,
+    station: &mut Station,
+    args: &Call,
+    (remote, port): (Address, Port),
+    bytes: Bytes,
+) -> Result {
+    let flags = with_transport(args.protection.flags(), args.transport);
+    let mut connection = connect(session, station, (remote, port), flags, args.timeout).await?;
     let start = Instant::now();
     let exchange = async {
         if args.transport.sfp {
             let sent = connection.send_blob(&bytes).await;
-            sent.map_err(|error| not_cut(&station, error))?;
+            sent.map_err(|error| not_cut(station, error))?;
             let blob = connection
                 .recv_blob(csp_core::sfp::DEFAULT_LIMIT, args.timeout)
                 .await;
@@ -53,7 +67,7 @@ pub(in super::super) async fn run(session: &mut Session, args: Call) -> Result {
                 Err(error) => Err(Failure::caused(Code::NoReply, error)),
             };
         }
-        let sent = connection.send(Bytes::from(bytes)).await;
+        let sent = connection.send(bytes).await;
         sent.map_err(|error| station.not_sent(error))?;
         match connection.recv_timeout(args.timeout).await {
             Ok(message) => Ok(Some(message.payload)),
@@ -74,7 +88,7 @@ pub(in super::super) async fn run(session: &mut Session, args: Call) -> Result {
         };
         drop(connection);
         let failure = Failure::new(Code::NoReply, message);
-        return Err(explained(session, &mut station, about, failure).await);
+        return Err(explained(session, station, about, failure).await);
     };
     if args.transport.rdp {
         // The reply is here: nothing that the closing still brings would change it.
@@ -94,7 +108,7 @@ pub(in super::super) async fn run(session: &mut Session, args: Call) -> Result {
         rtt_us: micros(rtt),
         len: reply.len(),
         data: units::hex(&reply),
-        sim: berth.is_simulated(),
+        sim: station.is_simulated(),
     };
     session.output.either(&line, |_| {
         if args.data.text {

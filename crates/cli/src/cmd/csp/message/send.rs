@@ -1,23 +1,26 @@
 //! `csp send`: a message, a file, or standard input, to a port of a node.
 
 use core::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use csp_core::rt::{BlobError, CloseError, Connection};
+use csp_core::{Address, Port};
 use serde::Serialize;
 
 use super::super::station::{Berth, Station};
-use super::super::whom;
+use super::super::{drops, whom};
 use super::{Outgoing, connect, outgoing, room, with_transport};
 use crate::args::csp::message::Send;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
-use crate::output::Progress;
+use crate::output::{Progress, timestamp};
 use crate::units;
 
 #[derive(Serialize)]
 struct Line {
     r#type: &'static str,
+    ts: String,
     node: u16,
     port: u8,
     bytes: u64,
@@ -34,11 +37,24 @@ pub(in super::super) async fn run(session: &mut Session, args: Send) -> Result {
     if bytes.is_empty() && (args.transport.sfp || !is_typed) {
         return Err(Failure::new(Code::Usage, "there is nothing in the message"));
     }
+    let mut station = berth.occupy(session, args.protection.config()).await?;
+    let what = (Bytes::from(bytes), is_typed);
+    let sent = send(session, &mut station, &args, (remote, port), what).await;
+    let written = session.output.flush();
+    drops::summarize(session, &station);
+    sent.and(written)
+}
+
+async fn send(
+    session: &mut Session,
+    station: &mut Station,
+    args: &Send,
+    (remote, port): (Address, Port),
+    (bytes, is_typed): (Bytes, bool),
+) -> Result {
     let flags = with_transport(args.protection.flags(), args.transport);
     let room = room(flags);
-    let mut station = berth.occupy(session, args.protection.config()).await?;
-    let connection = connect(session, &mut station, (remote, port), flags, args.timeout).await?;
-    let bytes = Bytes::from(bytes);
+    let connection = connect(session, station, (remote, port), flags, args.timeout).await?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let mut bar = session.output.progress(len);
     let sending = async {
@@ -46,29 +62,30 @@ pub(in super::super) async fn run(session: &mut Session, args: Send) -> Result {
             connection
                 .send_blob(&bytes)
                 .await
-                .map_err(|error| not_cut(&station, error))?;
+                .map_err(|error| not_cut(station, error))?;
             len.div_ceil(u64::try_from(room - csp_core::sfp::TRAILER_LEN).unwrap_or(1))
         } else if is_typed {
             let sent = connection.send(bytes).await;
             sent.map_err(|error| station.not_sent(error))?;
             1
         } else {
-            in_packets(&station, &connection, bytes, room, &mut bar).await?
+            in_packets(station, &connection, bytes, room, &mut bar).await?
         };
         let is_rdp = args.transport.rdp;
-        settle(&station, connection, is_rdp, args.timeout).await?;
+        settle(station, connection, is_rdp, args.timeout).await?;
         Ok(packets)
     };
     let packets = session.stop.cut(sending).await?;
     bar.clear();
     let line = Line {
         r#type: "sent",
+        ts: timestamp(SystemTime::now()),
         node: remote.to_bits(),
         port: port.to_bits(),
         bytes: len,
         packets,
         acknowledged: args.transport.rdp,
-        sim: berth.is_simulated(),
+        sim: station.is_simulated(),
     };
     session.output.either(&line, |line| {
         let acknowledged = if line.acknowledged { ", acknowledged" } else { "" };

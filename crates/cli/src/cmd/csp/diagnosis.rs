@@ -388,7 +388,8 @@ impl fmt::Display for Finding {
             Self::WantsCrc => f.write_str("with CRC32 the node answers: leave out --no-crc"),
             Self::RefusesCrc => f.write_str("without CRC32 the node answers: add --no-crc"),
             Self::RefusesHmac => f.write_str(
-                "without an authentication code the node answers: has it another key, or none? leave out --hmac",
+                "without an authentication code the node answers: has it another key, or none? leave out \
+                 --hmac",
             ),
             Self::RefusesRdp { remote, port } => write!(
                 f,

@@ -13,8 +13,8 @@
 //!   message to each other tell it in nothing else (9.4).
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
 //! - A segment whose number came before still tells what it acknowledges.
-//! - Without delayed acknowledgements, what the other end repeats is acknowledged again: else it does so until
-//!   the connection ends.
+//! - Without delayed acknowledgements, what the other end repeats is acknowledged again: else it does so
+//!   until the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - Who closes before it is open says so and asks no more.
 //! - Nothing is sent again for longer than the connection timeout after the end.

@@ -341,8 +341,8 @@ impl fmt::Display for Finding {
             ),
             Self::Swapped { remote, packets } => write!(
                 f,
-                "node {remote} answers with source and destination swapped in its identifiers, as csp-py does \
-                 ({}): add ,promisc to the interface",
+                "node {remote} answers with source and destination swapped in its identifiers, as csp-py \
+                 does ({}): add ,promisc to the interface",
                 units::counted(*packets, "packet")
             ),
             Self::OtherVersion {

@@ -9,10 +9,10 @@
 //! - A SYN|ACK has to acknowledge the SYN that was sent (9.3), and a half-open connection is reset with the
 //!   number that it waits for, so that it ends (9.8).
 //! - An acknowledgement that is older than one before takes nothing back (RDP-4).
-//! - A segment that was received before is heard for what it acknowledges: two ends that repeat their last
-//!   message to each other tell it in nothing else (9.4).
+//! - Where the packet timeout is not above the acknowledgement timeout, a segment that was received before is
+//!   heard for what it acknowledges: two ends that repeat their last message to each other tell it in nothing
+//!   else (9.4).
 //! - The extended acknowledgements of 1.6 are understood and not sent (9.9).
-//! - A segment whose number came before still tells what it acknowledges.
 //! - Without delayed acknowledgements, what the other end repeats is acknowledged again: else it does so
 //!   until the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.

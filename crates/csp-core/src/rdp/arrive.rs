@@ -185,13 +185,12 @@ impl<M> Machine<M> {
         if !segment.sequence.is_between(oldest, current) {
             return Verdict::Dropped(Discard::OutOfWindow);
         }
-        // The peers look no further. But two ends that repeat their last message to each other may tell in
-        // nothing else that it has arrived.
-        if self
-            .send
-            .may_acknowledge(segment.acknowledgement, self.terms.window)
-        {
-            self.acknowledged(segment.acknowledgement);
+        // The peers look no further. But two ends that repeat their last message to each other before a lone
+        // acknowledgement is due tell in nothing else that it has arrived.
+        let is_repeated_first = self.terms.packet_timeout <= self.terms.ack_timeout;
+        let number = segment.acknowledgement;
+        if is_repeated_first && self.send.may_acknowledge(number, self.terms.window) {
+            self.acknowledged(number);
         }
         if !body.is_empty() {
             self.stats.duplicates = self.stats.duplicates.wrapping_add(1);
@@ -234,8 +233,7 @@ impl<M> Machine<M> {
             }
             Stage::SynReceived { .. } | Stage::Open { .. } => {
                 // First: where data before it was lost, nothing else may come any more that tells.
-                let is_open = matches!(self.stage, Stage::Open { .. });
-                if is_valid && is_open {
+                if is_valid {
                     self.acknowledged(number);
                 }
                 if segment.sequence != self.receive.current().next() {

@@ -348,6 +348,19 @@ fn without_delayed_acknowledgements_what_was_put_in_order_is_acknowledged_when_i
 }
 
 #[test]
+fn a_copy_of_old_data_acknowledges_nothing_where_lone_acknowledgements_come_sooner() {
+    for (packet_timeout, acknowledged) in [(251, 0), (250, 1)] {
+        let options = Options::default().packet_timeout(Duration::from_millis(packet_timeout));
+        let clamped = Limits::default().clamp(options);
+        let mut server = Machine::accept(at(0), clamped, number(7), number(50), 16);
+        assert_eq!(receive(&mut server, at(1), 1), Verdict::Taken);
+        server.send(at(2), MESSAGE, Flags::NONE).unwrap();
+        assert_eq!(receive(&mut server, at(3), 0), Verdict::Duplicate);
+        assert_eq!(server.progress(), (1, acknowledged));
+    }
+}
+
+#[test]
 fn a_reset_that_comes_too_early_acknowledges_and_ends_nothing() {
     let (mut client, _) = pair();
     client.send(at(1), MESSAGE, Flags::NONE).unwrap();

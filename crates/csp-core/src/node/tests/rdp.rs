@@ -574,3 +574,36 @@ fn the_broadcast_of_a_subnet_is_nobody_to_connect_to() {
     assert_dropped(&mut node, DropReason::RdpUnexpected);
     assert_eq!(sent(&mut node), None);
 }
+
+#[test]
+fn a_stranger_comes_not_between_the_messages_where_answers_from_anybody_are_taken() {
+    let (mut node, link) = node(9, Config::default().reply_match(ReplyMatch::PortOnly));
+    let client = open_by_hand(&mut node, at(0));
+    let (to, _, next) = sent(&mut node).unwrap();
+    let port_of = node.peers(client).unwrap().local_port;
+    for (source, is_peer) in [((3, 10), false), ((2, 11), false), (to, true)] {
+        let mut data = packet(source, (9, port_of.to_bits()), Flags::RDP, b"");
+        let trailer = segment(SegmentFlags::ACK, 501, next.previous().to_bits());
+        data.payload = [&b"x"[..], &trailer].concat().into();
+        node.handle_packet(at(1), link, data);
+        assert_eq!(node.recv(client).is_some(), is_peer, "{source:?}");
+    }
+}
+
+#[test]
+fn who_believes_in_a_connection_is_told_with_the_key_of_the_listener() {
+    let (mut node, link) = node(9, Config::default());
+    let key = hmac::Key::from_pass_phrase(b"the listener's own");
+    let flags = Flags::RDP | Flags::HMAC | Flags::CRC32;
+    listen(&mut node, 10, SocketConfig::default().hmac_key(key.clone()));
+    let protection = Protection::new(Version::V2, &key);
+    let trailer = protection
+        .seal(flags, segment(SegmentFlags::ACK, 7, 0), 0)
+        .unwrap();
+    node.handle_packet(at(0), link, from_one(flags, trailer));
+    let Packet { header, payload } = node.poll_transmit().unwrap().packet;
+    assert_eq!((header.flags, header.priority), (flags, Priority::High));
+    let payload = protection.open(&header, payload).unwrap();
+    let (reset, _) = Segment::decode(&payload).unwrap();
+    assert_eq!(reset.flags, SegmentFlags::RST);
+}

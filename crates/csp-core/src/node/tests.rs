@@ -6,6 +6,7 @@ mod filter;
 mod interfaces;
 mod keys;
 mod rdp;
+mod room;
 mod routing;
 mod services;
 mod watch;

@@ -5,7 +5,7 @@ use crate::Switch;
 use crate::rdp::{CloseReason, Options, Segment, SegmentFlags, Sequence, State};
 use crate::{ConnectError, Priority};
 
-fn by_rdp() -> ConnectConfig {
+pub(super) fn by_rdp() -> ConnectConfig {
     ConnectConfig::default().rdp(Switch::On)
 }
 
@@ -74,7 +74,7 @@ fn pass(pair: &mut Pair, until: Instant) {
     pair.now = until;
 }
 
-fn segment(kind: SegmentFlags, sequence: u16, acknowledgement: u16) -> Bytes {
+pub(super) fn segment(kind: SegmentFlags, sequence: u16, acknowledgement: u16) -> Bytes {
     let segment = Segment {
         flags: kind,
         sequence: Sequence::new(sequence),
@@ -84,13 +84,13 @@ fn segment(kind: SegmentFlags, sequence: u16, acknowledgement: u16) -> Bytes {
     Bytes::copy_from_slice(&segment.encode())
 }
 
-fn syn(sequence: u16) -> Bytes {
+pub(super) fn syn(sequence: u16) -> Bytes {
     let trailer = segment(SegmentFlags::SYN, sequence, 0);
     [&Options::default().encode()[..], &trailer].concat().into()
 }
 
 /// A packet from port 40 of node 1 to port 10 of node 9.
-fn from_one(flags: Flags, payload: Bytes) -> Packet {
+pub(super) fn from_one(flags: Flags, payload: Bytes) -> Packet {
     let mut packet = packet((1, 40), (9, 10), Flags::NONE, b"");
     packet.header.flags = flags;
     packet.payload = payload;
@@ -138,7 +138,7 @@ fn what_has_no_way_out_is_refused_when_it_is_asked_for() {
 }
 
 /// A SYN to port 10 of node 9.
-fn syn_from(source: (u16, u8)) -> Packet {
+pub(super) fn syn_from(source: (u16, u8)) -> Packet {
     let mut packet = from_one(Flags::RDP, syn(7));
     packet.header.source = address(source.0);
     packet.header.source_port = port(source.1);
@@ -146,81 +146,11 @@ fn syn_from(source: (u16, u8)) -> Packet {
 }
 
 /// What a node sends next: to whom, of what kind, and with which number.
-fn sent(node: &mut Node) -> Option<((u16, u8), SegmentFlags, Sequence)> {
+pub(super) fn sent(node: &mut Node) -> Option<((u16, u8), SegmentFlags, Sequence)> {
     let Packet { header, payload } = node.poll_transmit()?.packet;
     let (segment, _) = Segment::decode(&payload).unwrap();
     let to = (header.destination.to_bits(), header.destination_port.to_bits());
     Some((to, segment.flags, segment.sequence))
-}
-
-#[test]
-fn who_asks_often_and_never_goes_on_displaces_himself_alone() {
-    let (mut node, link) = node(9, Config::default());
-    let listener = listen(&mut node, 10, SocketConfig::default().backlog(4));
-    let honest = (2, 40);
-    node.handle_packet(at(0), link, syn_from(honest));
-    let (_, _, number) = sent(&mut node).unwrap();
-    for source_port in 20..60 {
-        let now = at(u64::from(source_port));
-        node.handle_packet(now, link, syn_from((1, source_port)));
-        if source_port >= 23 {
-            let (to, kind, _) = sent(&mut node).unwrap();
-            assert_eq!(
-                (to, kind),
-                ((1, source_port - 3), SegmentFlags::RST | SegmentFlags::ACK)
-            );
-            assert_dropped(&mut node, DropReason::BacklogFull);
-        }
-        let (to, kind, _) = sent(&mut node).unwrap();
-        assert_eq!(
-            (to, kind),
-            ((1, source_port), SegmentFlags::SYN | SegmentFlags::ACK)
-        );
-        assert_eq!(sent(&mut node), None);
-    }
-    assert_eq!(node.rdp_connections().count(), 4);
-    let mut open = syn_from(honest);
-    open.payload = segment(SegmentFlags::ACK, 8, number.to_bits());
-    node.handle_packet(at(61), link, open);
-    let peers = node
-        .accept(listener)
-        .and_then(|server| node.peers(server))
-        .unwrap();
-    assert_eq!(peers.remote, address(2));
-}
-
-#[test]
-fn what_is_half_open_gives_way_where_the_node_is_full() {
-    let (mut node, link) = node(9, Config::default().max_connections(2));
-    listen(&mut node, 10, SocketConfig::default());
-    for source_port in [40, 41] {
-        node.handle_packet(at(0), link, syn_from((1, source_port)));
-    }
-    assert!(node.connect(at(1), address(2), port(10), by_rdp()).is_ok());
-    assert_dropped(&mut node, DropReason::TooManyConnections);
-    node.handle_packet(at(2), link, packet((1, 42), (9, 10), Flags::NONE, b"x"));
-    assert_dropped(&mut node, DropReason::TooManyConnections);
-    assert_eq!(node.rdp_connections().count(), 1, "ours");
-    node.handle_packet(at(2), link, packet((1, 43), (9, 10), Flags::NONE, b"x"));
-    assert_dropped(&mut node, DropReason::TooManyConnections);
-}
-
-#[test]
-fn a_full_backlog_takes_no_syn_and_closes_what_opens_too_late() {
-    let (mut node, link) = node(9, Config::default());
-    listen(&mut node, 10, SocketConfig::default().backlog(1));
-    node.handle_packet(at(0), link, from_one(Flags::RDP, syn(7)));
-    let (answer, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
-    // A plain connection takes the only place.
-    node.handle_packet(at(0), link, packet((1, 42), (9, 10), Flags::NONE, b"x"));
-    node.handle_packet(at(0), link, syn_from((1, 41)));
-    assert_dropped(&mut node, DropReason::BacklogFull);
-    let open = segment(SegmentFlags::ACK, 8, answer.sequence.to_bits());
-    node.handle_packet(at(0), link, from_one(Flags::RDP, open));
-    let (reset, _) = Segment::decode(&node.poll_transmit().unwrap().packet.payload).unwrap();
-    assert_eq!(reset.flags, SegmentFlags::RST | SegmentFlags::ACK);
-    let status = node.rdp_connections().next().unwrap();
-    assert_eq!((status.state, status.connection), (State::CloseWait, None));
 }
 
 #[test]
@@ -382,7 +312,7 @@ fn a_client_that_began_anew_has_its_old_connection_reset() {
 }
 
 /// A connection to a node that answers once and never more.
-fn open_by_hand(node: &mut Node, now: Instant) -> ConnectionId {
+pub(super) fn open_by_hand(node: &mut Node, now: Instant) -> ConnectionId {
     let client = node.connect(now, address(2), port(10), by_rdp()).unwrap();
     let request = node.poll_transmit().unwrap();
     let (opening, _) = Segment::decode(&request.packet.payload).unwrap();
@@ -395,17 +325,6 @@ fn open_by_hand(node: &mut Node, now: Instant) -> ConnectionId {
     node.handle_packet(now, request.interface, answer);
     assert_eq!(node.state(client), Some(State::Open));
     client
-}
-
-#[test]
-fn a_lingering_connection_gives_way_where_the_node_is_full() {
-    let (mut node, _) = node(9, Config::default().max_connections(1));
-    let first = open_by_hand(&mut node, at(0));
-    let full = node.connect(at(0), address(2), port(10), by_rdp());
-    assert_eq!(full, Err(ConnectError::TooManyConnections { max: 1 }));
-    node.close(at(0), first);
-    assert_eq!(node.rdp_connections().count(), 1, "it lingers");
-    assert!(node.connect(at(0), address(2), port(10), by_rdp()).is_ok());
 }
 
 #[test]
@@ -470,35 +389,6 @@ fn who_accepts_a_connection_that_is_over_is_told_then() {
     };
     assert_eq!(events(&mut pair.two), [closed]);
     assert_eq!(pair.two.recv(server).unwrap().payload, "x");
-}
-
-#[test]
-fn hundreds_of_short_connections_find_a_port_though_nobody_hears_that_they_end() {
-    let (mut node, _) = node(9, Config::default());
-    let mut one_that_stays = None;
-    for count in 0..300 {
-        let now = at(3 * count);
-        let client = open_by_hand(&mut node, now);
-        if count == 0 {
-            one_that_stays = Some(client);
-        } else {
-            node.close(now, client);
-        }
-        while node.poll_transmit().is_some() {}
-    }
-    assert_eq!(node.rdp_connections().count(), 47, "one for each ephemeral port");
-    let stays = one_that_stays.unwrap();
-    assert_eq!(
-        node.state(stays),
-        Some(State::Open),
-        "what somebody has does not give way"
-    );
-    node.close(at(1000), stays);
-    while let Some(due) = node.poll_timeout() {
-        node.handle_timeout(due);
-        while node.poll_transmit().is_some() {}
-    }
-    assert_eq!(node.rdp_connections().count(), 0);
 }
 
 #[test]

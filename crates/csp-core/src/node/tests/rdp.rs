@@ -497,3 +497,38 @@ fn who_believes_in_a_connection_is_told_with_the_key_of_the_listener() {
     let (reset, _) = Segment::decode(&payload).unwrap();
     assert_eq!(reset.flags, SegmentFlags::RST);
 }
+
+#[test]
+fn a_listener_takes_no_larger_window_than_its_limit() {
+    let (mut node, link) = node(9, Config::default());
+    listen(&mut node, 10, SocketConfig::default());
+    let asked = Options::default().window(crate::rdp::Window::new(100).unwrap());
+    let trailer = segment(SegmentFlags::SYN, 7, 0);
+    let payload = [&asked.encode()[..], &trailer].concat().into();
+    node.handle_packet(at(0), link, from_one(Flags::RDP, payload));
+    let status = node.rdp_connections().next().unwrap();
+    let change = status.options.changes().next().unwrap();
+    assert_eq!((change.asked, change.used), (100, 32));
+}
+
+#[test]
+fn each_connection_begins_with_another_number() {
+    let (mut node, _) = node(1, Config::default());
+    let [first, second] = [10, 11].map(|to| {
+        node.connect(at(0), address(2), port(to), by_rdp()).unwrap();
+        sent(&mut node).unwrap().2
+    });
+    assert_ne!(first, second);
+}
+
+#[test]
+fn who_found_no_room_on_the_link_is_told_when_there_is_some() {
+    let (mut node, _) = node(9, Config::default().transmit_queue(1));
+    let client = open_by_hand(&mut node, at(0));
+    events(&mut node);
+    let full = node.send(at(0), client, Bytes::from_static(b"x"));
+    assert_eq!(full, Err(SendError::Full));
+    assert!(node.poll_transmit().is_some());
+    assert_eq!(events(&mut node), [Event::Writable(client)]);
+    assert_eq!(node.send(at(0), client, Bytes::from_static(b"x")), Ok(0));
+}

@@ -5,7 +5,7 @@
 mod progress;
 
 use core::fmt;
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use clap::ValueEnum;
@@ -52,6 +52,16 @@ pub(crate) struct Output {
     format: Format,
     notices: Notices,
     buffer: Vec<u8>,
+    collected: Collected,
+}
+
+/// What waits to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collected {
+    /// Lines, whose colours are taken out for who wants none.
+    Lines,
+    /// Bytes of somebody else, which may look like colours and are none.
+    Bytes,
 }
 
 /// Adds the version in front of the fields of a line.
@@ -68,6 +78,7 @@ impl Output {
             format,
             notices,
             buffer: Vec::new(),
+            collected: Collected::Lines,
         }
     }
 
@@ -77,6 +88,7 @@ impl Output {
 
     /// A line of text.
     pub(crate) fn text(&mut self, line: impl fmt::Display) -> Result {
+        self.collect(Collected::Lines)?;
         // Writing into a vector cannot fail; a Display that fails leaves half a line, which is still a line.
         let _ = writeln!(self.buffer, "{line}");
         self.write_when_full()
@@ -84,6 +96,7 @@ impl Output {
 
     /// A line of JSON.
     pub(crate) fn json(&mut self, fields: &impl Serialize) -> Result {
+        self.collect(Collected::Lines)?;
         let line = Versioned {
             v: JSON_VERSION,
             fields,
@@ -95,8 +108,18 @@ impl Output {
 
     /// Bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result {
+        self.collect(Collected::Bytes)?;
         self.buffer.extend_from_slice(bytes);
         self.write_when_full()
+    }
+
+    /// What comes next is of this kind: what was collected of the other is written first.
+    fn collect(&mut self, kind: Collected) -> Result {
+        if self.collected != kind {
+            self.flush()?;
+            self.collected = kind;
+        }
+        Ok(())
     }
 
     /// A line in the form that is asked for.
@@ -112,7 +135,10 @@ impl Output {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let mut stdout = anstream::stdout();
+        let mut stdout: Box<dyn Write> = match self.collected {
+            Collected::Lines => Box::new(anstream::stdout()),
+            Collected::Bytes => Box::new(io::stdout()),
+        };
         let written = stdout.write_all(&self.buffer).and_then(|()| stdout.flush());
         self.buffer.clear();
         written.map_err(Failure::stdout)

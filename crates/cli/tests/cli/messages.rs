@@ -95,6 +95,9 @@ fn a_call_prints_the_reply() {
     assert_eq!((&reply["data"], &reply["len"]), (&"00ff".into(), &2.into()));
     assert!(reply["rtt_us"].is_u64());
     assert_eq!(call("--text --raw hello").status(0).stdout, "hello");
+    // No byte is taken for part of a colour, or for one that a terminal does not print.
+    let raw = "\x1b[31m\0\x07\r\x7f~";
+    assert_eq!(call("1b5b33316d00070d7f7e --raw").status(0).stdout, raw);
     assert_eq!(call("0102 --rdp").status(0).stdout, "01 02\n");
 }
 

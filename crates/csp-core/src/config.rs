@@ -341,13 +341,15 @@ impl Default for SocketConfig {
 
 /// How a client connection sends and receives, or how a single packet is sent.
 ///
-/// What a connection sends with it also requires of replies, as in libcsp 2.x. Its options are libcsp's
-/// `CSP_O_*`, whose numbers are told with each; what is not said is as in [`Config::flags`].
+/// What a connection sends with it also requires of replies, as in libcsp 2.x, unless
+/// [`reply_needs`](Self::reply_needs) says otherwise. Its options are libcsp's `CSP_O_*`, whose numbers are
+/// told with each; what is not said is as in [`Config::flags`].
 #[derive(Clone, Debug)]
 pub struct ConnectConfig {
     flags: Option<Flags>,
     on: Flags,
     off: Flags,
+    reply_needs: Option<Needs>,
     pub(crate) keys: Keys,
     pub(crate) priority: Priority,
     pub(crate) local_port: Option<Port>,
@@ -411,6 +413,27 @@ impl ConnectConfig {
         self
     }
 
+    /// What replies must carry, in place of what is sent.
+    ///
+    /// For peers that answer with flags of their own, as the listeners of csp-py do: by
+    /// `Needs::default()` their replies come through whatever they carry, while ours keep their flags. What
+    /// a trailer says is checked where there is one. With RDP all packets have its trailer, whatever is set
+    /// here. Default: the protections that the connection sends with, as libcsp 2.x.
+    #[must_use]
+    pub const fn reply_needs(mut self, needs: Needs) -> Self {
+        self.reply_needs = Some(needs);
+        self
+    }
+
+    /// What a connection that sends with `flags` requires of replies.
+    pub(crate) fn needs_of_replies(&self, flags: Flags) -> Needs {
+        match self.reply_needs {
+            None => Needs::of_replies(flags),
+            Some(needs) if flags.contains(Flags::RDP) => needs.rdp(Need::Required),
+            Some(needs) => needs,
+        }
+    }
+
     /// The flags to send with on a node whose own are `node`.
     pub(crate) fn flags_over(&self, node: Flags) -> Flags {
         self.flags.unwrap_or(node).with(self.on).without(self.off)
@@ -465,6 +488,7 @@ impl Default for ConnectConfig {
             flags: None,
             on: Flags::NONE,
             off: Flags::NONE,
+            reply_needs: None,
             keys: Keys::default(),
             priority: Priority::Norm,
             local_port: None,

@@ -8,8 +8,8 @@ use super::Node;
 use crate::conn::{Connection, Inbox, Listener, Role, Socket, Transport};
 use crate::ports::{Binding, Owner};
 use crate::{
-    Address, BindError, ConnectConfig, ConnectError, ConnectionId, Event, Flags, ListenerId, Message, Needs,
-    Peers, Port, SocketConfig, SocketId,
+    Address, BindError, ConnectConfig, ConnectError, ConnectionId, Event, Flags, ListenerId, Message, Peers,
+    Port, SocketConfig, SocketId,
 };
 
 impl Node {
@@ -100,7 +100,7 @@ impl Node {
             role: Role::Client,
             flags,
             priority: config.priority,
-            needs: Needs::of_replies(flags),
+            needs: config.needs_of_replies(flags),
             keys: config.keys,
             transport,
             deadline: None,

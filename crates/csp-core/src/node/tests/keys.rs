@@ -263,3 +263,46 @@ fn each_protection_can_be_prohibited() {
         assert_eq!(node.recv_from(socket), None);
     }
 }
+
+#[test]
+fn a_connection_takes_replies_without_what_it_sends_where_it_is_told_so() {
+    let opened = |config: ConnectConfig| {
+        let (mut node, id) = keyed(Version::V2, None);
+        let connection = node
+            .connect(at(0), address(5), port(10), config.crc32(Switch::On))
+            .unwrap();
+        node.send(at(0), connection, Bytes::from_static(b"ask")).unwrap();
+        let asked = node.poll_transmit().unwrap().packet.header;
+        assert!(asked.flags.contains(Flags::CRC32));
+        let local = asked.source_port.to_bits();
+        node.handle_packet(at(0), id, packet((5, 10), (2, local), Flags::NONE, b"bare"));
+        (node, id, connection, local)
+    };
+    let (mut strict, ..) = opened(ConnectConfig::default());
+    assert_dropped(&mut strict, DropReason::ChecksumRequired);
+
+    let told = ConnectConfig::default().reply_needs(Needs::default());
+    let (mut lax, id, connection, local) = opened(told);
+    assert_eq!(lax.recv(connection).unwrap().payload, "bare");
+    events(&mut lax);
+    let mut wrong = packet((5, 10), (2, local), Flags::NONE, b"no checksum");
+    wrong.header.flags = Flags::CRC32;
+    lax.handle_packet(at(0), id, wrong);
+    assert_dropped(&mut lax, DropReason::Checksum);
+
+    let more = ConnectConfig::default().reply_needs(Needs::default().hmac(Need::Required));
+    let (mut more, ..) = opened(more);
+    assert_dropped(&mut more, DropReason::AuthenticationRequired);
+}
+
+#[test]
+fn a_reply_without_rdp_does_not_reach_a_connection_with_it_whatever_is_needed() {
+    let (mut node, id) = keyed(Version::V2, None);
+    let config = ConnectConfig::default()
+        .rdp(Switch::On)
+        .reply_needs(Needs::default());
+    node.connect(at(0), address(5), port(10), config).unwrap();
+    let local = node.poll_transmit().unwrap().packet.header.source_port.to_bits();
+    node.handle_packet(at(0), id, packet((5, 10), (2, local), Flags::NONE, b"bare"));
+    assert_dropped(&mut node, DropReason::RdpRequired);
+}

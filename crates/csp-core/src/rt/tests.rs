@@ -24,6 +24,7 @@ mod filters;
 mod flush;
 mod links;
 mod network;
+mod order;
 mod services;
 mod sockets;
 mod tap;

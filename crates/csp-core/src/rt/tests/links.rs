@@ -127,7 +127,7 @@ async fn sends_and_flushes_that_were_given_up_leave_nothing_behind_and_do_not_ke
 }
 
 /// A link that has `count` packets at once for port 10, which tell the letter of their link.
-fn burst(letter: u8, count: usize) -> impl Interface {
+pub(super) fn burst(letter: u8, count: usize) -> impl Interface {
     let header = crate::Header::new((address(2), port(20)), (address(1), port(10)));
     let packet = Packet::new(header, Bytes::from(vec![letter]));
     let packets = futures::stream::repeat_with(move || Ok(Incoming::Packet(packet.clone())));

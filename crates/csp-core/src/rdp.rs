@@ -17,6 +17,8 @@
 //!   until the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - Who closes before it is open says so and asks no more.
+//! - A reset that comes while the last acknowledgement is waited for, and is not it, is answered with an
+//!   acknowledgement first (RDP-10): the peers reset before they have counted the last message that was read.
 //! - Nothing is sent again for longer than the connection timeout after the end.
 
 #[cfg(feature = "alloc")]

@@ -222,6 +222,10 @@ impl<M> Machine<M> {
     }
 
     /// RST, alone or with ACK (RDP-9).
+    ///
+    /// An application of libcsp that closes as soon as it has read the last message is faster than its router,
+    /// which has yet to count that message as received. Who only waits for that acknowledgement asks once more:
+    /// the answer is another reset, with all that was received (RDP-10).
     fn handle_reset(&mut self, segment: Segment) -> Verdict {
         let is_acknowledging = segment.flags.contains(SegmentFlags::ACK);
         let number = segment.acknowledgement;
@@ -239,12 +243,14 @@ impl<M> Machine<M> {
                 if segment.sequence != self.receive.current().next() {
                     return Verdict::Dropped(Discard::OutOfWindow);
                 }
-                let is_finished =
-                    matches!(self.stage, Stage::Open { finish: Some(_), .. }) && self.send.is_acknowledged();
-                let reason = if is_finished {
-                    CloseReason::Finished
-                } else {
-                    CloseReason::ClosedByPeer
+                let is_finishing = matches!(self.stage, Stage::Open { finish: Some(_), .. });
+                let reason = match (is_finishing, self.send.is_acknowledged()) {
+                    (true, true) => CloseReason::Finished,
+                    (true, false) if is_valid && !core::mem::replace(&mut self.asked_again, true) => {
+                        self.acknowledge(self.receive.current());
+                        return Verdict::Taken;
+                    }
+                    _ => CloseReason::ClosedByPeer,
                 };
                 self.end(reason, Left::Nobody);
                 self.reset();

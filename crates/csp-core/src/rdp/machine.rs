@@ -65,6 +65,8 @@ pub struct Machine<M = ()> {
     wants_room: bool,
     /// A message was read after the end, which has its acknowledgement looked at once more (9.5).
     pub(super) read_late: bool,
+    /// A reset that acknowledged too little was answered with the question for another.
+    pub(super) asked_again: bool,
     pub(super) stats: Stats,
 }
 
@@ -139,6 +141,7 @@ impl<M> Machine<M> {
             news: News::default(),
             wants_room: false,
             read_late: false,
+            asked_again: false,
             stats,
         }
     }

@@ -319,6 +319,40 @@ fn finishing_waits_for_the_acknowledgement_and_gives_up_at_its_limit() {
 }
 
 #[test]
+fn a_reset_that_is_faster_than_the_last_acknowledgement_is_asked_about_once() {
+    for (counted, reason) in [(8, CloseReason::Finished), (7, CloseReason::ClosedByPeer)] {
+        let (mut client, mut server) = pair();
+        while client.poll_event().is_some() {}
+        client.send(at(1), MESSAGE, Flags::NONE).unwrap();
+        let _ = drain(&mut client);
+        client.finish(at(1), Duration::from_secs(3));
+        // As libcsp: its user has read the message and closes, and nobody has counted it yet.
+        server.close(at(2));
+        let reset = drain(&mut server).pop().unwrap().segment;
+        assert_eq!(reset.acknowledgement, number(7));
+        assert_eq!(
+            client.handle_segment(at(2), reset, Bytes::new(), ()),
+            Verdict::Taken
+        );
+        let question = drain(&mut client).pop().unwrap().segment;
+        assert_eq!(question.flags, SegmentFlags::ACK);
+        assert_eq!(client.state(), State::Finishing);
+        let _ = server.handle_segment(at(3), question, Bytes::new(), ());
+        let mut again = drain(&mut server).pop().unwrap().segment;
+        assert_eq!(again.flags, SegmentFlags::RST | SegmentFlags::ACK, "RDP-10");
+        again.acknowledgement = number(counted);
+        assert_eq!(
+            client.handle_segment(at(3), again, Bytes::new(), ()),
+            Verdict::Taken
+        );
+        let last = drain(&mut client).pop().unwrap().segment;
+        assert_eq!(last.flags, SegmentFlags::RST | SegmentFlags::ACK);
+        let closed = core::iter::from_fn(|| client.poll_event()).last();
+        assert_eq!(closed, Some(Event::Closed(reason)));
+    }
+}
+
+#[test]
 fn a_window_that_is_full_waits_for_the_acknowledgement_that_its_client_asked_for() {
     // As libcsp 2.2 does: what the SYN says holds, also where it is slow.
     let options = Options::default()

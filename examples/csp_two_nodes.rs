@@ -14,7 +14,7 @@ use core::error::Error;
 use core::time::Duration;
 
 use csp_core::rt::{Node, PingConfig, RecvError, pair};
-use csp_core::{Address, Config, ConnectConfig, InterfaceConfig, InterfaceName, Netmask, Port, SocketConfig};
+use csp_core::{Address, Config, ConnectConfig, InterfaceConfig, Port, SocketConfig};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -54,8 +54,7 @@ async fn how_warm(node: &Node, thermometer: Address) -> Result<String, Box<dyn E
 
 /// Address `own` in a network of 8 bits.
 fn interface(own: u16) -> InterfaceConfig {
-    let name = InterfaceName::new("LINK").expect("four letters");
-    InterfaceConfig::new(name, address(own), Netmask::new(8).expect("8 of 14 bits"))
+    format!("LINK {own}/8").parse().expect("a name and an address")
 }
 
 fn address(bits: u16) -> Address {

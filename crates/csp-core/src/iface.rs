@@ -4,6 +4,7 @@
 
 mod config;
 mod mapping;
+mod parse;
 mod table;
 
 use alloc::collections::VecDeque;
@@ -12,6 +13,7 @@ use core::fmt;
 
 pub use self::config::{DEFAULT_MTU, InterfaceConfig, InterfaceError, MIN_MTU};
 use self::mapping::Mapping;
+pub use self::parse::{ParseInterfaceError, ParseNameError};
 pub(crate) use self::table::Interfaces;
 use crate::keys::Keys;
 use crate::node::Transmit;

@@ -71,7 +71,7 @@ pub use header::{DecodeError, EncodeError, Header, HeaderBytes, MAX_HEADER_LEN, 
 #[cfg(feature = "alloc")]
 pub use iface::{
     DEFAULT_MTU, InterfaceConfig, InterfaceError, InterfaceId, InterfaceName, InterfaceStats, LinkState,
-    MAX_NAME_LEN, MIN_MTU,
+    MAX_NAME_LEN, MIN_MTU, ParseInterfaceError, ParseNameError,
 };
 #[cfg(feature = "alloc")]
 pub use needs::{Need, Needs};

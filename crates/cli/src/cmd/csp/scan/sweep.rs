@@ -14,6 +14,8 @@ pub(super) struct Sweep {
     asked: BTreeMap<Address, (Instant, u8)>,
     /// Oldest first.
     order: VecDeque<(Instant, Address)>,
+    /// Who was given up, and when they were last asked.
+    given_up: BTreeMap<Address, Instant>,
     found: BTreeSet<Address>,
     max: usize,
     timeout: Duration,
@@ -31,6 +33,7 @@ impl Sweep {
             waiting: targets.into_iter().map(|target| (target, retries)).collect(),
             asked: BTreeMap::new(),
             order: VecDeque::new(),
+            given_up: BTreeMap::new(),
             found: BTreeSet::new(),
             max: usize::from(max),
             timeout,
@@ -61,10 +64,14 @@ impl Sweep {
         }
     }
 
-    /// Somebody answered: how long it took, if it is the first time.
+    /// Somebody answered, late or in time: how long it took, if it is the first time.
     pub(super) fn answer(&mut self, now: Instant, from: Address) -> Option<Duration> {
-        let (at, _) = self.asked.remove(&from)?;
-        self.done += 1;
+        let at = if let Some((at, _)) = self.asked.remove(&from) {
+            self.done += 1;
+            at
+        } else {
+            self.given_up.remove(&from)?
+        };
         self.found.insert(from).then(|| now.saturating_duration_since(at))
     }
 
@@ -85,10 +92,13 @@ impl Sweep {
             let Some((_, address)) = self.order.pop_front() else {
                 return;
             };
-            match self.asked.remove(&address) {
-                Some((_, retries)) if retries > 0 => self.waiting.push_back((address, retries - 1)),
-                Some(_) => self.done += 1,
-                None => {}
+            let Some((at, retries)) = self.asked.remove(&address) else {
+                continue;
+            };
+            self.given_up.insert(address, at);
+            match retries.checked_sub(1) {
+                Some(retries) => self.waiting.push_back((address, retries)),
+                None => self.done += 1,
             }
         }
     }
@@ -131,6 +141,21 @@ mod tests {
         sweep.expire(start + 3 * LIMIT);
         assert!(sweep.is_over());
         assert_eq!(sweep.done(), 5);
+    }
+
+    #[test]
+    fn who_answers_late_is_found_while_others_are_asked() {
+        let mut sweep = Sweep::new(addresses(1..=3), 1, LIMIT, 0);
+        let start = Instant::now();
+        assert_eq!(ask(&mut sweep, start), [1]);
+        sweep.expire(start + LIMIT);
+        assert_eq!(ask(&mut sweep, start + LIMIT), [2]);
+        let late = Address::new(1).unwrap();
+        assert_eq!(sweep.answer(start + 2 * LIMIT, late), Some(2 * LIMIT));
+        assert_eq!(sweep.answer(start + 2 * LIMIT, late), None, "a second answer");
+        let never_asked = Address::new(3).unwrap();
+        assert_eq!(sweep.answer(start + 2 * LIMIT, never_asked), None);
+        assert_eq!(sweep.done(), 1, "the late one was done when it was given up");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use csp_core::Port;
+use csp_core::rt::{Answer, Call, Node, ServiceError};
 use csp_core::service::cmp::memory::{MAX_LEN, MAX_LEN_64};
 use csp_core::service::{Peek as Read, Poke as Write};
+use csp_core::{Address, Port};
 use serde::Serialize;
 
 use super::ask::{Asking, asking};
@@ -18,6 +19,11 @@ use crate::units;
 
 /// Bytes of a line of a dump.
 const ROW: usize = 16;
+/// How often a piece is asked for of a node that has answered before.
+///
+/// One of libcsp 1.x has ten connections by default and keeps that of each request for a while, so that it
+/// passes over some of many requests in a row.
+const ATTEMPTS: usize = 3;
 
 #[derive(Serialize)]
 struct Line {
@@ -93,7 +99,8 @@ async fn read(session: &mut Session, asking: &mut Asking, form: Form, args: &Pee
     while done < args.len {
         let left = usize::try_from(args.len - done).unwrap_or(usize::MAX);
         let read = form.read(args.address + done, left.min(form.max()))?;
-        let asked = node.peek(asking.remote, read, asking.call);
+        let attempts = if done == 0 { 1 } else { ATTEMPTS };
+        let asked = ask(&node, (asking.remote, asking.call), read, attempts);
         let answer = asking.answer(session, Port::CMP, asked).await;
         let answer = answer.map_err(|failure| at(failure, args.address + done))?;
         data.extend_from_slice(&answer.value);
@@ -126,6 +133,22 @@ async fn read(session: &mut Session, asking: &mut Asking, form: Form, args: &Pee
         ),
         None => dump(args.address, &data),
     })
+}
+
+/// Asks for a piece until it is answered, `attempts` times at most.
+async fn ask(
+    node: &Node,
+    (remote, call): (Address, Call),
+    read: Read,
+    attempts: usize,
+) -> core::result::Result<Answer<Bytes>, ServiceError> {
+    for _ in 1..attempts {
+        match node.peek(remote, read, call).await {
+            Err(ServiceError::Timeout { .. }) => {}
+            answered => return answered,
+        }
+    }
+    node.peek(remote, read, call).await
 }
 
 pub(super) async fn poke(session: &mut Session, args: Poke) -> Result {
@@ -205,6 +228,9 @@ fn dump(address: u64, data: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use csp_core::service::{Origin, Platform, Refusal, Service, Services};
+    use csp_core::{Config, Flags};
+
     use super::*;
 
     const ANY: Width = Width {
@@ -221,6 +247,31 @@ mod tests {
         let wide = Width { wide: true, ..ANY };
         assert_eq!(Form::of(wide, 0, 2).unwrap(), Form::Wide);
         assert!(Form::of(ANY, u64::MAX, 2).is_err());
+    }
+
+    /// Memory that answers every third question.
+    struct Busy(usize);
+
+    impl Platform for Busy {
+        fn peek(&mut self, _: &Origin, _: u64, data: &mut [u8]) -> core::result::Result<(), Refusal> {
+            self.0 += 1;
+            if !self.0.is_multiple_of(3) {
+                return Err(Refusal::Refused);
+            }
+            data.fill(7);
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_passes_over_a_question_is_asked_again_and_not_for_ever() {
+        let config = Config::default().services(Services::none().on(Service::Peek));
+        let node = Node::spawn(config.platform(Busy(0)));
+        let whom = (Address::LOOPBACK, Call::default().flags(Flags::CRC32));
+        let read = Read::new(0, 4).unwrap();
+        assert_eq!(ask(&node, whom, read, ATTEMPTS).await.unwrap().value, [7; 4][..]);
+        let silent = ask(&node, whom, read, ATTEMPTS - 1).await;
+        assert!(matches!(silent, Err(ServiceError::Timeout { .. })));
     }
 
     #[test]

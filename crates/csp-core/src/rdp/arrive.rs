@@ -223,9 +223,9 @@ impl<M> Machine<M> {
 
     /// RST, alone or with ACK (RDP-9).
     ///
-    /// An application of libcsp that closes as soon as it has read the last message is faster than its router,
-    /// which has yet to count that message as received. Who only waits for that acknowledgement asks once more:
-    /// the answer is another reset, with all that was received (RDP-10).
+    /// An application of libcsp that closes as soon as it has read the last message is faster than its
+    /// router, which has yet to count that message as received. Who only waits for that acknowledgement asks
+    /// once more: the answer is another reset, with all that was received (RDP-10).
     fn handle_reset(&mut self, segment: Segment) -> Verdict {
         let is_acknowledging = segment.flags.contains(SegmentFlags::ACK);
         let number = segment.acknowledgement;

@@ -205,7 +205,7 @@ impl Drop for Connection {
 #[non_exhaustive]
 pub enum CloseError {
     /// It was over, or the limit passed, before everything was acknowledged.
-    #[error("{unacknowledged} messages were not acknowledged: {reason}")]
+    #[error("{unacknowledged} sent and not acknowledged: {reason}")]
     Unacknowledged {
         /// Why it is over.
         reason: CloseReason,

@@ -43,6 +43,8 @@ impl Node {
 
     /// Takes a packet that the link of `interface` received.
     pub fn handle_packet(&mut self, now: Instant, interface: InterfaceId, packet: Packet) {
+        // First what is due (9.6): a connection may end by it, and what is repeated tells of nothing later.
+        self.handle_rdp_timeouts(now);
         self.receive(now, interface, false, packet);
         self.settle(now);
     }

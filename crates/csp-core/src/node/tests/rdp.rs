@@ -59,6 +59,29 @@ fn both_users_learn_of_the_end_and_nothing_is_left() {
     }
 }
 
+#[test]
+fn what_is_due_when_a_packet_comes_is_done_before_it() {
+    let (mut pair, client, server) = open();
+    pair.two.send(pair.now, server, Bytes::from_static(b"x")).unwrap();
+    while pair.two.poll_transmit().is_some() {}
+    pair.one.send(pair.now, client, Bytes::from_static(b"y")).unwrap();
+    let late = pair.one.poll_transmit().unwrap().packet;
+    pair.two.handle_packet(at(1500), pair.link, late.clone());
+    let repeated = pair.two.poll_transmit().unwrap().packet.payload;
+    let (segment, _) = Segment::decode(&repeated).unwrap();
+    let (sent, _) = Segment::decode(&late.payload).unwrap();
+    assert!(
+        segment.acknowledgement.is_before(sent.sequence),
+        "what comes is acknowledged later"
+    );
+    pair.two.close(at(1500), server);
+    while pair.two.poll_transmit().is_some() {}
+    pair.two.handle_packet(at(12_000), pair.link, late);
+    let answer = pair.two.poll_transmit().unwrap().packet.payload;
+    let (answer, _) = Segment::decode(&answer).unwrap();
+    assert_eq!(answer.flags, SegmentFlags::RST, "the connection is gone (RDP-11)");
+}
+
 /// Moves time on for both nodes until `until`, with everything carried.
 fn pass(pair: &mut Pair, until: Instant) {
     loop {

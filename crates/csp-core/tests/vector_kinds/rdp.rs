@@ -1,10 +1,12 @@
 //! RDP: two nodes as the captured peers were, or one node and segments made by hand.
 //!
 //! The clock moves in steps of 10 ms, as in the captures, and both nodes are told the time at every step.
-//! What libcsp 2.2 sent is compared byte for byte and by time. Of 1.6 and 2.1, and where a capture has a note
+//! What libcsp 2.2 sent is compared byte for byte and by time; of two nodes, up to the first frame of ours
+//! that `reasons` knows to be another on purpose, and from there on by what is read. Of 1.6 and 2.1, and where a capture has a note
 //! that its times are approximate or is a quirk, the data read and the last state are; what the capture shows
 //! at a time may then come later.
 
+mod reasons;
 mod script;
 mod transcript;
 
@@ -104,6 +106,8 @@ impl Side {
             match self.node.send(now, connection, data.clone().into()) {
                 Ok(_) => drop(self.waiting.pop_front()),
                 Err(SendError::Full) => return,
+                // Where ours went on and the peer did not, the other end may have closed by now.
+                Err(SendError::Closed) => return self.waiting.clear(),
                 Err(error) => panic!("{error}"),
             }
         }

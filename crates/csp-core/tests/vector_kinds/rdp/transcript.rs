@@ -6,10 +6,11 @@ use csp_core::rdp::CloseReason;
 use csp_core::sfp::Fragments;
 use csp_core::{ConnectConfig, Priority, Switch};
 
+use super::reasons::reason;
 use super::*;
 
 /// A frame on the link: who sent it and when.
-type Sent = (u64, char, Vec<u8>);
+pub(super) type Sent = (u64, char, Vec<u8>);
 
 /// Two nodes, and a link that treats the same segments as the captured one did.
 struct Transcript<'a> {
@@ -20,6 +21,8 @@ struct Transcript<'a> {
     sent: Vec<Sent>,
     late: Vec<Sent>,
     cut: bool,
+    /// Why ours does something else from here on.
+    reason: Option<&'static str>,
     /// Where the capture last tells of states, and what they are here.
     last: Option<(usize, [(bool, &'static str); 2])>,
     seen: BTreeMap<(char, u8, Vec<u8>), usize>,
@@ -45,6 +48,17 @@ impl Transcript<'_> {
         let fate = same.clone().nth(*occurrence);
         *occurrence += 1;
         fate
+    }
+
+    fn is_exact(&self) -> bool {
+        is_exact(self.entry) && self.reason.is_none()
+    }
+
+    /// Compares what was sent with what was captured before `place`.
+    fn compare(&mut self, place: usize) {
+        if self.is_exact() {
+            self.reason = reason(self.entry, place, &self.sent);
+        }
     }
 
     fn side(&mut self, name: char) -> &mut Side {
@@ -184,7 +198,7 @@ impl Transcript<'_> {
     fn act(&mut self, place: usize) {
         let (entry, now) = (self.entry, self.now());
         let event = &events(entry)[place];
-        let exact = is_exact(entry);
+        let exact = self.is_exact();
         let app = text(&event["app"]);
         let name = app.chars().next().unwrap();
         match app {
@@ -208,6 +222,9 @@ impl Transcript<'_> {
                 );
             }
             "B.accept" => {
+                if self.reason.is_some() && event["result"] != true {
+                    return;
+                }
                 let accepted = if exact || event["result"] != true {
                     self.two.accept()
                 } else {
@@ -291,6 +308,7 @@ pub(crate) fn rdp_transcript(entry: &Value) -> Outcome {
         sent: Vec::new(),
         late: Vec::new(),
         cut: false,
+        reason: None,
         last: None,
         seen: BTreeMap::new(),
     };
@@ -302,8 +320,13 @@ pub(crate) fn rdp_transcript(entry: &Value) -> Outcome {
     for (place, event) in events(entry).iter().enumerate() {
         replay.advance(number(&event["t"]));
         if event.get("app").is_some() {
+            replay.compare(place);
             replay.act(place);
         }
+    }
+    replay.compare(events(entry).len());
+    if let Some(reason) = replay.reason {
+        return by_reason(replay, reason);
     }
     if !is_exact(entry) {
         return by_meaning(replay);
@@ -335,7 +358,7 @@ pub(crate) fn rdp_transcript(entry: &Value) -> Outcome {
 }
 
 /// A captured frame; one without data does not keep the flag of fragments sent before.
-fn without_stale_flag(version: Version, event: &Value) -> (Vec<u8>, bool) {
+pub(super) fn without_stale_flag(version: Version, event: &Value) -> (Vec<u8>, bool) {
     let frame = bytes(&event["frame"]);
     let (mut header, payload) = Header::decode(version, &frame).unwrap();
     if !header.flags.contains(Flags::FRAG) || event["rdp"]["data"] != "" {
@@ -343,6 +366,27 @@ fn without_stale_flag(version: Version, event: &Value) -> (Vec<u8>, bool) {
     }
     header.flags = header.flags.without(Flags::FRAG);
     ([&header.encode(version).unwrap()[..], payload].concat(), true)
+}
+
+/// Whatever differs, what was sent is read in order, and at least as much as the peers' users read.
+fn by_reason(mut replay: Transcript<'_>, reason: &'static str) -> Outcome {
+    let entry = replay.entry;
+    replay.read_all('A');
+    replay.read_all('B');
+    for (ours, side, sender) in [
+        (&replay.one.read, "A.read", "B.send"),
+        (&replay.two.read, "B.read", "A.send"),
+    ] {
+        assert!(
+            data_of(entry, sender).starts_with(ours),
+            "{reason}: {ours:?}: {entry}"
+        );
+        assert!(
+            ours.starts_with(&data_of(entry, side)),
+            "{reason}: {ours:?}: {entry}"
+        );
+    }
+    Outcome::Differs(reason)
 }
 
 fn by_meaning(mut replay: Transcript<'_>) -> Outcome {

@@ -131,6 +131,8 @@ pub(crate) struct PortTable {
     owners: [Option<Owner>; 64],
     any: Option<Owner>,
     max_bind: Port,
+    /// Where the search for a free ephemeral port begins, counted from the first one.
+    next: Option<u8>,
 }
 
 #[cfg(feature = "alloc")]
@@ -140,6 +142,7 @@ impl PortTable {
             owners: [None; 64],
             any: None,
             max_bind,
+            next: None,
         }
     }
 
@@ -183,15 +186,22 @@ impl PortTable {
         self.slot(Binding::Port(port)).is_none()
     }
 
-    /// The first free ephemeral port at or after one that `random` picks (CONN-4).
+    /// The next free ephemeral port, for the first time from one on that `random` picks (CONN-4).
+    ///
+    /// So one that was given back rests as long as it can: the other end may not know yet, and without RDP
+    /// never learns, that its connection is over.
     pub(crate) fn ephemeral(&mut self, random: u64) -> Option<Port> {
         let first = self.max_bind.0.saturating_add(1);
         let count = u64::from(Port::MAX.0.saturating_sub(self.max_bind.0));
         let start = random.checked_rem(count)?;
-        (0..count)
-            .filter_map(|step| u8::try_from((start + step) % count).ok())
-            .filter_map(|offset| Port::new(first.saturating_add(offset)))
-            .find(|port| self.is_free(*port))
+        let start = self.next.map_or(start, u64::from);
+        let mut offsets = (0..count).filter_map(|step| u8::try_from((start + step) % count).ok());
+        let (offset, port) = offsets.find_map(|offset| {
+            let port = Port::new(first.saturating_add(offset))?;
+            self.is_free(port).then_some((offset, port))
+        })?;
+        self.next = Some(offset.saturating_add(1));
+        Some(port)
     }
 }
 
@@ -211,11 +221,13 @@ mod tests {
     #[test]
     fn ephemeral_ports_begin_anywhere_above_the_bind_range_and_skip_those_in_use() {
         let port = |bits| Port::new(bits).unwrap();
-        let mut table = PortTable::new(port(60));
-        assert_eq!(table.ephemeral(0), Some(port(61)));
-        assert_eq!(table.ephemeral(2), Some(port(63)));
+        let table = || PortTable::new(port(60));
+        assert_eq!(table().ephemeral(0), Some(port(61)));
+        let mut table = table();
+        assert_eq!(table.ephemeral(5), Some(port(63)));
         table.set(port(63).into(), Owner::Service);
-        assert_eq!(table.ephemeral(2), Some(port(61)), "wraps");
+        assert_eq!(table.ephemeral(5), Some(port(61)), "wraps");
+        assert_eq!(table.ephemeral(5), Some(port(62)), "61 rests");
         table.set(port(61).into(), Owner::Service);
         table.set(port(62).into(), Owner::Service);
         assert_eq!(table.ephemeral(5), None);

@@ -17,6 +17,7 @@
 //!   until the connection ends.
 //! - While its user does not read, a connection tells that it lives, and acknowledges nothing new.
 //! - An ended connection waits to be accepted as long as others (9.6).
+//! - A SYN that nothing follows is answered for a thousand packet timeouts at most.
 //! - Who closes before it is open says so and asks no more.
 //! - A reset that comes while the last acknowledgement is waited for, and is not it, is answered with an
 //!   acknowledgement first (RDP-10): the peers reset before they have counted the last message that was read.

@@ -12,13 +12,19 @@ fn after(time: Instant) -> Instant {
     time + Duration::from_micros(1)
 }
 
+/// How often a SYN is answered at most, where nothing follows it.
+///
+/// The peers know no limit but the connection timeout, which in their steps of 10 ms is as many by default.
+const MAX_ANSWERS: u32 = 1000;
+
 impl<M> Machine<M> {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let stage = match self.stage {
             Stage::Closed => return None,
-            Stage::SynSent { since, .. } | Stage::SynReceived { since } => self.silent_from(since),
+            Stage::SynSent { since, .. } => self.silent_from(since),
+            Stage::SynReceived { since } => self.unanswered_from(since),
             Stage::Open { heard, finish } => {
                 let silent = self.silent_from(heard);
                 finish.map_or(silent, |finish| finish.min(silent))
@@ -59,7 +65,7 @@ impl<M> Machine<M> {
                 self.send.clear();
                 return;
             }
-            Stage::SynReceived { since } if now >= self.silent_from(since) => {
+            Stage::SynReceived { since } if now >= self.unanswered_from(since) => {
                 self.end(CloseReason::NoAnswer, Left::Nobody);
                 self.reset();
                 return;
@@ -106,6 +112,12 @@ impl<M> Machine<M> {
     /// From when on the other end has been silent for too long.
     fn silent_from(&self, since: Instant) -> Instant {
         after(since + self.terms.connection_timeout)
+    }
+
+    /// From when on a client that asked has not gone on for too long.
+    fn unanswered_from(&self, since: Instant) -> Instant {
+        let answers = self.terms.packet_timeout.saturating_mul(MAX_ANSWERS);
+        after(since + answers.min(self.terms.connection_timeout))
     }
 
     /// Whether what is not acknowledged is sent again: after the end too, but not for ever.

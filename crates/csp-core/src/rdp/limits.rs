@@ -41,14 +41,19 @@ impl Limits {
         self
     }
 
-    /// Range of the packet timeout. Default everything from 1 ms on.
+    /// Range of the packet timeout. Default everything from 10 ms on.
+    ///
+    /// The peers take any; but they look no more often than every 10 ms, and a shorter one would have this
+    /// node repeat what a stranger's SYN asks for as fast as it can.
     #[must_use]
     pub fn packet_timeout(mut self, range: RangeInclusive<Duration>) -> Self {
         self.packet_timeout = milli_range(&range);
         self
     }
 
-    /// Range of the acknowledgement timeout. Default everything from 1 ms on.
+    /// Range of the acknowledgement timeout. Default everything from 10 ms on.
+    ///
+    /// Both ends of an idle connection send an acknowledgement each time it has passed.
     #[must_use]
     pub fn ack_timeout(mut self, range: RangeInclusive<Duration>) -> Self {
         self.ack_timeout = milli_range(&range);
@@ -77,7 +82,8 @@ impl Default for Limits {
         Self {
             max_window: Window(32),
             connection_timeout: (1, 3_600_000),
-            ..Self::WIDEST
+            packet_timeout: (10, u32::MAX),
+            ack_timeout: (10, u32::MAX),
         }
     }
 }
@@ -187,7 +193,7 @@ mod tests {
             changes,
             [
                 change(Setting::Window, 0, 1),
-                change(Setting::PacketTimeout, 0, 1),
+                change(Setting::PacketTimeout, 0, 10),
                 change(Setting::AckTimeout, u32::MAX, 1000),
             ]
         );

@@ -183,6 +183,31 @@ fn a_window_of_messages_fills_it_and_an_acknowledgement_makes_room() {
 }
 
 #[test]
+fn a_syn_that_nothing_follows_is_not_answered_for_ever() {
+    let asked = Options {
+        packet_timeout: 0,
+        connection_timeout: u32::MAX,
+        ..Options::default()
+    };
+    for (limits, longest) in [(Limits::default(), 10_010), (Limits::WIDEST, 1_010)] {
+        let mut server = Machine::<()>::accept(at(0), limits.clamp(asked), number(7), number(9), 16);
+        let (mut answers, mut now) = (0, at(0));
+        let last = loop {
+            let sent = drain(&mut server);
+            let Some(due) = server.poll_timeout() else {
+                break sent;
+            };
+            answers += sent.len();
+            now = due;
+            server.handle_timeout(now);
+        };
+        assert!(answers <= 1000 && answers > 900, "{answers}");
+        assert!(now <= at(longest), "{now:?}");
+        assert_eq!(last[0].segment.flags, SegmentFlags::RST | SegmentFlags::ACK);
+    }
+}
+
+#[test]
 fn an_old_acknowledgement_takes_nothing_back() {
     let (mut client, mut server) = pair();
     for _ in 0..3 {

@@ -2,9 +2,9 @@
 //!
 //! The clock moves in steps of 10 ms, as in the captures, and both nodes are told the time at every step.
 //! What libcsp 2.2 sent is compared byte for byte and by time; of two nodes, up to the first frame of ours
-//! that `reasons` knows to be another on purpose, and from there on by what is read. Of 1.6 and 2.1, and where a capture has a note
-//! that its times are approximate or is a quirk, the data read and the last state are; what the capture shows
-//! at a time may then come later.
+//! that `reasons` knows to be another on purpose, and from there on by what is read. Of 1.6 and 2.1, and
+//! where a capture has a note that its times are approximate or is a quirk, the data read and the last state
+//! are; what the capture shows at a time may then come later.
 
 mod reasons;
 mod script;

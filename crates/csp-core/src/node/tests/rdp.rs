@@ -97,6 +97,29 @@ fn pass(pair: &mut Pair, until: Instant) {
     pair.now = until;
 }
 
+#[test]
+fn who_reads_again_has_the_acknowledgement_that_was_held_back_sent_at_once() {
+    let (mut pair, client, server) = open();
+    for _ in 0..15 {
+        if pair.one.send(pair.now, client, Bytes::from_static(b"x")).is_err() {
+            let until = pair.now + Duration::from_millis(300);
+            pass(&mut pair, until);
+            pair.one.send(pair.now, client, Bytes::from_static(b"x")).unwrap();
+        }
+        pair.drive();
+    }
+    assert!(
+        pair.two.poll_timeout().unwrap() > pair.now + Duration::from_secs(1),
+        "few places are free"
+    );
+    let mut reads = 0;
+    while pair.two.poll_timeout().unwrap() > pair.now {
+        pair.two.recv(server).unwrap();
+        reads += 1;
+    }
+    assert_eq!(reads, 3, "a window is free");
+}
+
 pub(super) fn segment(kind: SegmentFlags, sequence: u16, acknowledgement: u16) -> Bytes {
     let segment = Segment {
         flags: kind,
@@ -336,7 +359,12 @@ fn a_client_that_began_anew_has_its_old_connection_reset() {
 
 /// A connection to a node that answers once and never more.
 pub(super) fn open_by_hand(node: &mut Node, now: Instant) -> ConnectionId {
-    let client = node.connect(now, address(2), port(10), by_rdp()).unwrap();
+    open_to(node, now, 2)
+}
+
+/// Opens a connection to port 10 of node `remote`.
+pub(super) fn open_to(node: &mut Node, now: Instant, remote: u16) -> ConnectionId {
+    let client = node.connect(now, address(remote), port(10), by_rdp()).unwrap();
     let request = node.poll_transmit().unwrap();
     let (opening, _) = Segment::decode(&request.packet.payload).unwrap();
     let answer = segment(

@@ -1,6 +1,6 @@
 //! Who gives way to whom.
 
-use super::rdp::{by_rdp, from_one, open_by_hand, segment, sent, syn, syn_from};
+use super::rdp::{by_rdp, from_one, open_by_hand, open_to, segment, sent, syn, syn_from};
 use super::*;
 use crate::rdp::{Segment, SegmentFlags, State};
 
@@ -112,4 +112,34 @@ fn hundreds_of_short_connections_find_a_port_though_nobody_hears_that_they_end()
         while node.poll_transmit().is_some() {}
     }
     assert_eq!(node.rdp_connections().count(), 0);
+}
+
+#[test]
+fn a_port_is_taken_over_from_a_connection_to_another_node_if_there_is_one() {
+    let (mut node, _) = node(9, Config::default());
+    let opened = (0..47).map(|count| {
+        let client = open_to(&mut node, at(count), if count == 40 { 3 } else { 2 });
+        while node.poll_transmit().is_some() {}
+        client
+    });
+    let clients: Vec<_> = opened.collect();
+    let ports: Vec<_> = clients
+        .iter()
+        .map(|client| node.peers(*client).unwrap().local_port)
+        .collect();
+    for (now, client) in (100..).zip(clients) {
+        node.close(at(now), client);
+    }
+    let to = |node: &mut Node, remote| {
+        let client = node
+            .connect(at(200), address(remote), port(10), by_rdp())
+            .unwrap();
+        node.peers(client).unwrap().local_port
+    };
+    assert_eq!(
+        to(&mut node, 2),
+        ports[40],
+        "node 2 may still know all the others"
+    );
+    assert_eq!(to(&mut node, 2), ports[0], "the oldest");
 }

@@ -213,3 +213,64 @@ fn a_v1_broadcast_is_one_also_where_31_is_an_own_address_elsewhere() {
     let answer = router.poll_transmit().expect("a broadcast ping is answered");
     assert_eq!(ends(answer.packet.header), (9, 10));
 }
+
+#[test]
+fn rdp_opens_carries_and_closes_between_the_versions() {
+    let mut worlds = Worlds::new(&[(300, 12)]);
+    let mut client = Node::new(Config::default(), 2);
+    let link = interface("A", 300, 8).default_route();
+    let link = client.add_interface(link).unwrap();
+    let mut server = Node::new(Config::default(), 3);
+    let narrow = interface("A", 10, 2).version(Version::V1).default_route();
+    let narrow = server.add_interface(narrow).unwrap();
+    let listener = listen(&mut server, 10, SocketConfig::default());
+    let mut drive = |client: &mut Node, server: &mut Node| {
+        loop {
+            let router = &mut worlds.router;
+            let mut moved = false;
+            while let Some(sent) = client.poll_transmit() {
+                let frame = sent.packet.encode(Version::V2).unwrap();
+                router.handle_frame(at(0), worlds.wide, frame);
+                moved = true;
+            }
+            while let Some(sent) = server.poll_transmit() {
+                let frame = sent.packet.encode(Version::V1).unwrap();
+                router.handle_frame(at(0), worlds.narrow, frame);
+                moved = true;
+            }
+            while let Some(sent) = router.poll_transmit() {
+                if sent.interface == worlds.wide {
+                    client.handle_frame(at(0), link, sent.packet.encode(Version::V2).unwrap());
+                } else {
+                    server.handle_frame(at(0), narrow, sent.packet.encode(Version::V1).unwrap());
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    };
+    let config = rdp::by_rdp().crc32(crate::Switch::On).hmac(crate::Switch::On);
+    let asking = client.connect(at(0), address(10), port(10), config).unwrap();
+    drive(&mut client, &mut server);
+    let answering = server.accept(listener).unwrap();
+    assert_eq!(
+        server.peers(answering).unwrap().remote,
+        address(12),
+        "its name there"
+    );
+    for message in [&b"one"[..], b"two", b"three"] {
+        client.send(at(0), asking, message.into()).unwrap();
+        server.send(at(0), answering, message.into()).unwrap();
+        drive(&mut client, &mut server);
+        assert_eq!(server.recv(answering).unwrap().payload, message);
+        assert_eq!(client.recv(asking).unwrap().payload, message);
+    }
+    client.close(at(0), asking);
+    drive(&mut client, &mut server);
+    server.close(at(0), answering);
+    assert_eq!(
+        client.rdp_connections().count() + server.rdp_connections().count(),
+        0
+    );
+}

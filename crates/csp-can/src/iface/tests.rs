@@ -1,7 +1,7 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use can_link::link::{CanRx, CanTx, Capabilities, EventBuf, FilterPlace, SendError};
+use can_link::link::{CanRx, CanTx, Capabilities, Echo, EventBuf, FilterPlace, SendError};
 use can_link::virtual_bus::{BitRate, BusConfig, PortConfig, VirtualPort};
 use can_link::{CanFrame, CanRxExt, CanTxExt, StandardId, VirtualBus};
 use csp_core::rt::{Node, Notice, Notices, PingConfig, PingError, RecvError};
@@ -11,7 +11,7 @@ use csp_core::{
 };
 
 use super::*;
-use crate::{Fragmenter, IdOrder};
+use crate::{Fragmenter, IdOrder, ReassemblyConfig};
 
 mod addresses;
 mod recovery;

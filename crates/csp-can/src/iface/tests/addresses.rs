@@ -73,6 +73,42 @@ async fn a_link_follows_while_nobody_sends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn own_frames_that_the_link_echoes_are_not_received() {
+    let bus = VirtualBus::new();
+    let echoing = PortConfig::default().echo(Echo::On);
+    let mut port = bus.join_with(echoing);
+    for frame in frames(Version::V2, 16383) {
+        port.send(frame).await.unwrap();
+    }
+    let echo = port.recv_frame().await.unwrap().unwrap();
+    assert_eq!(echo.origin, link::Origin::Own, "the link does echo");
+    let node = Node::spawn(Config::default());
+    let link = CanInterface::new(bus.join_with(echoing), &config(2), CanConfig::default()).unwrap();
+    node.attach(config(2), link).unwrap();
+    let socket = node
+        .bind(Port::new(10).unwrap(), SocketConfig::default())
+        .unwrap();
+    let everybody = (Address::BROADCAST, Port::new(10).unwrap());
+    socket
+        .send_to(everybody.0, everybody.1, ConnectConfig::default(), "hello")
+        .await
+        .unwrap();
+    tokio::time::sleep(SHORT).await;
+    let stats = stats(&node).await;
+    assert_eq!((stats.tx, stats.rx), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reassembler_that_names_its_address_hides_no_broadcast_from_the_node() {
+    let bus = VirtualBus::new();
+    let named = ReassemblyConfig::default().address(address(2));
+    let can = CanConfig::default().reassembly(named);
+    let mut link = CanInterface::new(bus.join(), &config(2), can).unwrap();
+    let passed = passed(&mut link, &mut bus.join(), Version::V2, [2, 16383]).await;
+    assert_eq!(passed, [2, 16383]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn frames_carry_the_new_address() {
     let bus = VirtualBus::new();
     let mut tap = bus.join();

@@ -35,6 +35,7 @@ impl CfpCodec {
     }
 
     /// The same with CFP 1 identifiers in this order.
+    #[doc(alias = "cfp1_swapped_ids")]
     #[must_use]
     pub fn with_id_order(self, order: IdOrder) -> Self {
         Self {

@@ -20,6 +20,7 @@ pub struct Fragmenter {
 }
 
 /// Where source and destination stand in CFP 1 identifiers.
+#[doc(alias = "cfp1_swapped_ids")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdOrder {
     /// Source, destination: as libcsp.
@@ -28,6 +29,7 @@ pub enum IdOrder {
     /// Destination, source: as csp-py.
     ///
     /// Nodes of libcsp with filters never see such frames; csp-py itself receives both orders.
+    #[doc(alias = "cfp1_swapped_ids")]
     DestinationFirst,
 }
 
@@ -50,6 +52,7 @@ impl Fragmenter {
     }
 
     /// The same with CFP 1 identifiers in this order.
+    #[doc(alias = "cfp1_swapped_ids")]
     #[must_use]
     pub const fn with_id_order(self, order: IdOrder) -> Self {
         Self { order, ..self }

@@ -33,6 +33,7 @@ impl CanConfig {
     /// nothing and believe the header inside. To talk with them and with nodes of libcsp keep the default and
     /// be [`promiscuous`](Self::promiscuous), so that no filter goes by the identifier. The other order is
     /// for a bus of csp-py alone, or one whose nodes filter by it.
+    #[doc(alias = "cfp1_swapped_ids")]
     #[must_use]
     pub const fn id_order(mut self, order: IdOrder) -> Self {
         self.id_order = order;

@@ -16,7 +16,7 @@ use csp_can::{
     Received,
 };
 use csp_core::{Address, Counter, Flags, Header, Packet, Port, Priority, Version};
-use testkit::vectors::{Tally, Value, entries, files, hex, root};
+use testkit::vectors::{Tally, Value, entries, files, hex, optional, root};
 use tinwire_time::Instant;
 
 /// How an entry went. What is plainly wrong panics.
@@ -56,7 +56,7 @@ fn kind(entry: &Value) -> &str {
 }
 
 fn is_quirk(entry: &Value) -> bool {
-    entry.get("quirk").is_some_and(|quirk| quirk == true)
+    optional(entry, "quirk").is_some_and(|quirk| quirk == true)
 }
 
 fn run(entry: &Value, all: &[&Value]) -> Outcome {
@@ -123,7 +123,7 @@ fn fragmenter(entry: &Value) -> Fragmenter {
         IdOrder::SourceFirst
     };
     let input = &entry["in"];
-    let counter = input.get("packet_counter").map_or(0, number);
+    let counter = optional(input, "packet_counter").map_or(0, number);
     Fragmenter::new(version(input), address(&input["iface_addr"]))
         .with_packet_counter(counter)
         .with_id_order(order)
@@ -133,9 +133,9 @@ fn encode(entry: &Value) -> Outcome {
     let input = &entry["in"];
     let mut fragmenter = fragmenter(entry);
     let (header, payload) = (header(&input["id"]), bytes(&input["payload"]));
-    let fragments = fragmenter.fragments(&header, input.get("via").map(address), &payload);
-    let negative = entry.get("negative").is_some_and(|negative| negative == true);
-    let refused = entry["out"].get("error").is_some();
+    let fragments = fragmenter.fragments(&header, optional(input, "via").map(address), &payload);
+    let negative = optional(entry, "negative").is_some_and(|negative| negative == true);
+    let refused = optional(&entry["out"], "error").is_some();
     if negative || refused {
         let too_long = FragmentError::TooLong {
             len: payload.len(),
@@ -204,7 +204,7 @@ fn packet(value: &Value) -> Packet {
 fn assert_as(entry: &Value, packets: &[Packet], reasons: &[DiscardReason]) -> Outcome {
     assert_eq!(packets, list(&entry["out"]["packets"], packet), "{entry}");
     // csp-py has no counters. `drop` is left out: we count there what the peers drop in silence (BET-1).
-    let Some(counters) = entry["out"].get("counters") else {
+    let Some(counters) = optional(&entry["out"], "counters") else {
         return Outcome::Agrees;
     };
     let count = |counter| {
@@ -213,7 +213,7 @@ fn assert_as(entry: &Value, packets: &[Packet], reasons: &[DiscardReason]) -> Ou
             .filter(|reason| reason.drop_reason().counter() == counter)
             .count()
     };
-    let expected = |name| counters.get(name).map_or(0, number);
+    let expected = |name| optional(counters, name).map_or(0, number);
     assert_eq!(
         count(Counter::RxError),
         expected("rx_error"),
@@ -237,7 +237,7 @@ fn assert_as(entry: &Value, packets: &[Packet], reasons: &[DiscardReason]) -> Ou
 
 /// Frames with their time in milliseconds.
 fn timed_frames(input: &Value) -> Vec<(u64, CanFrame)> {
-    match input.get("timed_frames") {
+    match optional(input, "timed_frames") {
         Some(frames) => list(frames, |value| (number(&value["ms"]), frame(value))),
         None => list(&input["frames"], |value| (0, frame(value))),
     }
@@ -252,10 +252,10 @@ enum Timer {
 
 fn reassemble(input: &Value, frames: &[(u64, CanFrame)], timer: Timer) -> (Vec<Packet>, Vec<DiscardReason>) {
     let mut config = ReassemblyConfig::default();
-    if let Some(own) = input.get("iface_addr") {
+    if let Some(own) = optional(input, "iface_addr") {
         config = config.address(address(own));
     }
-    if let Some(size) = input.get("buffer_size") {
+    if let Some(size) = optional(input, "buffer_size") {
         config = config.max_payload(number(size));
     }
     let mut reassembler = Reassembler::new(version(input), config);

@@ -51,6 +51,12 @@ pub fn entries(file: &Value) -> &[Value] {
     file["vectors"].as_array().expect("a list `vectors`")
 }
 
+/// What `object` has under a name that need not be there; `null` is as missing.
+#[must_use]
+pub fn optional<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
 /// The bytes that hexadecimal digits stand for; spaces are skipped.
 ///
 /// # Panics
@@ -124,6 +130,14 @@ mod tests {
     #[should_panic(expected = "hex digits")]
     fn other_text_is_refused() {
         let _ = hex("0x12");
+    }
+
+    #[test]
+    fn null_is_as_missing() {
+        let object = serde_json::json!({ "via": null, "port": 0 });
+        assert_eq!(optional(&object, "via"), None);
+        assert_eq!(optional(&object, "counter"), None);
+        assert_eq!(optional(&object, "port"), Some(&Value::from(0)));
     }
 
     #[test]

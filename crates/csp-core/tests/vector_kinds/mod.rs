@@ -16,7 +16,7 @@ use csp_core::{
     Address, Config, Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, Netmask, Node, Port,
     Priority, Switch, Version, XteaFlag,
 };
-use testkit::vectors::{Value, hex};
+use testkit::vectors::{Value, hex, optional};
 use tinwire_time::Instant;
 
 /// How an entry went. What is plainly wrong panics.
@@ -74,7 +74,7 @@ pub(crate) fn try_header(id: &Value) -> Option<Header> {
     let source = (address(&id["src"])?, port(&id["sport"])?);
     let mut header = Header::new(source, (address(&id["dst"])?, port(&id["dport"])?));
     header.priority = byte(&id["pri"]).and_then(Priority::new)?;
-    header.flags = Flags::from_bits(id.get("flags").map_or(Some(0), byte)?);
+    header.flags = Flags::from_bits(optional(id, "flags").map_or(Some(0), byte)?);
     Some(header)
 }
 
@@ -84,12 +84,12 @@ pub(crate) fn header(id: &Value) -> Header {
 
 /// Whether the peer does something that must not be copied.
 pub(crate) fn is_quirk(entry: &Value) -> bool {
-    entry.get("quirk").is_some_and(|quirk| quirk == true)
+    optional(entry, "quirk").is_some_and(|quirk| quirk == true)
 }
 
 /// Whether the peer did something with input that must be refused.
 pub(crate) fn is_negative(entry: &Value) -> bool {
-    entry.get("negative").is_some_and(|negative| negative == true)
+    optional(entry, "negative").is_some_and(|negative| negative == true)
 }
 
 /// `plain`, or any of `crc`, `hmac`, `xtea` joined by underscores; `None` for others.
@@ -104,7 +104,7 @@ pub(crate) fn flags(opts: &str) -> Option<Flags> {
 }
 
 pub(crate) fn key(input: &Value) -> Key {
-    match input.get("hmac_passphrase") {
+    match optional(input, "hmac_passphrase") {
         Some(phrase) => Key::from_pass_phrase(&bytes(phrase)),
         None => Key::from_pass_phrase(b"vector key"),
     }
@@ -136,18 +136,18 @@ pub(crate) fn bare() -> Config {
 /// It takes all settings, as the peers do.
 pub(crate) fn one_interface(input: &Value, config: Config) -> (Node, InterfaceId) {
     let version = version(input);
-    let netmask = match input.get("netmask") {
+    let netmask = match optional(input, "netmask") {
         Some(bits) => byte(bits),
         None if version == Version::V1 => 1,
         None => 8,
     };
-    let own = input.get("my_addr").map_or(Address::new(9).unwrap(), address);
-    let name = InterfaceName::new(input.get("iface").map_or("CAN", text)).unwrap();
+    let own = optional(input, "my_addr").map_or(Address::new(9).unwrap(), address);
+    let name = InterfaceName::new(optional(input, "iface").map_or("CAN", text)).unwrap();
     let interface = InterfaceConfig::new(name, own, Netmask::new(netmask).unwrap())
         .version(version)
         .mtu(buffer_size(input).unwrap_or(LARGEST_BUFFER));
     let config = config.hmac_key(key(input)).checks(Switch::Off);
-    let config = match input.get("xtea_passphrase") {
+    let config = match optional(input, "xtea_passphrase") {
         Some(phrase) => config.xtea_key(csp_core::xtea::Key::from_pass_phrase(&bytes(phrase))),
         None => config,
     };
@@ -161,7 +161,7 @@ const LARGEST_BUFFER: usize = 2048;
 
 /// The peer's packet buffer, where the entry tells.
 pub(crate) fn buffer_size(input: &Value) -> Option<usize> {
-    let size = input.get("buffer_size")?;
+    let size = optional(input, "buffer_size")?;
     Some(number(size).try_into().unwrap())
 }
 

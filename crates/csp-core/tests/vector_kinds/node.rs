@@ -5,7 +5,7 @@ use csp_core::{
     Address, BindError, Binding, ConnectConfig, Flags, Header, InterfaceId, Need, Needs, Node, Packet, Port,
     Priority, ReplyMatch, SocketConfig, Subnet, Switch, Version, crc,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 
 use super::{
     NOW, Outcome, address, bare, byte, bytes, flags, header, is_16, number, one_interface, port, sent, text,
@@ -80,7 +80,7 @@ pub(crate) fn packet_accept(entry: &Value) -> Outcome {
         ("rx_error", stats.rx_error),
         ("autherr", stats.autherr),
     ] {
-        let expected = out["counters"].get(name).map_or(0, number);
+        let expected = optional(&out["counters"], name).map_or(0, number);
         assert_eq!(count, expected, "{name}: {entry}");
     }
     Outcome::Agrees
@@ -291,7 +291,7 @@ pub(crate) fn sendto_reply(entry: &Value) -> Outcome {
 pub(crate) fn loopback(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
     let version = version(input);
-    let frame = out.get("sent_frames").map(|frames| bytes(&frames[0]));
+    let frame = optional(out, "sent_frames").map(|frames| bytes(&frames[0]));
     let (theirs, payload) = match &frame {
         Some(frame) => Header::decode(version, frame)
             .map(|(header, payload)| (header, payload.to_vec()))
@@ -300,7 +300,7 @@ pub(crate) fn loopback(entry: &Value) -> Outcome {
     };
     // An own address of which the entry does not tell is the source of what was sent there.
     let mut input = input.clone();
-    if frame.is_some() && input.get("my_addr").is_none() {
+    if frame.is_some() && optional(&input, "my_addr").is_none() {
         input["my_addr"] = theirs.source.to_bits().into();
     }
     let (mut node, _) = one_interface(&input, bare());

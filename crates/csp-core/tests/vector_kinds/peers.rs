@@ -6,7 +6,7 @@ use csp_core::{
     Address, Config, ConnectConfig, ConnectError, Flags, Header, InterfaceConfig, InterfaceName, Needs,
     Netmask, Node, Packet, Port, SocketConfig, Switch, Version, crc,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 
 use super::{NOW, Outcome, address, byte, bytes, header, number, one_interface, port, sent, text};
 
@@ -57,7 +57,7 @@ pub(crate) fn cspy_client(entry: &Value) -> Outcome {
     // csp-py's ephemeral ports are 32 to 63.
     let config = Config::default().port_max_bind(Port::new(31).unwrap());
     let (remote, remote_port) = (Address::new(12).unwrap(), Port::new(10).unwrap());
-    if let Some(open) = out.get("total_open") {
+    if let Some(open) = optional(out, "total_open") {
         let mut node = Node::new(config, 1);
         let connects =
             core::iter::from_fn(|| Some(node.connect(NOW, remote, remote_port, ConnectConfig::default())));
@@ -135,20 +135,20 @@ pub(crate) fn cspy_node(entry: &Value) -> Outcome {
         names.push((name.to_owned(), node.add_interface(config).unwrap()));
     }
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    for route in list(input.get("routes")) {
+    for route in list(optional(input, "routes")) {
         node.load_routes(text(&route)).unwrap();
     }
     // Port 1 is the ping's, whatever is bound there.
-    let bound = input.get("bound_port");
+    let bound = optional(input, "bound_port");
     let socket = bound.and_then(|bound| node.bind(port(bound).into(), SocketConfig::default()).ok());
-    let sent = list(out.get("sent")).into_iter();
+    let sent = list(optional(out, "sent")).into_iter();
     let sent = sent.map(|one| (text(&one["iface"]).to_owned(), bytes(&one["frame"])));
-    let delivered = list(out.get("delivered")).into_iter();
+    let delivered = list(optional(out, "delivered")).into_iter();
     let delivered = delivered.map(|one| (header(&one["id"]), bytes(&one["payload"])));
     let mut theirs: Done = (sent.collect(), delivered.collect());
-    let mut errors = list(out.get("errors")).len();
+    let mut errors = list(optional(out, "errors")).len();
     let mut outcome = Outcome::Agrees;
-    let frames = list(input.get("rx"));
+    let frames = list(optional(input, "rx"));
     for (received, left) in frames.iter().zip((0..frames.len()).rev()) {
         let on = text(&received["iface"]);
         let (_, interface) = names.iter().find(|(name, _)| name == on).unwrap();

@@ -19,7 +19,7 @@ use csp_core::{
     ConnectionId, Event, Flags, Header, InterfaceConfig, InterfaceId, InterfaceName, ListenerId, Netmask,
     Node, Port, SendError, SocketConfig, Version,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 use tinwire_time::Instant;
 
 pub(crate) use self::script::rdp_script;
@@ -35,7 +35,7 @@ fn is_exact(entry: &Value) -> bool {
     let input = &entry["in"];
     let peers = [&entry["peer"], &input["client"]["peer"], &input["server"]["peer"]];
     let mut names = peers.iter().filter_map(|peer| peer.as_str());
-    names.all(|peer| peer.starts_with("libcsp 2.2")) && entry.get("note").is_none() && !is_quirk(entry)
+    names.all(|peer| peer.starts_with("libcsp 2.2")) && optional(entry, "note").is_none() && !is_quirk(entry)
 }
 
 fn events(entry: &Value) -> &[Value] {
@@ -61,7 +61,7 @@ impl Side {
         let numbers = Arc::clone(&random);
         let config = bare().hmac_key(key(input));
         let mut node = Node::with_random(config, move || numbers.load(Ordering::Relaxed));
-        let bits = match (input.get("netmask"), version(input)) {
+        let bits = match (optional(input, "netmask"), version(input)) {
             (Some(bits), _) => byte(bits),
             (None, Version::V1) => 1,
             (None, Version::V2) => 8,

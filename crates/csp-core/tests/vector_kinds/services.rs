@@ -13,7 +13,7 @@ use csp_core::{
     Address, Config, ConnectConfig, Flags, Header, InterfaceId, InterfaceName, Need, Needs, Netmask, Node,
     Packet, Port, Version,
 };
-use testkit::vectors::{Value, hex};
+use testkit::vectors::{Value, hex, optional};
 
 use super::node::{from_own, subnet};
 use super::{
@@ -259,7 +259,7 @@ pub(crate) fn service(entry: &Value) -> Outcome {
     }
 
     let mut differs = None;
-    let is_preset = input.get("stats_preset").is_some() && manages(3);
+    let is_preset = optional(input, "stats_preset").is_some() && manages(3);
     if is_preset && stats::decode_request(&body).is_ok_and(|name| name.as_str() == text(&input["iface"])) {
         for reply in &mut replies {
             let counters = preset(Counters::decode(&payload(entry, reply)).unwrap());
@@ -290,14 +290,14 @@ pub(crate) fn service(entry: &Value) -> Outcome {
 
     let record = record.lock().unwrap();
     for (name, count) in [("reboots", record.reboots), ("shutdowns", record.shutdowns)] {
-        if let Some(told) = out.get(name) {
+        if let Some(told) = optional(out, name) {
             assert_eq!(number(told), count, "{name}: {entry}");
         }
     }
-    if let Some(told) = out.get("routes_after") {
+    if let Some(told) = optional(out, "routes_after") {
         assert_eq!(node.save_routes(), text(told), "{entry}");
     }
-    if let Some(told) = out.get("memory_after") {
+    if let Some(told) = optional(out, "memory_after") {
         let told = bytes(told);
         assert_eq!(
             memory_after(&body, record.poked.as_ref(), told.len()),
@@ -338,7 +338,7 @@ impl Body {
 
 /// The request that our client makes for the peer's call, or why ours cannot ask for that.
 fn request(call: &str, input: &Value) -> Result<(Port, Bytes), &'static str> {
-    let body = Body(input.get("body").map_or_else(Vec::new, |body| hex(text(body))));
+    let body = Body(optional(input, "body").map_or_else(Vec::new, |body| hex(text(body))));
     let managed = |request| Ok((Port::CMP, request));
     let too_much = |_| "SVC-4: a packet has room for less memory";
     match call {
@@ -424,7 +424,7 @@ pub(crate) fn service_client(entry: &Value) -> Outcome {
     // Every client call of 2.x but a ping with an answer uses CRC32, none of 1.6 (SVC-1).
     let usual = if is_16(entry) { Flags::NONE } else { Flags::CRC32 };
     let is_ping = call.starts_with("ping") && call != "ping_noreply";
-    let opts = input.get("opts").filter(|_| is_ping);
+    let opts = optional(input, "opts").filter(|_| is_ping);
     let flags = opts.map_or(usual, |opts| {
         flags(text(opts)).unwrap_or_else(|| panic!("opts: {entry}"))
     });

@@ -8,7 +8,7 @@ use csp_core::{
     Address, Config, ConnectConfig, ConnectionId, DEFAULT_MTU, Flags, Header, InterfaceConfig, InterfaceName,
     Netmask, Node, Port, SocketConfig, Switch,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 
 use super::{
     NOW, Outcome, bare, buffer_size, bytes, flags, header, is_quirk, key, number, one_interface, sent, text,
@@ -21,7 +21,7 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
     let version = version(input);
     // Where the peer refuses, the entry has no addresses.
-    let header = if input.get("src").is_some() {
+    let header = if optional(input, "src").is_some() {
         header(input)
     } else {
         let port = Port::new(10).unwrap();
@@ -48,7 +48,7 @@ pub(crate) fn sfp_encode(entry: &Value) -> Outcome {
 
     let mtu = usize::try_from(number(&input["mtu"])).unwrap();
     let fragments = Fragments::try_new(&blob, mtu, node.max_payload(connection).unwrap());
-    if let Some(error) = out.get("error") {
+    if let Some(error) = optional(out, "error") {
         assert_eq!(error, "bad_mtu", "{entry}");
         assert!(matches!(fragments, Err(FragmentError::Mtu { .. })), "{entry}");
         return Outcome::Agrees;
@@ -96,7 +96,7 @@ pub(crate) fn sfp_decode(entry: &Value) -> Outcome {
     if let Some((last, before)) = results.split_last()
         && is_quirk(entry)
     {
-        let (ours, rule) = if last.get("error").is_some() {
+        let (ours, rule) = if optional(last, "error").is_some() {
             (Blob::Data(vec![]), "SFP-4: a blob of no bytes is taken")
         } else {
             (Blob::Timeout, "SFP-7: an incomplete blob is no success")
@@ -132,7 +132,7 @@ fn received(node: &mut Node, connection: ConnectionId) -> Vec<Blob> {
 }
 
 fn blob(result: &Value) -> Blob {
-    match result.get("error").and_then(Value::as_str) {
+    match optional(result, "error").and_then(Value::as_str) {
         None => Blob::Data(bytes(&result["data"])),
         Some("protocol") => Blob::Protocol,
         Some("timeout") => Blob::Timeout,

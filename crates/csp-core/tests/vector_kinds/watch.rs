@@ -6,7 +6,7 @@ use csp_core::{
     Address, Binding, Captured, ConnectConfig, DedupConfig, DedupMode, Header, InterfaceConfig, InterfaceId,
     InterfaceName, Netmask, Node, Packet, SocketConfig, SocketId, Switch, TapConfig, Version, seal,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 use tinwire_time::Instant;
 
 use super::{NOW, Outcome, address, bare, byte, bytes, header, is_16, number, one_interface, text, version};
@@ -130,7 +130,7 @@ pub(crate) fn bridge(entry: &Value) -> Outcome {
     let id = |name: &Value| ids[names.iter().position(|known| known == name).unwrap()];
     for event in list(&out["events"]) {
         let frame = bytes(&event["frame"]);
-        let now = Instant::from_millis(event.get("t").map_or(0, number));
+        let now = Instant::from_millis(optional(event, "t").map_or(0, number));
         node.handle_frame(now, id(&event["received_on"]), frame.into());
         let left: Vec<_> = core::iter::from_fn(|| node.poll_transmit())
             .map(|transmit| {

@@ -7,7 +7,7 @@ use csp_core::{
     ConnectConfig, DEFAULT_MTU, DecodeError, Flags, Header, InterfaceConfig, InterfaceName, Netmask, Node,
     Packet, SendError, Switch, Version, crc, xtea,
 };
-use testkit::vectors::Value;
+use testkit::vectors::{Value, optional};
 
 use super::{
     NOW, Outcome, bare, buffer_size, bytes, flags, header, is_negative, key, number, text, try_header,
@@ -17,7 +17,7 @@ use super::{
 pub(crate) fn header_encode(entry: &Value) -> Outcome {
     let input = &entry["in"];
     let encoded = try_header(&input["id"]).and_then(|header| header.encode(version(input)).ok());
-    if is_negative(entry) || entry["out"].get("error").is_some() {
+    if is_negative(entry) || optional(&entry["out"], "error").is_some() {
         assert_eq!(encoded, None, "{entry}");
         return Outcome::Differs("HDR-4: what has no room is refused");
     }
@@ -30,7 +30,7 @@ pub(crate) fn header_decode(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
     let frame = bytes(&input["frame"]);
     let decoded = Header::decode(version(input), &frame);
-    if out.get("error").is_some() {
+    if optional(out, "error").is_some() {
         assert!(matches!(decoded, Err(DecodeError::Short { .. })), "{entry}");
     } else {
         assert_eq!(
@@ -96,12 +96,12 @@ pub(crate) fn hmac(entry: &Value) -> Outcome {
 pub(crate) fn packet_encode(entry: &Value) -> Outcome {
     let (input, out) = (&entry["in"], &entry["out"]);
     let mut header = header(input);
-    header.flags = match input.get("preset_flags") {
+    header.flags = match optional(input, "preset_flags") {
         Some(preset) => Flags::from_bits(number(preset).try_into().unwrap()),
         None => flags(text(&input["opts"])).unwrap_or_else(|| panic!("opts: {entry}")),
     };
     let payload = Bytes::from(bytes(&input["payload"]));
-    if let Some(error) = out.get("error") {
+    if let Some(error) = optional(out, "error") {
         assert_eq!(error, "no_room", "{entry}");
         refused(entry, &header, payload);
         return Outcome::Agrees;
@@ -155,7 +155,7 @@ pub(crate) fn xtea_ctr(entry: &Value) -> Outcome {
 
 /// The key given, or that of a peer to which none was: zeros.
 fn xtea_key(input: &Value) -> xtea::Key {
-    match input.get("xtea_passphrase") {
+    match optional(input, "xtea_passphrase") {
         Some(phrase) => xtea::Key::from_pass_phrase(&bytes(phrase)),
         None => xtea::Key::from_bytes([0; 16]),
     }

@@ -45,7 +45,8 @@ pub(super) fn reason(entry: &Value, place: usize, sent: &[Sent]) -> Option<&'sta
 fn first<'a>(entry: &'a Value, place: usize, sent: &[Sent], from: char) -> Option<Difference<'a>> {
     let version = version(&entry["in"]);
     let captured = events(entry)[..place].iter();
-    let captured = captured.filter(|event| event.get("dir").is_some_and(|dir| text(dir).starts_with(from)));
+    let captured =
+        captured.filter(|event| optional(event, "dir").is_some_and(|dir| text(dir).starts_with(from)));
     let theirs: Vec<_> = captured
         .map(|event| (number(&event["t"]), without_stale_flag(version, event).0))
         .collect();
@@ -79,7 +80,7 @@ impl Difference<'_> {
     fn frames(&self) -> Vec<Frame> {
         let frames = events(self.entry)
             .iter()
-            .filter(|event| event.get("dir").is_some());
+            .filter(|event| optional(event, "dir").is_some());
         let frames = frames.map(|event| {
             let at = number(&event["t"]);
             let (segment, data) = segment(version(&self.entry["in"]), &bytes(&event["frame"]));

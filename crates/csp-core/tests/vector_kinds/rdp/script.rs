@@ -35,7 +35,9 @@ pub(crate) fn rdp_script(entry: &Value) -> Outcome {
         script.step(place);
         script.turn();
     }
-    let captured = events(entry).iter().filter(|event| event.get("tx").is_some());
+    let captured = events(entry)
+        .iter()
+        .filter(|event| optional(event, "tx").is_some());
     let expected: Vec<_> = captured
         .map(|event| (number(&event["t"]), bytes(&event["tx"])))
         .collect();
@@ -59,7 +61,7 @@ impl Script<'_> {
         let event = &events(entry)[place];
         let (now, exact) = (Instant::from_millis(self.millis), is_exact(entry));
         let server = &mut self.server;
-        if let Some(frame) = event.get("rx") {
+        if let Some(frame) = optional(event, "rx") {
             server.pick(next_number(entry, place));
             self.heard = self.millis;
             server.node.handle_frame(now, server.link, bytes(frame).into());
@@ -74,7 +76,7 @@ impl Script<'_> {
                 assert_eq!(read, expected, "{event}: {entry}");
             }
             self.captured.extend(expected);
-        } else if let Some(data) = event.get("send") {
+        } else if let Some(data) = optional(event, "send") {
             server.send(now, bytes(data));
         } else if event.get("close").is_some() {
             if !exact {
@@ -84,14 +86,16 @@ impl Script<'_> {
         } else if let Some(expected) = event.get("state") {
             self.check_state(expected);
         } else {
-            assert!(event.get("tx").is_some(), "{event}: {entry}");
+            assert!(optional(event, "tx").is_some(), "{event}: {entry}");
         }
     }
 
     /// Whether the captured server took a SYN|ACK for a SYN, as those before 2.2 do.
     fn opened_by_answer(&self) -> bool {
         let version = version(&self.entry["in"]);
-        let mut received = events(self.entry).iter().filter_map(|event| event.get("rx"));
+        let mut received = events(self.entry)
+            .iter()
+            .filter_map(|event| optional(event, "rx"));
         received
             .next()
             .is_some_and(|frame| segment(version, &bytes(frame)).0.flags == SYN_ACK)
@@ -168,7 +172,8 @@ impl Script<'_> {
 fn next_number(entry: &Value, place: usize) -> u16 {
     let input = &entry["in"];
     let answers = events(entry).iter().skip(place);
-    let mut answers = answers.filter_map(|event| Some(segment(version(input), &bytes(event.get("tx")?)).0));
+    let mut answers =
+        answers.filter_map(|event| Some(segment(version(input), &bytes(optional(event, "tx")?)).0));
     let opening = answers.find(|segment| segment.flags == SYN_ACK);
     let given = || u16::try_from(input["server_iss"].as_u64().unwrap_or_default()).unwrap();
     opening.map_or_else(given, |segment| segment.sequence.to_bits())

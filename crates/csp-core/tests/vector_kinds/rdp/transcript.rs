@@ -41,7 +41,7 @@ impl Transcript<'_> {
             .entry((from, segment.flags.to_bits(), data.clone()))
             .or_default();
         let same = events(self.entry).iter().filter(|event| {
-            event.get("dir").is_some_and(|dir| text(dir).starts_with(from))
+            optional(event, "dir").is_some_and(|dir| text(dir).starts_with(from))
                 && flags_of(event) == segment.flags
                 && bytes(&event["rdp"]["data"]) == data
         });
@@ -173,8 +173,7 @@ impl Transcript<'_> {
             ))
             .priority(Priority::new(byte(&call["prio"])).unwrap())
             .local_port(header.source_port);
-        for option in call
-            .get("opts")
+        for option in optional(call, "opts")
             .unwrap_or_else(|| &input["conn_options"])
             .as_array()
             .unwrap()
@@ -281,7 +280,7 @@ impl Transcript<'_> {
 
     fn check_state(&self, event: &Value, states: [(bool, &str); 2]) {
         for (name, (open, rdp)) in ["A", "B"].into_iter().zip(states) {
-            if let Some(expected) = event.get(name) {
+            if let Some(expected) = optional(event, name) {
                 assert_eq!(Value::from(open), expected["open"], "{event}: {}", self.entry);
                 assert_eq!(Value::from(rdp), expected["rdp"], "{event}: {}", self.entry);
             }
@@ -313,13 +312,13 @@ pub(crate) fn rdp_transcript(entry: &Value) -> Outcome {
         seen: BTreeMap::new(),
     };
     // Where nobody answers the SYN, nobody listened.
-    let answered = |event: &Value| event.get("dir").is_some_and(|dir| dir == "B>A");
+    let answered = |event: &Value| optional(event, "dir").is_some_and(|dir| dir == "B>A");
     if events(entry).iter().any(answered) {
         replay.two.listen(port(&input["server"]["port"]));
     }
     for (place, event) in events(entry).iter().enumerate() {
         replay.advance(number(&event["t"]));
-        if event.get("app").is_some() {
+        if optional(event, "app").is_some() {
             replay.compare(place);
             replay.act(place);
         }
@@ -341,7 +340,7 @@ pub(crate) fn rdp_transcript(entry: &Value) -> Outcome {
     for from in ['A', 'B'] {
         let captured = events(entry)
             .iter()
-            .filter(|event| event.get("dir").is_some_and(|dir| text(dir).starts_with(from)));
+            .filter(|event| optional(event, "dir").is_some_and(|dir| text(dir).starts_with(from)));
         let expected: Vec<_> = captured
             .map(|event| {
                 let (frame, changed) = without_stale_flag(version(input), event);

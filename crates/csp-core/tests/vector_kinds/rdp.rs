@@ -11,6 +11,7 @@ mod script;
 mod transcript;
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -84,7 +85,10 @@ impl Side {
     }
 
     fn listen(&mut self, on: Port) {
-        let config = SocketConfig::default().rdp_limits(Limits::WIDEST);
+        // The peers' connections wait to be accepted while they hear from the other end.
+        let config = SocketConfig::default()
+            .rdp_limits(Limits::WIDEST)
+            .accept_timeout(Duration::MAX);
         self.listener = Some(self.node.listen(on.into(), config).unwrap());
     }
 

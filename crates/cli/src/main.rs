@@ -6,6 +6,7 @@ mod failure;
 mod links;
 mod multicall;
 mod output;
+mod pcapng;
 mod settings;
 mod stop;
 mod units;

@@ -17,6 +17,7 @@ mod fstrm;
 mod general;
 mod isotp;
 mod messages;
+mod pcapng;
 mod perf;
 mod place;
 mod scan;

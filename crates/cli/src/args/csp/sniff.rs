@@ -1,6 +1,7 @@
 //! `csp sniff`
 
 use core::time::Duration;
+use std::path::PathBuf;
 
 use clap::Args;
 use csp_core::Port;
@@ -16,11 +17,17 @@ Nothing is ever sent.
 Frames that make no packet are told with the reason. Trailers are checked and not shown: CRC32 and
 SFP always, the authentication code where --hmac gives the key.
 
+With --pcapng the packets shown go into a file for Wireshark, too: header, payload and trailers as
+on the wire, link type USER0, the header version in the interface's description, the time of the
+last frame. Outbound is what programs of this machine sent. It can be read while it grows.
+
 Examples:
   tinwire csp sniff can0
   tinwire csp sniff can0 --node 2 --port 10 -n 100
   tinwire csp sniff can:can0,v1 -t d
-  tinwire csp sniff log:pass.log --json";
+  tinwire csp sniff log:pass.log --json
+  tinwire csp sniff can0 --pcapng pass.pcapng
+  tinwire csp sniff can0 --pcapng -  | wireshark -k -i -";
 
 /// `csp sniff`
 #[derive(Args, Debug)]
@@ -49,6 +56,9 @@ pub(crate) struct Sniff {
     /// Check authentication codes with the key of this pass phrase
     #[arg(long, value_name = "PASSPHRASE")]
     pub(crate) hmac: Option<String>,
+    /// Write the packets into this capture file, too; - for standard output, without any lines then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcapng: Option<PathBuf>,
     /// Exit with status 5 when the link lost frames before we saw them
     #[arg(long)]
     pub(crate) strict: bool,

@@ -1,21 +1,24 @@
 //! `csp sniff`: the packets of others.
 
+mod export;
 mod line;
 mod reading;
+mod summary;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use can_link::candump::Precision;
 use can_link::link::Received as Frame;
-use csp_can::{DiscardReason, Reassembled, Reassembler, ReassemblyConfig, Received};
+use csp_can::{Reassembled, Reassembler, ReassemblyConfig, Received};
 use csp_core::hmac::Key;
 use csp_core::{Address, Header, Version};
-use serde::Serialize;
 use tinwire_time::Instant;
 
+use self::export::Export;
 use self::line::{Discarded, Packet};
 use self::reading::Reading;
+use self::summary::Summary;
 use super::overheard::Talk;
 use super::station::Berth;
 use super::whom;
@@ -27,29 +30,13 @@ use crate::cmd::stamps::Stamps;
 use crate::cmd::watch::Watch;
 use crate::failure::{Result, data_lost};
 use crate::output::timestamp;
-use crate::{stop, units};
+use crate::stop;
 
 /// First frames of the other header version, and none of ours, after which that is told.
 const FOREIGN: u64 = 3;
 
 /// Longer than anything waits for its next frame.
 const LONG_AFTER: Duration = Duration::from_secs(3600);
-
-/// The closing line.
-#[derive(Default, Serialize)]
-struct Summary {
-    r#type: &'static str,
-    packets: u64,
-    /// Frames and packets that could not be used.
-    discarded: u64,
-    discarded_by: BTreeMap<&'static str, u64>,
-    /// CFP frames, those in `discarded` too.
-    frames: u64,
-    /// Frames of other protocols.
-    other: u64,
-    /// Frames that the link lost before we saw them.
-    dropped: u64,
-}
 
 pub(super) async fn run(session: &mut Session, args: Sniff) -> Result {
     let interface = Interface {
@@ -67,9 +54,12 @@ pub(super) async fn run(session: &mut Session, args: Sniff) -> Result {
         .stop
         .cut(Watch::open(session, berth.link.clone(), None))
         .await?;
+    let version = berth.iface.version;
+    let export = args.pcapng.as_deref().map(|path| Export::begin(path, version));
     let mut sniffer = Sniffer {
-        version: berth.iface.version,
+        version,
         args: &args,
+        export: export.transpose()?,
         nodes,
         key,
         stamps: Stamps::new(Some(args.time), Precision::Micro),
@@ -77,40 +67,18 @@ pub(super) async fn run(session: &mut Session, args: Sniff) -> Result {
         links: BTreeMap::new(),
         ours: 0,
         theirs: 0,
-        summary: Summary {
-            r#type: "summary",
-            ..Summary::default()
-        },
+        summary: Summary::default(),
     };
     let ended = sniffer.watch(session, &mut watch).await;
+    let flushed = sniffer.flush(session);
     let mut summary = sniffer.finish();
     summary.dropped = watch.dropped;
-    session.output.flush()?;
-    session.output.summary(&summary, text);
-    ended?;
+    session.output.summary(&summary, Summary::text);
+    ended.and(flushed)?;
     if args.strict && summary.dropped > 0 {
         return Err(data_lost(summary.dropped));
     }
     Ok(())
-}
-
-fn text(summary: &Summary) -> String {
-    let reasons: Vec<_> = summary
-        .discarded_by
-        .iter()
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    let reasons = match reasons.as_slice() {
-        [] => String::new(),
-        reasons => format!(" ({})", reasons.join(", ")),
-    };
-    format!(
-        "{}, {} discarded{reasons}, {} of other protocols, {} dropped",
-        units::counted(summary.packets, "packet"),
-        summary.discarded,
-        units::counted(summary.other, "frame"),
-        summary.dropped
-    )
 }
 
 struct Sniffer<'a> {
@@ -118,6 +86,7 @@ struct Sniffer<'a> {
     args: &'a Sniff,
     nodes: Vec<Address>,
     key: Option<Key>,
+    export: Option<Export>,
     stamps: Stamps,
     clock: Clock,
     /// What is in the making on each interface, and the frame it last had.
@@ -133,6 +102,8 @@ impl Sniffer<'_> {
     async fn watch(&mut self, session: &mut Session, watch: &mut Watch) -> Result {
         let stopped = session.stop.clone();
         let (mut shown, mut since) = (0, tokio::time::Instant::now());
+        // Who reads the export while it grows wants its beginning now.
+        self.flush(session)?;
         loop {
             let stale = self.stale_after();
             tokio::select! {
@@ -162,7 +133,7 @@ impl Sniffer<'_> {
                 return Ok(());
             }
             if !watch.is_behind() {
-                session.output.flush()?;
+                self.flush(session)?;
             }
         }
     }
@@ -182,6 +153,13 @@ impl Sniffer<'_> {
                 link.handle_timeout(now);
             }
             self.show_all(session, &name)?;
+        }
+        self.flush(session)
+    }
+
+    fn flush(&mut self, session: &mut Session) -> Result {
+        if let Some(export) = &mut self.export {
+            export.flush(&mut session.output)?;
         }
         session.output.flush()
     }
@@ -227,8 +205,10 @@ impl Sniffer<'_> {
             match received {
                 Received::Packet(packet) => self.show(session, name, &frame, &packet)?,
                 Received::Discarded { source, reason } => {
-                    self.summary.discarded += 1;
-                    *self.summary.discarded_by.entry(kind_of(reason)).or_default() += 1;
+                    self.summary.discard(reason);
+                    if self.has_no_lines() {
+                        continue;
+                    }
                     let line = Discarded {
                         r#type: "discarded",
                         ts: timestamp(frame.time.host),
@@ -258,12 +238,23 @@ impl Sniffer<'_> {
             return Ok(());
         }
         self.summary.packets += 1;
+        if let Some(export) = &mut self.export {
+            export.packet(name, frame, &packet.packet);
+        }
+        if self.has_no_lines() {
+            return Ok(());
+        }
         let reading = Reading::of(self.version, &packet.packet, self.key.as_ref());
         let line = Packet::of(self.version, name, frame, packet, &reading);
         let stamps = &mut self.stamps;
         session
             .output
             .either(&line, |line| line.text(stamps, frame, header, &reading))
+    }
+
+    /// Whether standard output is taken.
+    fn has_no_lines(&self) -> bool {
+        self.export.as_ref().is_some_and(Export::is_stdout)
     }
 
     fn is_wanted(&self, header: &Header) -> bool {
@@ -273,27 +264,8 @@ impl Sniffer<'_> {
             && (self.args.port.is_empty() || self.args.port.iter().any(has_port))
     }
 
-    fn finish(self) -> Summary {
-        let frames = self.links.values().map(|(link, _)| link.stats().frames).sum();
-        Summary {
-            frames,
-            ..self.summary
-        }
-    }
-}
-
-/// What like reasons count as.
-const fn kind_of(reason: DiscardReason) -> &'static str {
-    match reason {
-        DiscardReason::ShortBegin { .. } => "short first frame",
-        DiscardReason::NoBegin => "no first frame",
-        DiscardReason::WrongCounter { .. } => "frame missing or out of order",
-        DiscardReason::LongFrame { .. } => "long frame",
-        DiscardReason::BeyondLength { .. } => "more than announced",
-        DiscardReason::TooLong { .. } => "too long",
-        DiscardReason::Replaced => "replaced by a new one",
-        DiscardReason::Stale => "unfinished",
-        DiscardReason::Full => "no room",
-        _ => "other",
+    fn finish(mut self) -> Summary {
+        self.summary.frames = self.links.values().map(|(link, _)| link.stats().frames).sum();
+        self.summary
     }
 }

@@ -268,6 +268,9 @@ fn settings() {
     ConnectConfig::default().local_port(Port::new(40).unwrap());
     ConnectConfig::default().flags(Flags::CRC32);
     ConnectConfig::default().crc32(Switch::On);
+    ConnectConfig::default()
+        .crc32(Switch::On)
+        .reply_needs(Needs::default());
     ConnectConfig::default().hmac(Switch::On);
     ConnectConfig::default().rdp(Switch::On);
     SocketConfig::default().needs(Needs::default().crc32(Need::Required));

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -135,6 +136,7 @@ impl Place {
     /// Starts a command, and waits for its first line on standard output.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
         let mut child = self.command(words).spawn().unwrap();
+        let _limit = Limit::of(&child);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         stdout.read_line(&mut first).unwrap();
@@ -156,6 +158,7 @@ impl Running {
 
     /// Waits for its next line.
     pub(crate) fn line(&mut self) -> String {
+        let _limit = Limit::of(&self.child);
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
@@ -173,8 +176,9 @@ impl Running {
         signal_to(&self.child, name);
     }
 
-    /// Waits for its end; the lines after the first one.
+    /// Waits for its end, but not for ever; the lines after the first one.
     pub(crate) fn end(mut self) -> Ran {
+        let limit = Limit::of(&self.child);
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
         let mut stderr = String::new();
@@ -182,6 +186,7 @@ impl Running {
             pipe.read_to_string(&mut stderr).unwrap();
         }
         let status = self.child.wait().unwrap().code();
+        drop(limit);
         Ran {
             status,
             stdout,
@@ -207,18 +212,40 @@ pub(crate) fn signal_to(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// Kills a command that is waited for too long, so that the wait ends.
+struct Limit {
+    done: Option<mpsc::Sender<()>>,
+    guard: Option<JoinHandle<()>>,
+}
+
+impl Limit {
+    fn of(child: &Child) -> Self {
+        let id = child.id();
+        let (done, is_done) = mpsc::channel::<()>();
+        let guard = std::thread::spawn(move || {
+            if is_done.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+            }
+        });
+        Self {
+            done: Some(done),
+            guard: Some(guard),
+        }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        let _ = self.guard.take().map(JoinHandle::join);
+    }
+}
+
 /// Waits for the end of a command, but not for ever.
 pub(crate) fn finish(child: Child) -> Ran {
-    let id = child.id();
-    let (done, is_done) = mpsc::channel::<()>();
-    let guard = std::thread::spawn(move || {
-        if is_done.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-        }
-    });
+    let limit = Limit::of(&child);
     let output = child.wait_with_output().unwrap();
-    drop(done);
-    guard.join().unwrap();
+    drop(limit);
     Ran {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -45,7 +45,11 @@ fn a_node_says_who_it_is() {
     );
     assert_eq!(ident["sim"], false);
     let ran = place.run(&words("csp ident 16383 -i bus:lab -t 1s -j")).status(0);
-    assert_eq!(ran.json()[0]["hostname"], "eps", "asked by broadcast");
+    let answers = ran.json();
+    let [eps] = answers.as_slice() else {
+        panic!("asked by broadcast, we do not answer ourselves: {answers:?}");
+    };
+    assert_eq!((&eps["node"], &eps["hostname"]), (&2.into(), &"eps".into()));
 }
 
 #[test]
@@ -78,6 +82,34 @@ fn counters_are_a_table_of_the_interfaces_there_are() {
     let line = "csp ifstat 2 NOPE -i bus:lab -t 50";
     let ran = place.run(&words(line)).status(1);
     assert!(ran.stderr.contains("no answer from 2"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("or there is no such interface"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_route_over_an_interface_that_is_not_there_names_that() {
+    let place = Place::new();
+    let _node = node(&place, "--services default,route-set");
+    let line = [
+        "csp",
+        "route",
+        "set",
+        "2",
+        "8/10 NOPE",
+        "-i",
+        "bus:lab",
+        "-t",
+        "50",
+    ];
+    let ran = place.run(&line).status(1);
+    assert!(
+        ran.stderr.contains("or there is no such interface"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -124,7 +156,8 @@ fn memory_is_written_and_read_in_as_many_requests_as_it_takes() {
         .run(&words("csp peek 2 0xFFFF 2 -i bus:lab -t 50"))
         .status(1);
     assert!(
-        ran.stderr.starts_with("error: at 0xffff: no answer from 2"),
+        ran.stderr.starts_with("error: at 0xffff: no answer from 2")
+            && ran.stderr.contains("or not all of this is memory"),
         "{}",
         ran.stderr
     );

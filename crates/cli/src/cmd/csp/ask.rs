@@ -5,7 +5,7 @@ use core::time::Duration;
 use csp_core::rt::{Answer, Call, ServiceError};
 use csp_core::{Address, Port};
 
-use super::diagnosis::{Unanswered, investigate};
+use super::diagnosis::{Lacking, Unanswered, investigate};
 use super::station::{Berth, Station};
 use super::{drops, whom};
 use crate::args::csp::ask::{Request, Way};
@@ -18,6 +18,8 @@ pub(super) struct Asking {
     pub(super) remote: Address,
     pub(super) call: Call,
     pub(super) is_simulated: bool,
+    /// What else than the service may be missing where nothing answers.
+    pub(super) lacking: Lacking,
     limit: Duration,
     flags: csp_core::Flags,
 }
@@ -51,6 +53,7 @@ async fn prepare(session: &Session, request: &Request) -> Result<Asking> {
         remote,
         call: Call::default().timeout(*timeout).flags(flags),
         is_simulated: berth.is_simulated(),
+        lacking: Lacking::Nothing,
         limit: *timeout,
         flags,
     })
@@ -86,6 +89,7 @@ impl Asking {
             port,
             flags: self.flags,
             limit: self.limit,
+            lacking: self.lacking,
         };
         let name = &self.station.name;
         let failure = Failure::new(Code::NoReply, format!("no answer from {} on {name}", self.remote));

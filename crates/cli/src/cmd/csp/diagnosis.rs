@@ -24,6 +24,18 @@ pub(super) struct Unanswered {
     pub(super) flags: Flags,
     /// How long the answer was waited for.
     pub(super) limit: Duration,
+    pub(super) lacking: Lacking,
+}
+
+/// What a node may lack that has the service: it answers a request that it cannot fulfil as little.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lacking {
+    #[default]
+    Nothing,
+    /// An interface of the name in the request.
+    Interface,
+    /// Memory at the address in the request.
+    Memory,
 }
 
 /// What the silence is about.
@@ -88,7 +100,9 @@ pub(super) enum Finding {
     Foreign {
         frames: u64,
     },
-    Nothing,
+    Nothing {
+        ours: Version,
+    },
     /// The remote answers a request with CRC32.
     WantsCrc,
     /// The remote answers a request without CRC32.
@@ -104,6 +118,7 @@ pub(super) enum Finding {
     OnlyPing {
         remote: Address,
         port: Port,
+        lacking: Lacking,
     },
 }
 
@@ -227,7 +242,7 @@ fn silence(remote: Address, own: Subnet, heard: &Overheard) -> Finding {
         return Finding::OnlyOthers { remote, others, own };
     }
     match heard.frames {
-        0 => Finding::Nothing,
+        0 => Finding::Nothing { ours: own.version() },
         frames => Finding::Foreign { frames },
     }
 }
@@ -256,7 +271,7 @@ pub(super) async fn investigate(station: &mut Station, about: Unanswered) -> Fin
     let found = judge(&about, station.own, &heard, station.drops.latest());
     let is_mute = matches!(
         found,
-        Finding::OnlyOthers { .. } | Finding::Foreign { .. } | Finding::Nothing
+        Finding::OnlyOthers { .. } | Finding::Foreign { .. } | Finding::Nothing { .. }
     );
     if !is_mute || about.remote.to_bits() == 0 || station.own.is_broadcast(about.remote) {
         return found;
@@ -271,7 +286,12 @@ pub(super) async fn investigate(station: &mut Station, about: Unanswered) -> Fin
     // Who asked for an echo has had that answer already.
     let is_ping = about.port == Port::PING && alike == about.flags;
     let has_hmac = about.flags.contains(Flags::HMAC);
-    let Unanswered { remote, port, .. } = about;
+    let Unanswered {
+        remote,
+        port,
+        lacking,
+        ..
+    } = about;
     let answers = async |flags| station.node.ping(remote, config.flags(flags)).await.is_ok();
     let wants_crc = other.contains(Flags::CRC32);
     let (same, other, bare) = tokio::join!(
@@ -281,7 +301,11 @@ pub(super) async fn investigate(station: &mut Station, about: Unanswered) -> Fin
     );
     match (same, other, bare) {
         (true, ..) if about.flags.contains(Flags::RDP) => Finding::RefusesRdp { remote, port },
-        (true, ..) => Finding::OnlyPing { remote, port },
+        (true, ..) => Finding::OnlyPing {
+            remote,
+            port,
+            lacking,
+        },
         (_, true, _) if wants_crc => Finding::WantsCrc,
         (_, true, _) => Finding::RefusesCrc,
         (.., true) => Finding::RefusesHmac,
@@ -350,10 +374,7 @@ impl fmt::Display for Finding {
                 packets,
                 remote,
             } => {
-                let (ours, theirs) = match ours {
-                    Version::V1 => (1, 2),
-                    Version::V2 => (2, 1),
-                };
+                let (ours, theirs) = versions(*ours);
                 let of = remote.map_or_else(String::new, |remote| format!(", also of node {remote}"));
                 write!(
                     f,
@@ -382,9 +403,15 @@ impl fmt::Display for Finding {
                 "{} passed on the bus, none of CSP: is the node on, and on this bus?",
                 units::counted(*frames, "frame")
             ),
-            Self::Nothing => f.write_str(
-                "no frames at all were seen on the bus: is the node on, and on this bus, at its bit rate?",
-            ),
+            Self::Nothing { ours } => {
+                let (ours, theirs) = versions(*ours);
+                write!(
+                    f,
+                    "no frames at all were seen on the bus: is the node on, and on this bus, at its \
+                     bit rate? we speak header version {ours}, to which one of version {theirs} is \
+                     silent: that is ,v{theirs} on the interface"
+                )
+            }
             Self::WantsCrc => f.write_str("with CRC32 the node answers: leave out --no-crc"),
             Self::RefusesCrc => f.write_str("without CRC32 the node answers: add --no-crc"),
             Self::RefusesHmac => f.write_str(
@@ -396,12 +423,31 @@ impl fmt::Display for Finding {
                 "node {remote} answers a ping, but opens no connection on port {port}: leave out --rdp, or \
                  listen there"
             ),
-            Self::OnlyPing { remote, port } => write!(
-                f,
-                "node {remote} answers a ping, but not this on port {port}: is the service on there, and \
-                 allowed?"
-            ),
+            Self::OnlyPing {
+                remote,
+                port,
+                lacking,
+            } => {
+                write!(f, "node {remote} answers a ping, but not this on port {port}: ")?;
+                f.write_str(match lacking {
+                    Lacking::Nothing => "is the service on there, and allowed?",
+                    Lacking::Interface => {
+                        "the service is off there or not allowed, or there is no such interface"
+                    }
+                    Lacking::Memory => {
+                        "the service is off there or not allowed, or not all of this is memory that it shows"
+                    }
+                })
+            }
         }
+    }
+}
+
+/// The number of our header version, and of the other.
+const fn versions(ours: Version) -> (u8, u8) {
+    match ours {
+        Version::V1 => (1, 2),
+        Version::V2 => (2, 1),
     }
 }
 

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::ask::{Asking, asking};
+use super::diagnosis::Lacking;
 use crate::args::csp::ask::Ifstat;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -57,6 +58,7 @@ pub(super) async fn run(session: &mut Session, args: Ifstat) -> Result {
 
 async fn ask(session: &mut Session, asking: &mut Asking, names: &[InterfaceName], is_guess: bool) -> Result {
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
+    asking.lacking = Lacking::Interface;
     let each = names.iter().map(|&name| node.interface_stats(remote, name, call));
     let answers = session.stop.cut(async { Ok(join_all(each).await) }).await?;
     let mut lines = Vec::new();

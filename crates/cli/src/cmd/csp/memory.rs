@@ -11,6 +11,7 @@ use csp_core::{Address, Port};
 use serde::Serialize;
 
 use super::ask::{Asking, asking};
+use super::diagnosis::Lacking;
 use crate::args::csp::memory::{Peek, Poke, Width};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -92,6 +93,7 @@ pub(super) async fn peek(session: &mut Session, args: Peek) -> Result {
 }
 
 async fn read(session: &mut Session, asking: &mut Asking, form: Form, args: &Peek) -> Result {
+    asking.lacking = Lacking::Memory;
     let node = asking.station.node.clone();
     let mut bar = session.output.progress(args.len);
     let mut data = Vec::new();
@@ -165,6 +167,7 @@ pub(super) async fn poke(session: &mut Session, args: Poke) -> Result {
 
 async fn write(session: &mut Session, asking: &mut Asking, form: Form, args: &Poke, data: &[u8]) -> Result {
     let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    asking.lacking = Lacking::Memory;
     let node = asking.station.node.clone();
     let mut bar = session.output.progress(len);
     let mut done = 0;

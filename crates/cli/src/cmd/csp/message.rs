@@ -13,7 +13,7 @@ use csp_core::{Address, ConnectConfig, ConnectError, DEFAULT_MTU, Flags, Port, s
 pub(super) use self::call::run as call;
 pub(super) use self::recv::run as recv;
 pub(super) use self::send::run as send;
-use super::diagnosis::{Unanswered, investigate};
+use super::diagnosis::{Lacking, Unanswered, investigate};
 use super::station::Station;
 use crate::args::csp::message::{Data, Transport};
 use crate::cmd::Session;
@@ -130,6 +130,7 @@ pub(super) async fn connect(
                 port,
                 flags,
                 limit,
+                lacking: Lacking::Nothing,
             };
             explained(session, station, about, failure).await
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use self::flight::{Audience, Flight, Reply};
 use self::tally::Tally;
-use super::diagnosis::{Unanswered, investigate};
+use super::diagnosis::{Lacking, Unanswered, investigate};
 use super::drops::Told;
 use super::station::{Berth, Station};
 use super::{message, whom};
@@ -289,6 +289,7 @@ async fn verdict(session: &Session, station: &mut Station, tally: &Tally, args: 
             port: Port::PING,
             flags: args.protection.flags(),
             limit: args.timeout,
+            lacking: Lacking::Nothing,
         };
         let message = format!("no reply from {} on {}", tally.node(), station.name);
         let finding = tokio::select! {

@@ -10,6 +10,7 @@ use csp_core::{
 use serde::Serialize;
 
 use super::ask::{Asking, asking};
+use super::diagnosis::Lacking;
 use crate::args::csp::route::{Check, RouteVerb, Set};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -58,6 +59,7 @@ fn check(session: &mut Session, args: &Check) -> Result {
 async fn set(session: &mut Session, asking: &mut Asking, args: &Set) -> Result {
     let table = Table::read(&args.routes, asking.station.own.version())?;
     table.tell_ignored(session);
+    asking.lacking = Lacking::Interface;
     let (node, remote, call) = (asking.station.node.clone(), asking.remote, asking.call);
     for (route, interface) in table.routes() {
         let subnet = route.subnet;

@@ -73,6 +73,7 @@ fn about(port: Port, flags: Flags) -> Unanswered {
         port,
         flags,
         limit: LIMIT,
+        lacking: Lacking::Nothing,
     }
 }
 
@@ -92,13 +93,21 @@ fn from_to(from: (u16, u8), to: (u16, u8)) -> Header {
 #[tokio::test(start_paused = true)]
 async fn an_empty_bus_has_no_frames() {
     let found = silence(&VirtualBus::new(), async |_| {}).await;
-    assert_eq!(found, Finding::Nothing);
-    assert!(
-        found
-            .to_string()
-            .starts_with("no frames at all were seen on the bus"),
-        "{found}"
+    assert_eq!(
+        found.to_string(),
+        "no frames at all were seen on the bus: is the node on, and on this bus, at its bit rate? we speak \
+         header version 2, to which one of version 1 is silent: that is ,v1 on the interface"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_of_the_other_header_version_may_be_behind_the_silence() {
+    let bus = VirtualBus::new();
+    let _remote = station(&bus, 2, Version::V1, Config::default());
+    let found = silence(&bus, async |_| {}).await;
+    assert_eq!(found, Finding::Nothing { ours: Version::V2 });
+    let text = Finding::Nothing { ours: Version::V1 }.to_string();
+    assert!(text.ends_with("that is ,v2 on the interface"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,4 +360,21 @@ async fn a_node_whose_service_is_off_is_found_by_its_echo() {
         found.to_string(),
         "node 2 answers a ping, but not this on port 10: is the service on there, and allowed?"
     );
+    for (lacking, what) in [
+        (Lacking::Interface, "there is no such interface"),
+        (Lacking::Memory, "not all of this is memory that it shows"),
+    ] {
+        let about = Unanswered {
+            lacking,
+            ..about(Port::CMP, Flags::CRC32)
+        };
+        let found = investigate(&mut us, about).await;
+        assert_eq!(
+            found.to_string(),
+            format!(
+                "node 2 answers a ping, but not this on port 0: the service is off there or not allowed, or \
+                 {what}"
+            )
+        );
+    }
 }

@@ -8,7 +8,7 @@ use csp_core::{Address, Port};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::super::diagnosis::Unanswered;
+use super::super::diagnosis::{Lacking, Unanswered};
 use super::super::station::{Berth, Station};
 use super::super::{drops, whom};
 use super::send::not_cut;
@@ -85,6 +85,7 @@ async fn call(
             port,
             flags,
             limit: args.timeout,
+            lacking: Lacking::Nothing,
         };
         drop(connection);
         let failure = Failure::new(Code::NoReply, message);

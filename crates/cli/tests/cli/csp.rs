@@ -192,6 +192,19 @@ fn a_node_that_opens_no_connection_is_told_from_one_without_the_service() {
 }
 
 #[test]
+fn our_own_address_is_nobody_to_ask() {
+    for verb in ["ping 10", "ident 10", "call 10:20"] {
+        let line = format!("csp {verb} -i bus:alone --addr 10/8");
+        let ran = Place::new().run(&words(&line)).status(2);
+        assert!(
+            ran.stderr.contains("10 is our own address\nhint: --addr"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn an_own_address_that_cannot_be_is_a_usage_error() {
     for (own, why) in [
         ("0/8", "the loopback of every node"),

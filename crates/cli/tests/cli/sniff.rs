@@ -152,3 +152,30 @@ fn a_request_and_its_reply_are_seen_with_their_meaning() {
         .collect();
     assert!(kinds.contains(&"ident reply"), "{kinds:?}");
 }
+
+/// Its reader does not read: the pipe fills, then its queue, and then frames are lost.
+///
+/// A node keeps the bus, and packets come from before the sniffer until all is sent, so that silence means
+/// the end however slow the machine is.
+#[cfg(unix)]
+#[test]
+fn a_strict_sniffer_fails_when_it_lost_frames() {
+    // Each is a packet of one frame.
+    const PACKETS: &str = "-I 0181A283 -e -L 8 -D 5716EFC04B4CC89E";
+    let place = Place::new();
+    let start = |line: &str| place.start(&words(&format!("{line} --deadline 100s")));
+    let _host = start("csp node -i bus:lab --addr 2/8 -q");
+    let heartbeat = start(&format!("can gen bus:lab {PACKETS} -g 20 -v"));
+    let sniffers =
+        ["--strict", "-q"].map(|more| start(&format!("csp sniff bus:lab?queue=16 -T 3s -j {more}")));
+    let flood = format!("can gen bus:lab -g 0 -n 20000 {PACKETS}");
+    place.run(&words(&flood)).status(0);
+    heartbeat.signal("INT");
+    heartbeat.end().status(0);
+    let [strict, lenient] = sniffers;
+    let strict = strict.end().status(5);
+    let errors = strict.json_errors();
+    assert!(errors[0]["dropped"].as_u64().unwrap() > 0, "{errors:?}");
+    assert_eq!(errors[1]["error"]["code"], "data-lost");
+    lenient.end().status(0);
+}

@@ -303,3 +303,56 @@ impl Run<'_> {
         session.output.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+    use csp_core::{Netmask, Version};
+
+    use super::*;
+
+    fn address(bits: u16) -> Address {
+        Address::new(bits).unwrap()
+    }
+
+    #[test]
+    fn who_answers_a_broadcast_twice_is_found_once() {
+        let words = Scan::augment_args(Command::new("scan")).get_matches_from(["scan", "--fast"]);
+        let args = Scan::from_arg_matches(&words).unwrap();
+        let mut run = Run {
+            args: &args,
+            is_simulated: false,
+            call: Call::default(),
+            sweep: Sweep::new([Address::BROADCAST], 1, PATIENT, 0),
+            heard: BTreeMap::new(),
+            unknown: VecDeque::new(),
+            idents: FuturesUnordered::new(),
+            found: 0,
+            asked: 1,
+        };
+        let start = Instant::now();
+        for from in [2, 5, 2, 2] {
+            run.answered(start, address(from));
+        }
+        assert_eq!(run.found, 2);
+        let found: Vec<_> = run.unknown.iter().map(|(from, _)| from.to_bits()).collect();
+        assert_eq!(found, [2, 5]);
+    }
+
+    #[test]
+    fn neither_we_nor_broadcasts_are_asked() {
+        let own = Subnet::new(Version::V2, address(10), Netmask::new(8).unwrap()).unwrap();
+        let bits = |range: Option<Range>| {
+            let targets = targets(range.as_ref(), own).unwrap();
+            targets.into_iter().map(Address::to_bits).collect::<Vec<_>>()
+        };
+        let others = (1..63).filter(|bits| *bits != 10).collect::<Vec<_>>();
+        assert_eq!(bits(None), others);
+        assert_eq!(
+            bits(Some(Range::Some(vec![(0, 2), (9, 11), (62, 64)]))),
+            [1, 2, 9, 11, 62, 64]
+        );
+        assert!(!bits(Some(Range::All)).contains(&10));
+        assert!(targets(Some(&Range::Some(vec![(10, 10)])), own).is_err());
+    }
+}

@@ -33,19 +33,14 @@ mod script {
     use core::time::Duration;
 
     use csp_core::rt::{Node, PingConfig, pair};
-    use csp_core::{
-        Address, Config, ConnectConfig, InterfaceConfig, InterfaceName, Netmask, Port, SocketConfig,
-    };
+    use csp_core::{Address, Config, ConnectConfig, InterfaceConfig, Port, SocketConfig};
 
     use super::{Failure, Outcome};
 
     #[tokio::test(start_paused = true)]
     async fn script() -> Outcome {
         let address = |bits| Address::new(bits).unwrap();
-        let interface = |own| {
-            let (name, netmask) = (InterfaceName::new("PAIR").unwrap(), Netmask::new(8).unwrap());
-            InterfaceConfig::new(name, address(own), netmask)
-        };
+        let interface = |own| format!("PAIR {own}/8").parse::<InterfaceConfig>().unwrap();
         let port = Port::new(20).unwrap();
         // There every port may be bound, and clients have 32 to 63; here 16 is the highest unless it is said.
         let config = || Config::default().port_max_bind(Port::new(31).unwrap());
@@ -94,6 +89,8 @@ async fn on_can() -> Outcome {
     let can = CanInterface::new(link, &interface(1), CanConfig::default())?;
     node.attach(interface(1), can)?;
     assert_eq!(bus.len(), 1);
+    let parsed = "CAN 1/8".parse::<InterfaceConfig>()?;
+    assert_eq!(parsed.subnet()?, interface(1).subnet()?);
     Ok(())
 }
 

@@ -44,7 +44,7 @@ mod script {
     use csp_can::{CanConfig, CanInterface};
     use csp_core::rt::{Host, Node, PingConfig};
     use csp_core::service::Identity;
-    use csp_core::{Address, Config, ConnectConfig, InterfaceConfig, InterfaceName, Need, Needs, Netmask};
+    use csp_core::{Address, Config, ConnectConfig, InterfaceConfig, Need, Needs};
     use csp_core::{Port, SocketConfig, Switch};
 
     use super::{Failure, Outcome};
@@ -54,8 +54,8 @@ mod script {
         let bus = can_link::virtual_bus::VirtualBus::named("can0");
         let address = |bits| Address::new(bits).unwrap();
         let interface = |own| {
-            let (name, netmask) = (InterfaceName::new("CAN").unwrap(), Netmask::new(8).unwrap());
-            InterfaceConfig::new(name, address(own), netmask).default_route()
+            let parsed = format!("CAN {own}/8").parse::<InterfaceConfig>();
+            parsed.unwrap().default_route()
         };
         let port = Port::new(10).unwrap();
 
@@ -349,6 +349,8 @@ fn settings() {
     interface(1).map(address(300), address(30));
     let (name, none) = (InterfaceName::new("CAN").unwrap(), Netmask::NONE);
     InterfaceConfig::new(name, address(1), Netmask::new(8).unwrap());
+    let parsed = "CAN 1/8".parse::<InterfaceConfig>();
+    assert_eq!(parsed.unwrap().subnet(), interface(1).subnet());
 
     SocketConfig::default().receive_queue(16);
     SocketConfig::default().needs(Needs::default().crc32(Need::Required));

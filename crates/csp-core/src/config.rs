@@ -308,6 +308,7 @@ impl SocketConfig {
 
     /// What RDP clients may ask for; other options are changed to the nearest allowed.
     ///
+    /// What was changed stands in [`RdpStatus::options`](crate::RdpStatus::options), and no event tells it.
     /// Default: those of [`rdp::Limits`].
     #[must_use]
     pub const fn rdp_limits(mut self, limits: rdp::Limits) -> Self {

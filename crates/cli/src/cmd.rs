@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod csp;
 mod demo;
+mod dnstap;
 pub(crate) mod doctor;
 mod flow;
 mod fstrm;
@@ -66,6 +67,7 @@ pub(crate) async fn run(
         Verb::Isotp(verb) => isotp::run(&mut session, verb).await,
         Verb::Csp(verb) => csp::run(&mut session, verb).await,
         Verb::Fstrm(verb) => fstrm::run(&mut session, &verb).await,
+        Verb::Dnstap(verb) => dnstap::run(&mut session, verb).await,
         Verb::Flow(verb) => flow::run(&mut session, verb).await,
         Verb::Doctor => session.stop.clone().cut(doctor::run(&mut session, faults)).await,
         Verb::Config(ConfigVerb::Show { origin }) => config::show(&mut session, origin),

@@ -1,9 +1,9 @@
 //! `fstrm ...`
 
 mod cat;
-mod dnstap;
-mod faults;
-mod feed;
+pub(in crate::cmd) mod dnstap;
+pub(in crate::cmd) mod faults;
+pub(in crate::cmd) mod feed;
 mod info;
 
 use std::io::Read;
@@ -34,7 +34,7 @@ fn config(input: &Input) -> Result<Config> {
 }
 
 /// Files are read as `cat` puts them together.
-fn reader<R: Read>(source: R, config: Config) -> Result<FileReader<R>> {
+pub(in crate::cmd) fn reader<R: Read>(source: R, config: Config) -> Result<FileReader<R>> {
     let reader = FileReader::new(source, config).map_err(|error| Failure::caused(Code::Usage, error))?;
     Ok(reader.sequences(Sequences::Concatenated))
 }
@@ -49,7 +49,7 @@ const fn end_word(end: End) -> &'static str {
 }
 
 /// A file that ends within a frame is told as a failure, after what it holds.
-fn check_end(name: &str, end: End) -> Result {
+pub(in crate::cmd) fn check_end(name: &str, end: End) -> Result {
     let End::Truncated { offset, missing } = end else {
         return Ok(());
     };
@@ -64,7 +64,7 @@ fn check_end(name: &str, end: End) -> Result {
 }
 
 /// A file that cannot be read on.
-fn trouble(name: &str, error: ReadError) -> Failure {
+pub(in crate::cmd) fn trouble(name: &str, error: ReadError) -> Failure {
     let code = match &error {
         ReadError::Io(_) => Code::File,
         _ => Code::Malformed,

@@ -10,6 +10,7 @@
 mod can;
 mod csp;
 mod demo;
+mod dnstap;
 mod dump;
 mod errors;
 mod flow;

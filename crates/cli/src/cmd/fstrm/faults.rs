@@ -4,7 +4,7 @@ use crate::cmd::Session;
 use crate::failure::{Failure, Result};
 
 /// Why a file is left.
-pub(super) enum Left {
+pub(in crate::cmd) enum Left {
     /// It cannot be read, or not to its end; the next one may be better.
     File(Failure),
     /// The command cannot go on.
@@ -21,13 +21,13 @@ impl From<Failure> for Left {
 
 /// The faults of files: each is told, the worst one last and as the result.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(in crate::cmd) struct Faults {
     worst: Option<Failure>,
 }
 
 impl Faults {
     /// Takes a fault; tells it, or the one that it is worse than.
-    pub(super) fn take(&mut self, session: &mut Session, failure: Failure) -> Result {
+    pub(in crate::cmd) fn take(&mut self, session: &mut Session, failure: Failure) -> Result {
         let milder = match self.worst.take() {
             Some(worst) if worst.code().exit() >= failure.code().exit() => {
                 self.worst = Some(worst);
@@ -46,7 +46,7 @@ impl Faults {
     }
 
     /// The worst one.
-    pub(super) fn result(self) -> Result {
+    pub(in crate::cmd) fn result(self) -> Result {
         self.worst.map_or(Ok(()), Err)
     }
 }

@@ -18,10 +18,10 @@ const CHUNKS: usize = 4;
 /// Prefixes of streams that are no files.
 const STREAMS: [&str; 6] = ["unix:", "tcp://", "tls://", "listen+", "dial+", "sim:"];
 
-pub(super) type Source = Box<dyn Read + Send>;
+pub(in crate::cmd) type Source = Box<dyn Read + Send>;
 
 /// Opens a file, or standard input. A named pipe waits for its writer here.
-pub(super) fn open(name: &str) -> Result<Source> {
+pub(in crate::cmd) fn open(name: &str) -> Result<Source> {
     if STREAMS.iter().any(|prefix| name.starts_with(prefix)) {
         let message = format!("{name}: live streams are not in this version; files and - are");
         return Err(Failure::new(Code::NotInThisVersion, message)

@@ -1,0 +1,16 @@
+//! `dnstap ...`
+
+mod cat;
+mod counts;
+mod printer;
+mod source;
+
+use super::Session;
+use crate::args::dnstap::DnstapVerb;
+use crate::failure::Result;
+
+pub(super) async fn run(session: &mut Session, verb: DnstapVerb) -> Result {
+    match verb {
+        DnstapVerb::Cat(args) => cat::run(session, args).await,
+    }
+}

@@ -1,0 +1,91 @@
+//! `dnstap cat`.
+
+use crate::place::Place;
+
+pub(crate) const CAPTURE: &[u8] = include_bytes!("../../../../examples/data/unbound.fstrm");
+
+/// A stream of dnstap with these payloads, which need not be dnstap.
+pub(crate) fn stream(payloads: &[&[u8]]) -> Vec<u8> {
+    let content_type = fstrm_codec::ContentType::from_static(b"protobuf:dnstap.Dnstap");
+    let mut writer = fstrm_codec::FileWriter::new(Vec::new(), content_type.as_ref()).unwrap();
+    for payload in payloads {
+        writer.write_frame(payload).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn with_capture() -> Place {
+    let place = Place::new();
+    place.write("unbound.fstrm", CAPTURE);
+    place
+}
+
+#[test]
+fn a_message_is_a_line_with_or_without_the_letter() {
+    let place = with_capture();
+    let plain = place.run(&["dnstap", "cat", "unbound.fstrm"]).status(0);
+    assert_eq!(
+        plain.stdout.lines().next().unwrap(),
+        "05:25:51.615793 CQ 127.0.0.1 UDP 53b \"a.local.test.\" IN A"
+    );
+    assert_eq!(plain.stderr, "20 messages, 2607 bytes, 0 dropped\n");
+    for words in [["-q", "unbound.fstrm"], ["-r", "unbound.fstrm"]] {
+        let ran = place.run(&[&["dnstap", "cat"][..], &words].concat()).status(0);
+        assert_eq!(ran.stdout, plain.stdout);
+    }
+}
+
+#[test]
+fn what_is_no_dnstap_is_counted_and_ends_nothing() {
+    let place = Place::new();
+    let mut reader = fstrm_codec::FileReader::new(CAPTURE, fstrm_codec::Config::new()).unwrap();
+    let sound = reader.next_frame().unwrap().unwrap().to_vec();
+    place.write("mixed.fstrm", stream(&[b"\xff\xff", &sound, b"\0", &sound]));
+    let ran = place.run(&["dnstap", "cat", "mixed.fstrm"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    assert!(
+        ran.stderr.contains(", 2 not understood, 0 dropped"),
+        "{}",
+        ran.stderr
+    );
+    let ran = place.run(&["dnstap", "cat", "-j", "mixed.fstrm"]).status(0);
+    assert_eq!(ran.json().len(), 2);
+    assert_eq!(ran.json_errors()[0]["bad"], 2);
+}
+
+#[test]
+fn a_count_goes_over_all_files_and_a_bad_file_does_not_hide_the_next() {
+    let place = with_capture();
+    let ran = place
+        .run(&["dnstap", "cat", "unbound.fstrm", "unbound.fstrm", "-n", "23"])
+        .status(0);
+    assert_eq!(ran.stdout.lines().count(), 23);
+    place.write("cut.fstrm", &CAPTURE[..CAPTURE.len() - 20]);
+    place.write("tls.fstrm", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    let ran = place
+        .run(&["dnstap", "cat", "cut.fstrm", "unbound.fstrm"])
+        .status(1);
+    assert_eq!(ran.stdout.lines().count(), 39);
+    let files = ["cut.fstrm", "tls.fstrm", "unbound.fstrm"];
+    let ran = place.run(&[&["dnstap", "cat"][..], &files].concat()).status(4);
+    assert_eq!(ran.stdout.lines().count(), 39);
+    place.run(&["dnstap", "cat", "missing.fstrm"]).status(3);
+    place.run(&["dnstap", "cat"]).status(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_shown_as_it_comes_and_a_signal_ends_it() {
+    let place = Place::new();
+    let cut = &CAPTURE[..200];
+    let (running, _stdin) = place.start_with_open_input(&["dnstap", "cat", "-"], cut);
+    assert!(
+        running.first.starts_with("05:25:51.615793 CQ"),
+        "{}",
+        running.first
+    );
+    running.signal("INT");
+    let ran = running.end();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stderr.starts_with("1 message, "), "{}", ran.stderr);
+}

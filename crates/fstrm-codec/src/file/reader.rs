@@ -43,6 +43,18 @@ pub enum ReadError {
     Build(#[from] BuildError),
 }
 
+impl ReadError {
+    /// Where in the file the frame begins that is wrong, in bytes; `None` when it is not a frame that is.
+    #[must_use]
+    pub const fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Frame(error) => Some(error.offset),
+            Self::Stream { offset, .. } => Some(*offset),
+            Self::Io(_) | Self::Build(_) => None,
+        }
+    }
+}
+
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {

@@ -83,6 +83,13 @@ impl<W: Write> FileWriter<W> {
         Ok(Self { inner })
     }
 
+    /// Goes on behind what `inner` holds already: START, and data frames.
+    pub(super) fn resume(inner: W) -> Self {
+        Self {
+            inner: BufWriter::with_capacity(WRITE_CAPACITY, inner),
+        }
+    }
+
     /// Appends one data frame; 1 byte to 1 MiB, which is what every reader takes.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::control::{Control, ControlFrame, Strictness};
-use crate::frame::{EncodeError, End, Frame, FrameConfig, FrameError, Parser, data_header};
+use crate::frame::{EncodeError, End, Frame, FrameConfig, FrameError, OwnedRun, Parser, Piece, data_header};
 
 /// Most room that is made for a frame before its bytes come: a length on the wire is only a claim.
 const MAX_RESERVE: usize = 64 * 1024;
@@ -52,6 +52,20 @@ impl OwnedControl {
     pub fn as_control(&self) -> Control<'_> {
         Control::decode(&self.0, Strictness::Lenient).expect("the codec has decoded these very bytes")
     }
+}
+
+/// What [`FstrmCodec::decode_run`] takes off a stream at once; the bytes are shared with the read buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnedPiece {
+    /// All data frames that lie side by side.
+    Run(OwnedRun),
+    /// A control frame.
+    Control(OwnedControl),
+    /// A data frame over the limit, passed over.
+    Skipped {
+        /// Its length in bytes, as announced.
+        len: u32,
+    },
 }
 
 /// Why a framed stream failed.
@@ -131,6 +145,54 @@ impl FstrmCodec {
     pub const fn parser(&self) -> &Parser {
         &self.parser
     }
+
+    /// Takes all whole data frames off the front of `src` at once, or else one frame of another kind; `None`
+    /// when more bytes are needed, room for which is made.
+    ///
+    /// The same stream as [`decode`](Decoder::decode) gives; the two may alternate.
+    ///
+    /// # Errors
+    /// When the stream is malformed. The error latches.
+    pub fn decode_run(&mut self, src: &mut BytesMut) -> Result<Option<OwnedPiece>, CodecError> {
+        let parsed = self.parser.parse_run(src)?;
+        let consumed = parsed.consumed;
+        // What the piece is, without the borrow; it ends what was consumed.
+        enum Cut {
+            Run(usize, u64),
+            Control(usize),
+            Skipped(u32),
+        }
+        let cut = match parsed.piece {
+            Some(Piece::Run(run)) => Cut::Run(run.as_wire().len(), run.frames()),
+            Some(Piece::Control(control)) => Cut::Control(control.payload().len()),
+            Some(Piece::Skipped { len }) => Cut::Skipped(len),
+            None => {
+                src.advance(consumed);
+                self.make_room(src);
+                return Ok(None);
+            }
+        };
+        Ok(Some(match cut {
+            Cut::Run(len, frames) => {
+                src.advance(consumed - len);
+                OwnedPiece::Run(OwnedRun::checked(src.split_to(len).freeze(), frames))
+            }
+            Cut::Control(len) => {
+                src.advance(consumed - len);
+                OwnedPiece::Control(OwnedControl(src.split_to(len).freeze()))
+            }
+            Cut::Skipped(len) => {
+                src.advance(consumed);
+                OwnedPiece::Skipped { len }
+            }
+        }))
+    }
+
+    /// Makes room for what the frame at hand lacks, as far as its length is to be believed.
+    fn make_room(&self, src: &mut BytesMut) {
+        let missing = usize::try_from(self.parser.missing()).unwrap_or(usize::MAX);
+        src.reserve(missing.min(MAX_RESERVE));
+    }
 }
 
 impl Decoder for FstrmCodec {
@@ -153,8 +215,7 @@ impl Decoder for FstrmCodec {
             }
             None => {
                 src.advance(parsed.consumed);
-                let missing = usize::try_from(self.parser.missing()).unwrap_or(usize::MAX);
-                src.reserve(missing.min(MAX_RESERVE));
+                self.make_room(src);
                 return Ok(None);
             }
         };

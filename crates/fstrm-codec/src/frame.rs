@@ -9,13 +9,19 @@
 //! here: what a control frame holds ([`control`](crate::control)), which frame may come when
 //! (`handshake`).
 
+#[cfg(feature = "alloc")]
+mod owned;
 mod parser;
+mod run;
 
 use core::num::NonZeroU32;
 
 use thiserror::Error;
 
-pub use parser::{Parsed, Parser};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedRun;
+pub use parser::{Parsed, ParsedRun, Parser};
+pub use run::{Payloads, Piece, Run};
 
 use crate::control::{Control, DecodeError, Strictness};
 use crate::hint::{Hex, Hint, Suffix};
@@ -151,7 +157,7 @@ impl FrameError {
         match self.kind {
             FrameErrorKind::NotFrameStream { first } => Hint::of(first),
             FrameErrorKind::DataTooLong { len, .. } => Hint::of(len.to_be_bytes()),
-            FrameErrorKind::Control(_) => None,
+            FrameErrorKind::Control(_) | FrameErrorKind::NotData | FrameErrorKind::Cut { .. } => None,
         }
     }
 }
@@ -177,6 +183,15 @@ pub enum FrameErrorKind {
     /// A control frame is malformed.
     #[error(transparent)]
     Control(#[from] DecodeError),
+    /// A control frame stands where only data frames may: in a [`Run`].
+    #[error("a control frame among data frames")]
+    NotData,
+    /// What should be whole frames ends inside one, or holds none: a [`Run`].
+    #[error("ends inside a data frame, {missing} bytes missing")]
+    Cut {
+        /// Bytes missing, as far as known.
+        missing: u64,
+    },
 }
 
 /// Why a payload cannot be framed.
@@ -194,6 +209,9 @@ pub enum EncodeError {
         /// The limit.
         max: u32,
     },
+    /// A run without frames.
+    #[error("a run of no data frames")]
+    EmptyRun,
 }
 
 /// The four bytes that go in front of `payload`.

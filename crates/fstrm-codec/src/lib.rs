@@ -30,6 +30,8 @@ pub use content_type::ContentType;
 pub use control::{Control, ControlFrame, ControlType};
 #[cfg(feature = "std")]
 pub use file::{FileReader, FileWriter};
-pub use frame::{End, Frame, FrameConfig, Parser};
+#[cfg(feature = "alloc")]
+pub use frame::OwnedRun;
+pub use frame::{End, Frame, FrameConfig, Parser, Run};
 #[cfg(feature = "alloc")]
 pub use handshake::{Config, Event, Mode, ReaderMachine, Stats, WriterMachine};

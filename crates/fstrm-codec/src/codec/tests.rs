@@ -140,6 +140,42 @@ fn decode(wire: &[u8], cuts: &[usize], config: FrameConfig) -> Vec<Result<OwnedF
     items
 }
 
+/// The same by runs, whose frames are told apart again.
+fn decode_runs(
+    wire: &[u8],
+    cuts: &[usize],
+    config: FrameConfig,
+) -> Vec<Result<OwnedFrame, std::string::String>> {
+    let mut codec = FstrmCodec::new(config);
+    let (mut buffer, mut items, mut rest) = (BytesMut::new(), Vec::new(), wire);
+    for cut in cuts.iter().cycle() {
+        let (piece, behind) = rest.split_at((*cut).min(rest.len()));
+        buffer.extend_from_slice(piece);
+        rest = behind;
+        loop {
+            match codec.decode_run(&mut buffer) {
+                Ok(Some(OwnedPiece::Run(run))) => items.extend(run.payloads().map(OwnedFrame::Data).map(Ok)),
+                Ok(Some(OwnedPiece::Control(control))) => items.push(Ok(OwnedFrame::Control(control))),
+                Ok(Some(OwnedPiece::Skipped { len })) => items.push(Ok(OwnedFrame::Skipped { len })),
+                Ok(None) => break,
+                Err(error) => {
+                    items.push(Err(std::string::ToString::to_string(&error)));
+                    return items;
+                }
+            }
+        }
+        if rest.is_empty() {
+            let end = codec.decode_eof(&mut buffer);
+            items.extend(
+                end.err()
+                    .map(|error| Err(std::string::ToString::to_string(&error))),
+            );
+            return items;
+        }
+    }
+    items
+}
+
 proptest! {
     #[test]
     fn any_cutting_gives_the_same_items(
@@ -157,5 +193,8 @@ proptest! {
         prop_assert_eq!(&decode(wire, &[1], config), &whole);
         prop_assert_eq!(&decode(wire, &[7], config), &whole);
         prop_assert_eq!(&decode(wire, &cuts, config), &whole);
+        for cuts in [&[1][..], &[7], &cuts, &[usize::MAX]] {
+            prop_assert_eq!(&decode_runs(wire, cuts, config), &whole);
+        }
     }
 }

@@ -41,7 +41,66 @@ fn file(payloads: &[Vec<u8>]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-fn read(bytes: &[u8], cuts: Vec<usize>) -> (Vec<Vec<u8>>, Result<Option<End>, std::string::String>) {
+type Told = (Vec<Vec<u8>>, Result<Option<End>, std::string::String>);
+
+/// The file by frames, by runs, and by both in turn, which must be the same.
+fn read(bytes: &[u8], cuts: Vec<usize>) -> Told {
+    let by_frames = read_by_frames(bytes, cuts.clone());
+    for frames_between in [0, 1, 3] {
+        assert_eq!(read_by_runs(bytes, cuts.clone(), frames_between), by_frames);
+    }
+    by_frames
+}
+
+fn read_by_runs(bytes: &[u8], cuts: Vec<usize>, frames_between: usize) -> Told {
+    let reads = 0;
+    let mut reader = FileReader::new(Pieces { bytes, cuts, reads }, Config::new()).unwrap();
+    let mut payloads: Vec<Vec<u8>> = Vec::new();
+    let mut told = |reader: &mut FileReader<Pieces<'_>>, by_run| {
+        let before = payloads.len();
+        if by_run {
+            match reader.next_run() {
+                Ok(run) => payloads.extend(run.iter().flatten().map(<[u8]>::to_vec)),
+                Err(error) => return Some(Err(std::string::ToString::to_string(&error))),
+            }
+        } else {
+            match reader.next_frame() {
+                Ok(payload) => payloads.extend(payload.map(<[u8]>::to_vec)),
+                Err(error) => return Some(Err(std::string::ToString::to_string(&error))),
+            }
+        }
+        let new = payloads.get(before..).unwrap_or_default();
+        if let Some(first) = new.first() {
+            let at = usize::try_from(reader.offset()).unwrap() + 4;
+            assert_eq!(
+                &bytes[at..at + first.len()],
+                first,
+                "where the run begins, or the frame"
+            );
+        }
+        let sum: usize = payloads.iter().map(Vec::len).sum();
+        let counted = (reader.stats().data_frames, reader.stats().data_bytes);
+        assert_eq!(
+            counted,
+            (
+                u64::try_from(payloads.len()).unwrap(),
+                u64::try_from(sum).unwrap()
+            )
+        );
+        (payloads.len() == before).then(|| Ok(reader.end_of_stream()))
+    };
+    let end = loop {
+        if let Some(end) = told(&mut reader, true) {
+            break end;
+        }
+        if let Some(end) = (0..frames_between).find_map(|_| told(&mut reader, false)) {
+            break end;
+        }
+    };
+    (payloads, end)
+}
+
+fn read_by_frames(bytes: &[u8], cuts: Vec<usize>) -> Told {
     let pieces = Pieces {
         bytes,
         cuts,
@@ -65,6 +124,22 @@ fn a_frame_longer_than_the_buffer_makes_it_grow() {
         read(&file(&payloads), vec![100_000]),
         (payloads, Ok(Some(End::Stop)))
     );
+}
+
+#[test]
+fn a_run_is_written_as_it_was_read() {
+    for len in [1, 60, 5_000, 100_000] {
+        let payloads: Vec<_> = (0..2_000_000 / len)
+            .map(|number: usize| vec![number.to_be_bytes()[7]; len])
+            .collect();
+        let bytes = file(&payloads);
+        let mut reader = FileReader::new(&bytes[..], Config::new()).unwrap();
+        let mut writer = FileWriter::new(Vec::new(), Some(&name())).unwrap();
+        while let Some(run) = reader.next_run().unwrap() {
+            writer.write_run(&run).unwrap();
+        }
+        assert!(writer.finish().unwrap() == bytes, "frames of {len} bytes");
+    }
 }
 
 #[test]

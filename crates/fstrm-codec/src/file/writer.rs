@@ -8,10 +8,12 @@ use thiserror::Error;
 
 use crate::ContentType;
 use crate::control::{BuildError, ControlFrame};
-use crate::frame::{DEFAULT_MAX_DATA_LEN, EncodeError, data_header};
+use crate::frame::{DEFAULT_MAX_DATA_LEN, EncodeError, Run, data_header};
 
 /// Write buffer, in bytes.
 const WRITE_CAPACITY: usize = 256 * 1024;
+/// A run of so many bytes is written from where it lies: the copy would cost more than the call.
+const LARGE_RUN: usize = 64 * 1024;
 
 /// Why a frame was not written.
 #[derive(Debug, Error)]
@@ -98,6 +100,21 @@ impl<W: Write> FileWriter<W> {
         let header = data_header(payload, DEFAULT_MAX_DATA_LEN)?;
         self.inner.write_all(&header)?;
         self.inner.write_all(payload)?;
+        Ok(())
+    }
+
+    /// Appends a run of data frames as it is; a large one is not copied on the way.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn write_run(&mut self, run: &Run<'_>) -> Result<(), WriteError> {
+        let wire = run.as_wire();
+        if wire.len() < LARGE_RUN {
+            self.inner.write_all(wire)?;
+        } else {
+            self.inner.flush()?;
+            self.inner.get_mut().write_all(wire)?;
+        }
         Ok(())
     }
 

@@ -58,6 +58,50 @@ fn items(bytes: &[u8], cuts: &[usize], config: FrameConfig) -> Vec<Item> {
     }
 }
 
+/// The same by runs, whose frames are told apart again.
+fn items_of_runs(bytes: &[u8], cuts: &[usize], config: FrameConfig) -> Vec<Item> {
+    let mut parser = Parser::new(config);
+    let (mut items, mut buffer, mut rest) = (Vec::new(), Vec::new(), bytes);
+    let mut cuts = cuts.iter().cycle();
+    loop {
+        let parsed = match parser.parse_run(&buffer) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                assert_eq!(parser.parse_run(b"whatever"), Err(error), "errors latch");
+                items.push(Item::Error(error));
+                return items;
+            }
+        };
+        let mut offset = parsed.offset;
+        match parsed.piece {
+            Some(Piece::Run(run)) => {
+                assert_eq!(Run::decode(run.as_wire(), config), Ok(run));
+                assert_eq!(run.frames(), u64::try_from(run.iter().count()).unwrap());
+                let sum: usize = run.iter().map(<[u8]>::len).sum();
+                assert_eq!(run.payload_bytes(), u64::try_from(sum).unwrap());
+                for payload in run {
+                    items.push(Item::Data(offset, payload.to_vec()));
+                    offset += u64::try_from(4 + payload.len()).unwrap();
+                }
+            }
+            Some(Piece::Control(control)) => items.push(Item::Control(offset, control.payload().to_vec())),
+            Some(Piece::Skipped { len }) => items.push(Item::Skipped(offset, len)),
+            None if rest.is_empty() => {
+                items.push(Item::End(parser.end()));
+                return items;
+            }
+            None => {}
+        }
+        let more = parsed.piece.is_none();
+        buffer.drain(..parsed.consumed);
+        if more {
+            let (piece, behind) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            buffer.extend_from_slice(piece);
+            rest = behind;
+        }
+    }
+}
+
 fn whole(bytes: &[u8], config: FrameConfig) -> Vec<Item> {
     items(bytes, &[usize::MAX], config)
 }
@@ -164,6 +208,69 @@ fn the_error_says_what_the_stream_is_instead() {
 }
 
 #[test]
+fn a_run_is_data_frames_and_nothing_else() {
+    let refused = |bytes: &[u8]| match Run::decode(bytes, max(8)) {
+        Err(error) => (error.offset, error.kind),
+        Ok(run) => panic!("{run:?}"),
+    };
+    let two = [data(b"one"), data(b"two")].concat();
+    assert_eq!(Run::decode(&two, max(8)).unwrap().frames(), 2);
+    assert_eq!(refused(b""), (0, FrameErrorKind::Cut { missing: 4 }));
+    assert_eq!(refused(&two[..9]), (7, FrameErrorKind::Cut { missing: 2 }));
+    assert_eq!(refused(&two[..13]), (7, FrameErrorKind::Cut { missing: 1 }));
+    assert_eq!(
+        refused(&[&two[..], ControlFrame::stop().as_bytes()].concat()),
+        (14, FrameErrorKind::NotData)
+    );
+    assert_eq!(
+        refused(&[data(b"one"), data(b"too long!")].concat()),
+        (7, FrameErrorKind::DataTooLong { len: 9, max: 8 })
+    );
+}
+
+#[test]
+fn a_run_is_split_between_frames() {
+    let wire = [data(b"one"), data(b"two"), data(b"three")].concat();
+    let run = Run::decode(&wire, FrameConfig::new()).unwrap();
+    let sizes = |limit| {
+        let (front, back) = run.split_at(limit);
+        (
+            front.map_or(0, |run| run.frames()),
+            back.map_or(0, |run| run.frames()),
+        )
+    };
+    assert_eq!(
+        [6, 7, 13, 14, 22, 23, 99].map(sizes),
+        [(0, 3), (1, 2), (1, 2), (2, 1), (2, 1), (3, 0), (3, 0)]
+    );
+    let (front, back) = run.split_at(8);
+    let parts = [front.unwrap().as_wire(), back.unwrap().as_wire()];
+    assert_eq!(parts.concat(), wire);
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn an_owned_run_shares_its_bytes_with_its_payloads() {
+    let payloads = [&b"one"[..], b"three"];
+    let run = OwnedRun::encode(payloads, FrameConfig::new()).unwrap();
+    assert_eq!(
+        run,
+        OwnedRun::decode(run.as_wire().clone(), FrameConfig::new()).unwrap()
+    );
+    assert_eq!(run, OwnedRun::from(run.as_run()));
+    assert_eq!((run.frames(), run.payload_bytes()), (2, 8));
+    for (shared, payload) in run.payloads().zip(payloads) {
+        assert_eq!(shared, payload);
+        assert!(run.as_wire().as_ptr_range().contains(&shared.as_ptr()));
+    }
+    assert_eq!(run.payloads().count(), 2);
+    let encode = |payloads: &[&'static [u8]]| OwnedRun::encode(payloads.iter().copied(), max(4));
+    assert_eq!(encode(&[]), Err(EncodeError::EmptyRun));
+    assert_eq!(encode(&[b"one", b""]), Err(EncodeError::EmptyFrame));
+    assert_eq!(encode(&[b"three"]), Err(EncodeError::TooLong { len: 5, max: 4 }));
+}
+
+#[test]
 fn an_empty_payload_is_refused_before_any_byte_is_produced() {
     assert_eq!(data_header(b"", NonZeroU32::MAX), Err(EncodeError::EmptyFrame));
     assert_eq!(
@@ -199,6 +306,9 @@ proptest! {
         prop_assert_eq!(&items(&bytes, &[1], config), &expected);
         prop_assert_eq!(&items(&bytes, &[7], config), &expected);
         prop_assert_eq!(&items(&bytes, &cuts, config), &expected);
+        for cuts in [&[1][..], &[7], &cuts, &[usize::MAX]] {
+            prop_assert_eq!(&items_of_runs(&bytes, cuts, config), &expected);
+        }
     }
 
     #[test]

@@ -31,6 +31,19 @@ pub enum DataBeforeStart {
     Accept,
 }
 
+/// When a bidirectional reader answers STOP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// At once, so that a writer that waits for FINISH can leave; golang-framestream does the same. The
+    /// default.
+    #[default]
+    AtOnce,
+    /// When its owner says so, by
+    /// [`release_finish`](crate::handshake::ReaderMachine::release_finish): a writer that has seen FINISH
+    /// knows then that its frames are where they should be.
+    OnRelease,
+}
+
 /// How one end of a stream behaves. The same for readers and writers; each setter says whom it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -39,6 +52,7 @@ pub struct Config {
     pub(crate) frame: FrameConfig,
     pub(crate) data_before_start: DataBeforeStart,
     pub(crate) control_limit: ControlLimit,
+    pub(crate) finish: Finish,
     pub(crate) handshake_timeout: Duration,
     pub(crate) finish_timeout: Duration,
 }
@@ -53,6 +67,7 @@ impl Config {
             frame: FrameConfig::new(),
             data_before_start: DataBeforeStart::Refuse,
             control_limit: ControlLimit::Narrow,
+            finish: Finish::AtOnce,
             handshake_timeout: DEFAULT_TIMEOUT,
             finish_timeout: DEFAULT_TIMEOUT,
         }
@@ -110,6 +125,13 @@ impl Config {
     #[must_use]
     pub const fn control_limit(mut self, limit: ControlLimit) -> Self {
         self.control_limit = limit;
+        self
+    }
+
+    /// When a bidirectional reader answers STOP. Default [`Finish::AtOnce`], as golang-framestream.
+    #[must_use]
+    pub const fn finish(mut self, finish: Finish) -> Self {
+        self.finish = finish;
         self
     }
 

@@ -48,6 +48,11 @@ impl Outbox {
         self.stats.data_bytes += u64::try_from(len).unwrap_or(u64::MAX);
     }
 
+    pub(super) fn count_run(&mut self, frames: u64, payload_bytes: u64) {
+        self.stats.data_frames += frames;
+        self.stats.data_bytes += payload_bytes;
+    }
+
     pub(super) fn poll_transmit(&mut self) -> Option<ControlFrame> {
         self.frames.pop_front()
     }

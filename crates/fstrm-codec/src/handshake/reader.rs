@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use tinwire_time::{Instant, Timer};
 
 use super::outbox::Outbox;
-use super::{Absence, Config, DataBeforeStart, Event, Got, HandshakeError, Mode, Stats, Verdict};
+use super::{Absence, Config, DataBeforeStart, Event, Finish, Got, HandshakeError, Mode, Stats, Verdict};
 use crate::ContentType;
 use crate::control::{BuildError, Control, ControlFrame, ControlType, Strictness};
-use crate::frame::{End, Frame};
+use crate::frame::{End, Frame, Run};
 
 /// Where the stream is.
 ///
@@ -44,6 +44,8 @@ pub struct ReaderMachine {
     state: State,
     content_type: Option<ContentType>,
     timer: Timer,
+    /// STOP has come, and its answer waits for the owner's word.
+    owes_finish: bool,
     out: Outbox,
 }
 
@@ -67,6 +69,7 @@ impl ReaderMachine {
             state,
             content_type: None,
             timer,
+            owes_finish: false,
             out: Outbox::default(),
         })
     }
@@ -102,6 +105,52 @@ impl ReaderMachine {
             (State::Ended(_) | State::Failed(_), _) => self.out.stats.surplus_frames += 1,
         }
         Verdict::Absorbed
+    }
+
+    /// Takes a run of data frames, as [`handle_frame`](Self::handle_frame) would take each.
+    pub fn handle_run(&mut self, now: Instant, run: &Run<'_>) -> Verdict {
+        match self.state {
+            State::WaitReady | State::WaitStart => {
+                // Whatever the first one brings about, the others meet it.
+                let payload = run.iter().next().unwrap_or_default();
+                let verdict = self.handle_frame(now, &Frame::Data(payload));
+                match verdict {
+                    Verdict::Deliver => self.out.count_run(
+                        run.frames() - 1,
+                        run.payload_bytes() - u64::try_from(payload.len()).unwrap_or(u64::MAX),
+                    ),
+                    Verdict::Absorbed => self.out.stats.surplus_frames += run.frames() - 1,
+                }
+                verdict
+            }
+            State::Streaming => {
+                self.out.count_run(run.frames(), run.payload_bytes());
+                Verdict::Deliver
+            }
+            State::Ended(_) | State::Failed(_) => {
+                self.out.stats.surplus_frames += run.frames();
+                Verdict::Absorbed
+            }
+        }
+    }
+
+    /// Lets FINISH go, which [`Finish::OnRelease`] keeps back after STOP; nothing otherwise.
+    pub fn release_finish(&mut self) {
+        if core::mem::take(&mut self.owes_finish) {
+            self.out.send(ControlFrame::finish());
+        }
+    }
+
+    /// Whether STOP has come and its answer waits for [`release_finish`](Self::release_finish).
+    #[must_use]
+    pub const fn owes_finish(&self) -> bool {
+        self.owes_finish
+    }
+
+    /// Counts data frames that were delivered without being shown.
+    #[cfg(feature = "std")]
+    pub(crate) fn count_run(&mut self, frames: u64, payload_bytes: u64) {
+        self.out.count_run(frames, payload_bytes);
     }
 
     /// The input has ended, as [`Parser::end`](crate::Parser::end) tells.
@@ -246,9 +295,11 @@ impl ReaderMachine {
     fn handle_streaming(&mut self, control: &Control<'_>) {
         match control.control_type() {
             ControlType::Stop => {
-                // At once, so that a writer that waits for it can leave (golang-framestream does the same).
                 if self.config.mode == Mode::Bidirectional {
-                    self.out.send(ControlFrame::finish());
+                    self.owes_finish = true;
+                    if self.config.finish == Finish::AtOnce {
+                        self.release_finish();
+                    }
                 }
                 self.end(End::Stop);
             }

@@ -271,6 +271,59 @@ fn data_before_start_counts_as_a_start_where_it_is_allowed() {
 }
 
 #[test]
+fn a_run_is_taken_as_its_frames_would_be() {
+    let wire = b"\0\0\0\x01a\0\0\0\x02bc\0\0\0\x01d";
+    let run = crate::Run::decode(wire, crate::FrameConfig::new()).unwrap();
+    let lenient = || config(&[]).data_before_start(DataBeforeStart::Accept);
+    for make in [
+        || reader(config(&[])),
+        || reader(config(&[]).mode(Mode::Unidirectional)),
+        || reader_streaming(config(&[])),
+        || {
+            let mut ended = reader_streaming(config(&[]));
+            ended.handle_end(End::Eof);
+            ended
+        },
+    ] {
+        let (mut by_run, mut by_frame) = (make(), make());
+        let verdict = by_run.handle_run(T0, &run);
+        for payload in run {
+            assert_eq!(by_frame.handle_frame(T0, &Frame::Data(payload)), verdict);
+        }
+        assert_eq!(format!("{by_run:?}"), format!("{by_frame:?}"));
+    }
+    let (mut by_run, mut by_frame) = (reader(lenient()), reader(lenient()));
+    assert_eq!(by_run.handle_run(T0, &run), Verdict::Deliver);
+    for payload in run {
+        assert_eq!(by_frame.handle_frame(T0, &Frame::Data(payload)), Verdict::Deliver);
+    }
+    assert_eq!(format!("{by_run:?}"), format!("{by_frame:?}"));
+}
+
+#[test]
+fn finish_waits_for_its_release_where_it_is_asked_to() {
+    let mut reader = reader_streaming(config(&[]).finish(Finish::OnRelease));
+    reader.release_finish();
+    assert_eq!(reader.poll_transmit(), None, "nothing to answer yet");
+    give(&mut reader, ControlType::Stop, &[]);
+    assert_eq!(reader.end_of_stream(), Some(End::Stop), "the stream ends at once");
+    assert_eq!((reader.poll_transmit(), reader.owes_finish()), (None, true));
+    reader.release_finish();
+    assert_eq!(reader.poll_transmit(), Some(ControlFrame::finish()));
+    reader.release_finish();
+    assert_eq!((reader.poll_transmit(), reader.owes_finish()), (None, false));
+}
+
+#[test]
+fn a_unidirectional_reader_owes_no_finish() {
+    let mut reader = reader_streaming(config(&[]).mode(Mode::Unidirectional).finish(Finish::OnRelease));
+    give(&mut reader, ControlType::Stop, &[]);
+    assert!(!reader.owes_finish());
+    reader.release_finish();
+    assert_eq!(reader.poll_transmit(), None);
+}
+
+#[test]
 fn a_full_event_queue_loses_the_oldest_and_counts_it() {
     let mut reader = reader_streaming(config(&[]));
     for _ in 0..100 {

@@ -14,6 +14,8 @@ pub mod conn;
 #[cfg(feature = "alloc")]
 mod content_type;
 pub mod control;
+#[cfg(feature = "tokio")]
+pub mod endpoint;
 #[cfg(feature = "std")]
 pub mod file;
 pub mod frame;

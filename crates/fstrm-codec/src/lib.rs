@@ -22,6 +22,8 @@ pub mod frame;
 #[cfg(feature = "alloc")]
 pub mod handshake;
 pub mod hint;
+#[cfg(feature = "alloc")]
+pub mod queue;
 
 #[cfg(feature = "tokio")]
 pub use codec::FstrmCodec;

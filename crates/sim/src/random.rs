@@ -29,15 +29,6 @@ impl Random {
         byte
     }
 
-    /// One of `choices`; its default when there is none.
-    pub(crate) fn pick<T: Copy + Default>(&mut self, choices: &[T]) -> T {
-        let count = u64::try_from(choices.len()).unwrap_or(1).max(1);
-        usize::try_from(self.next_u64() % count)
-            .ok()
-            .and_then(|at| choices.get(at).copied())
-            .unwrap_or_default()
-    }
-
     /// From half of `mean` to one and a half of it, evenly.
     pub(crate) fn spread(&mut self, mean: Duration) -> Duration {
         mean / 2 + mean * u32::from(self.next_u16()) / u32::from(u16::MAX)
@@ -66,10 +57,5 @@ mod tests {
             let time = random.spread(mean);
             assert!((mean / 2..=mean * 3 / 2).contains(&time), "{time:?}");
         }
-    }
-
-    #[test]
-    fn picking_from_nothing_gives_the_default() {
-        assert_eq!(Random::seeded(0).pick::<u8>(&[]), 0);
     }
 }

@@ -102,7 +102,7 @@ pub(crate) enum Verb {
     /// Frame Streams files: cat, info
     #[command(subcommand)]
     Fstrm(fstrm::FstrmVerb),
-    /// What DNS servers tell of queries and responses: cat
+    /// What DNS servers tell of queries and responses: cat, gen
     #[command(subcommand)]
     Dnstap(dnstap::DnstapVerb),
     /// Flows by name: ping

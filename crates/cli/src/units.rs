@@ -1,4 +1,4 @@
-//! Numbers with units, as they are typed: durations, hex bytes, CAN identifiers, percentages.
+//! Numbers with units, as they are typed: durations, rates, hex bytes, CAN identifiers, percentages.
 
 use core::time::Duration;
 
@@ -66,6 +66,20 @@ fn with_unit(text: &str) -> Result<Duration, String> {
 
 fn scaled(number: f64, unit: f64, text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| format!("{text} is out of range for a duration"))
+}
+
+/// So many in a second, more than none: `500`, `20k`, `1.5M`.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1e3),
+        None => text.strip_suffix('M').map_or((text, 1.0), |number| (number, 1e6)),
+    };
+    number
+        .parse::<f64>()
+        .map(|number| number * scale)
+        .ok()
+        .filter(|rate| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| format!("{text:?} is no rate; write for example 500, 20k or 1.5M"))
 }
 
 /// A share between 0 and 1, also written in percent.
@@ -180,6 +194,14 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_have_prefixes_and_are_more_than_none() {
+        assert_eq!(["500", "20k", "1.5M"].map(rate), [Ok(500.0), Ok(20e3), Ok(1.5e6)]);
+        for wrong in ["0", "-1", "k", "inf", "5ms"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn one_of_a_kind_is_singular() {

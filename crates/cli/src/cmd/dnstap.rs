@@ -2,6 +2,8 @@
 
 mod cat;
 mod counts;
+mod generate;
+mod outlet;
 mod printer;
 mod source;
 
@@ -12,5 +14,6 @@ use crate::failure::Result;
 pub(super) async fn run(session: &mut Session, verb: DnstapVerb) -> Result {
     match verb {
         DnstapVerb::Cat(args) => cat::run(session, args).await,
+        DnstapVerb::Gen(args) => generate::run(session, args).await,
     }
 }

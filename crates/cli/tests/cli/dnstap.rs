@@ -1,4 +1,4 @@
-//! `dnstap cat`.
+//! `dnstap cat`, `dnstap gen`.
 
 use crate::place::Place;
 
@@ -88,4 +88,27 @@ fn a_pipe_is_shown_as_it_comes_and_a_signal_ends_it() {
     let ran = running.end();
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stderr.starts_with("1 message, "), "{}", ran.stderr);
+}
+
+#[test]
+fn made_up_traffic_is_the_same_for_the_same_seed_and_a_file_is_left_alone() {
+    let place = Place::new();
+    for name in ["one", "two"] {
+        place
+            .run(&["dnstap", "gen", name, "-n", "500", "--seed", "7"])
+            .status(0);
+    }
+    let read = |name: &str| std::fs::read(place.path().join(name)).unwrap();
+    assert_eq!(read("one"), read("two"));
+    let ran = place.run(&["dnstap", "gen", "one"]).status(3);
+    assert!(ran.stderr.contains("hint: -a goes on"), "{}", ran.stderr);
+    assert_eq!(read("one"), read("two"));
+    let ran = place.run(&["dnstap", "gen", "-a", "one", "-n", "5"]).status(0);
+    assert_eq!(ran.stderr, "5 messages written\n");
+    let ran = place.run(&["dnstap", "cat", "one"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 505);
+    assert!(ran.stderr.contains(" 0 dropped"), "{}", ran.stderr);
+    for kind in [" CQ ", " CR ", " RQ ", " RR "] {
+        assert!(ran.stdout.contains(kind), "{kind}");
+    }
 }

@@ -1,10 +1,7 @@
 //! Files, read and shown by a thread of their own: whoever waits for the pieces can be stopped, also where
 //! the file is a pipe that nobody writes to.
 
-use std::io::{self, Read};
-
 use fstrm_codec::Config;
-use fstrm_codec::file::ReadError;
 use tokio::sync::mpsc;
 
 use super::printer::{Piece, Printer};
@@ -46,60 +43,26 @@ impl Way {
 }
 
 fn read(name: &str, config: Config, way: &mut Way) -> Result {
-    let mut reader = reader(Pausing::new(feed::open(name)?), config)?;
+    let mut reader = reader(feed::open(name)?, config)?;
     let mut skipped = 0;
     loop {
-        let frame = reader.next_frame();
-        let has_frame = matches!(frame, Ok(Some(_)));
-        match frame {
-            Ok(Some(payload)) => way.printer.frame(payload),
-            Ok(None) => {}
-            // The next read may wait: what has come is shown first.
-            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                if !way.give() {
-                    return Ok(());
-                }
-                continue;
-            }
-            Err(error) => return Err(trouble(name, error)),
-        }
+        // The next read may wait: what has come is shown first.
         let now = reader.stats().skipped_frames;
         way.printer
             .drop_frames(now - core::mem::replace(&mut skipped, now));
-        if way.printer.is_done() {
+        if !way.give() {
             return Ok(());
         }
-        if !has_frame {
+        let Some(run) = reader.next_run().map_err(|error| trouble(name, error))? else {
             break;
-        }
-        if way.printer.len() >= PIECE_LEN && !way.give() {
-            return Ok(());
+        };
+        for payload in run.iter() {
+            way.printer.frame(payload);
+            let is_wanted = way.printer.len() < PIECE_LEN || way.give();
+            if way.printer.is_done() || !is_wanted {
+                return Ok(());
+            }
         }
     }
     reader.end_of_stream().map_or(Ok(()), |end| check_end(name, end))
-}
-
-/// Says that it would have to wait before each read, once: so that its reader has time for other things.
-struct Pausing<R> {
-    inner: R,
-    has_paused: bool,
-}
-
-impl<R> Pausing<R> {
-    const fn new(inner: R) -> Self {
-        Self {
-            inner,
-            has_paused: false,
-        }
-    }
-}
-
-impl<R: Read> Read for Pausing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !core::mem::replace(&mut self.has_paused, true) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.has_paused = false;
-        self.inner.read(buffer)
-    }
 }

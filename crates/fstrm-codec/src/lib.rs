@@ -24,6 +24,8 @@ pub mod handshake;
 pub mod hint;
 #[cfg(feature = "alloc")]
 pub mod queue;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(feature = "tokio")]
 pub use codec::FstrmCodec;

@@ -20,6 +20,8 @@ enum Carrier {
     #[cfg(unix)]
     Unix(UnixStream),
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsConnection),
     Memory(DuplexStream),
 }
 
@@ -49,6 +51,13 @@ impl From<TcpStream> for Connection {
     }
 }
 
+#[cfg(feature = "tls")]
+impl From<crate::tls::TlsConnection> for Connection {
+    fn from(stream: crate::tls::TlsConnection) -> Self {
+        Self(Carrier::Tls(stream))
+    }
+}
+
 /// Calls the carrier's own method of that name.
 macro_rules! carry {
     ($carrier:expr, $stream:ident => $call:expr) => {
@@ -56,6 +65,8 @@ macro_rules! carry {
             #[cfg(unix)]
             Carrier::Unix($stream) => $call,
             Carrier::Tcp($stream) => $call,
+            #[cfg(feature = "tls")]
+            Carrier::Tls($stream) => $call,
             Carrier::Memory($stream) => $call,
         }
     };

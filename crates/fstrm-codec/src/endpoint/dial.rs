@@ -49,6 +49,8 @@ where
 pub struct DialConfig {
     connect_timeout: Duration,
     options: Options,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Client>,
 }
 
 impl DialConfig {
@@ -60,6 +62,8 @@ impl DialConfig {
             options: Options {
                 keepalive: Some(Keepalive::DEFAULT),
             },
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -75,6 +79,14 @@ impl DialConfig {
     #[must_use]
     pub const fn keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
         self.options.keepalive = keepalive;
+        self
+    }
+
+    /// How the server of a `tls://` endpoint is recognised. Default not at all: such endpoints are refused.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, client: crate::tls::Client) -> Self {
+        self.tls = Some(client);
         self
     }
 }
@@ -114,8 +126,21 @@ impl Dialer {
             Place::Tcp(address) | Place::Tls(address) if !is_dialable(address) => {
                 return Err(unfit("it names no machine, or no port"));
             }
-            Place::Tls(_) => {
-                return Err(unfit("this program was built without TLS; use the feature tls"));
+            #[cfg(not(feature = "tls"))]
+            Place::Tls(_) => return Err(unfit("this program was built without TLS; use the feature tls")),
+            #[cfg(feature = "tls")]
+            Place::Tls(_) if config.tls.is_none() => {
+                return Err(unfit(
+                    "nobody to trust; name the certificate of the server's authority",
+                ));
+            }
+            #[cfg(feature = "tls")]
+            Place::Tls(address) => {
+                if let Some(client) = &config.tls {
+                    client
+                        .name_for(host_name(address))
+                        .map_err(|error| EndpointError::io(endpoint.to_string(), io::Error::other(error)))?;
+                }
             }
             Place::Unix(_) | Place::Tcp(_) => {}
         }
@@ -156,6 +181,14 @@ impl Dialer {
             #[cfg(unix)]
             Place::Unix(path) => Ok(tokio::net::UnixStream::connect(path).await?.into()),
             Place::Tcp(address) => Ok(self.tcp(address).await?.into()),
+            #[cfg(feature = "tls")]
+            Place::Tls(address) => {
+                let client = self.config.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+                let name = client.name_for(host_name(address)).map_err(io::Error::other)?;
+                let stream = self.tcp(address).await?;
+                let connected = crate::tls::TlsConnection::connect(client.connector(), name, stream).await?;
+                Ok(connected.into())
+            }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -177,6 +210,15 @@ impl Dialer {
         let stream = outcome?;
         self.config.options.apply(&stream)?;
         Ok(stream)
+    }
+}
+
+/// What the server's certificate should name, unless told otherwise.
+#[cfg(feature = "tls")]
+fn host_name(address: &HostPort) -> &str {
+    match &address.host {
+        super::Host::Named(host) => host,
+        super::Host::Loopback | super::Host::Any => "localhost",
     }
 }
 

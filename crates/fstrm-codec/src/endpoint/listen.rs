@@ -39,6 +39,8 @@ pub struct ListenConfig {
     mode: Option<u32>,
     backlog: i32,
     options: Options,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Server>,
 }
 
 impl ListenConfig {
@@ -51,6 +53,8 @@ impl ListenConfig {
             options: Options {
                 keepalive: Some(Keepalive::DEFAULT),
             },
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -74,6 +78,15 @@ impl ListenConfig {
     #[must_use]
     pub const fn keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
         self.options.keepalive = keepalive;
+        self
+    }
+
+    /// What peers of a `tls://` endpoint are shown, and who gets in. Default nothing: such endpoints are
+    /// refused. It has no part in `tcp://` and `unix:`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, server: crate::tls::Server) -> Self {
+        self.tls = Some(server);
         self
     }
 }
@@ -150,16 +163,21 @@ impl Listener {
             #[cfg(not(unix))]
             Place::Unix(_) => return Err(unfit("this system has no Unix sockets; use tcp://:PORT")),
             Place::Tcp(address) => Bound::Tcp(bind_tcp(endpoint, address, config.backlog).await?),
-            Place::Tls(_) => {
-                return Err(unfit("this program was built without TLS; use the feature tls"));
+            #[cfg(not(feature = "tls"))]
+            Place::Tls(_) => return Err(unfit("this program was built without TLS; use the feature tls")),
+            #[cfg(feature = "tls")]
+            Place::Tls(_) if config.tls.is_none() => {
+                return Err(unfit("no certificate to show; name one with its key"));
             }
+            #[cfg(feature = "tls")]
+            Place::Tls(address) => Bound::Tcp(bind_tcp(endpoint, address, config.backlog).await?),
         };
         Ok(Self::new(socket, endpoint.clone(), config))
     }
 
     /// Takes a listening socket that another process opened, as systemd does: Unix or TCP, as it is.
     ///
-    /// Its file, if it has one, is neither watched nor removed.
+    /// Its file, if it has one, is neither watched nor removed. It speaks TLS if the configuration says how.
     ///
     /// # Errors
     /// When it is no stream socket of either kind, or the system refuses.
@@ -178,7 +196,14 @@ impl Listener {
             Err(_) => {
                 let tcp = std::net::TcpListener::from(OwnedFd::from(unix));
                 tcp.set_nonblocking(true)?;
-                let place = Place::Tcp(host_port(tcp.local_addr()?));
+                let address = host_port(tcp.local_addr()?);
+                #[cfg(feature = "tls")]
+                let place = match &config.tls {
+                    Some(_) => Place::Tls(address),
+                    None => Place::Tcp(address),
+                };
+                #[cfg(not(feature = "tls"))]
+                let place = Place::Tcp(address);
                 (Bound::Tcp(TcpListener::from_std(tcp)?), place)
             }
         };
@@ -248,8 +273,14 @@ impl Listener {
             }
             Bound::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                self.config.options.apply(&stream)?;
-                Ok((stream.into(), Peer::Tcp(network::canonical(address))))
+                // A peer that has left in the meantime takes no options; reading tells that it has.
+                let _ = self.config.options.apply(&stream);
+                let address = network::canonical(address);
+                #[cfg(feature = "tls")]
+                if let (Place::Tls(_), Some(tls)) = (&self.endpoint.place, &self.config.tls) {
+                    return Ok((tls.accept(stream).into(), Peer::Tls(address)));
+                }
+                Ok((stream.into(), Peer::Tcp(address)))
             }
         }
     }

@@ -126,6 +126,15 @@ impl<'a> Message<'a> {
         Timestamp::new(self.response_time_sec, self.response_time_nsec)
     }
 
+    /// From query to response, in nanoseconds; negative when the clocks say so. `None` when a time is
+    /// missing, or they are more than 292 years apart.
+    #[must_use]
+    pub fn latency_nanos(&self) -> Option<i64> {
+        let (query, response) = (self.query_time()?, self.response_time()?);
+        let nanos = |time: Timestamp| i128::from(time.sec) * 1_000_000_000 + i128::from(time.nsec);
+        i64::try_from(nanos(response) - nanos(query)).ok()
+    }
+
     /// The DNS message that this is about: the response's for a response, the query's for a query.
     #[must_use]
     pub fn dns_message(&self) -> Option<&'a [u8]> {
@@ -138,7 +147,7 @@ impl<'a> Message<'a> {
 }
 
 /// 4 or 16 bytes as an address; a mapped IPv4 address as IPv4.
-fn ip(address: &[u8]) -> Option<IpAddr> {
+pub(crate) fn ip(address: &[u8]) -> Option<IpAddr> {
     if let Ok(four) = <[u8; 4]>::try_from(address) {
         return Some(Ipv4Addr::from(four).into());
     }
@@ -171,6 +180,14 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// Seconds, and nanoseconds below 1,000,000,000: what a sender stored above is carried.
+    #[must_use]
+    pub const fn normal(self) -> (u64, u32) {
+        const SECOND: u32 = 1_000_000_000;
+        let carry = (self.nsec / SECOND) as u64;
+        (self.sec.saturating_add(carry), self.nsec % SECOND)
+    }
+
     fn new(sec: Option<u64>, nsec: Option<u32>) -> Option<Self> {
         let (sec, nsec) = (sec?, nsec.unwrap_or(0));
         Some(Self { sec, nsec })

@@ -12,6 +12,8 @@ pub mod dns;
 mod encode;
 mod enums;
 mod message;
+#[cfg(feature = "text")]
+pub mod text;
 mod wire;
 
 pub use decode::DecodeError;

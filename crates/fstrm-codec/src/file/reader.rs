@@ -109,6 +109,8 @@ pub struct FileReader<R> {
     frame_offset: u64,
     /// A frame that came while START was looked for; it ends at `start`.
     early: Option<Taken>,
+    /// The run that was given last; it ends at `start`.
+    run: Option<Taken>,
     /// Data frames that were taken one by one straight off the buffer, not yet told to parser and machine.
     flow: Option<Flow>,
     max_data: u32,
@@ -173,6 +175,7 @@ impl<R: Read> FileReader<R> {
             started: 0,
             frame_offset: 0,
             early: None,
+            run: None,
             flow: None,
             at_end: false,
             between: false,
@@ -240,8 +243,18 @@ impl<R: Read> FileReader<R> {
         let Some(taken) = self.next_piece(Step::Run)? else {
             return Ok(None);
         };
-        let wire = self.buffer.get(self.start - taken.len..self.start);
-        Ok(wire.map(|wire| Run::checked(wire, taken.frames)))
+        self.run = Some(taken);
+        Ok(self.run())
+    }
+
+    /// The run that [`next_run`](Self::next_run) gave last, as long as nothing was read since.
+    ///
+    /// While it is held the reader can be asked for other things, as the content type.
+    #[must_use]
+    pub fn run(&self) -> Option<Run<'_>> {
+        let taken = self.run?;
+        let wire = self.buffer.get(self.start - taken.len..self.start)?;
+        Some(Run::checked(wire, taken.frames))
     }
 
     /// Reads START, if it has not come yet, so that [`content_type`](Self::content_type) is known.
@@ -330,6 +343,7 @@ impl<R: Read> FileReader<R> {
 
     /// Tells parser and machine what was taken without them.
     fn settle(&mut self) {
+        self.run = None;
         if let Some(flow) = self.flow.take().filter(|flow| flow.frames > 0) {
             self.frame_offset = self.parser.offset() + wide(flow.last - flow.from);
             self.machine.count_run(flow.frames, self.flow_bytes(&flow));

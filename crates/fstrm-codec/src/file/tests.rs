@@ -60,12 +60,22 @@ fn read_by_runs(bytes: &[u8], cuts: Vec<usize>, frames_between: usize) -> Told {
         let before = payloads.len();
         if by_run {
             match reader.next_run() {
-                Ok(run) => payloads.extend(run.iter().flatten().map(<[u8]>::to_vec)),
+                Ok(run) => {
+                    payloads.extend(run.iter().flatten().map(<[u8]>::to_vec));
+                    let (run, frames) = (run.is_some(), run.map(|run| run.frames()));
+                    assert_eq!(
+                        (reader.run().is_some(), reader.run().map(|run| run.frames())),
+                        (run, frames)
+                    );
+                }
                 Err(error) => return Some(Err(std::string::ToString::to_string(&error))),
             }
         } else {
             match reader.next_frame() {
-                Ok(payload) => payloads.extend(payload.map(<[u8]>::to_vec)),
+                Ok(payload) => {
+                    payloads.extend(payload.map(<[u8]>::to_vec));
+                    assert_eq!(reader.run(), None, "a frame was read since");
+                }
                 Err(error) => return Some(Err(std::string::ToString::to_string(&error))),
             }
         }

@@ -5,6 +5,8 @@ pub(in crate::cmd) mod dnstap;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;
 mod info;
+mod pieces;
+mod printer;
 
 use std::io::Read;
 

@@ -11,6 +11,8 @@ mod decode;
 pub mod dns;
 mod encode;
 mod enums;
+#[cfg(feature = "alloc")]
+pub mod filter;
 mod message;
 #[cfg(feature = "text")]
 pub mod text;

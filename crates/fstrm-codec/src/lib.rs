@@ -24,6 +24,8 @@ pub mod handshake;
 pub mod hint;
 #[cfg(feature = "alloc")]
 pub mod queue;
+#[cfg(feature = "std")]
+pub mod rotate;
 #[cfg(feature = "tls")]
 pub mod tls;
 

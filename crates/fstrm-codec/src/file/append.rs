@@ -86,9 +86,9 @@ pub struct Resumed {
 /// Prepares `file` to be gone on with: START and data frames stand in it, STOP and a partial frame do not.
 ///
 /// The file is read from its beginning. A partial frame at its end, which a killed writer leaves, is cut off,
-/// and so is STOP; an empty file gets START. Nothing else is ever cut: a file that is no stream, is of another
-/// content type, or holds something behind STOP is refused and left as it is. Memory does not grow with the
-/// file. The file's position is its end afterwards.
+/// and so is STOP; an empty file gets START. Nothing else is ever cut: a file that is no stream, of another
+/// type, or holds something behind STOP is refused and left as it is. Memory does not grow with the file. The
+/// file's position is its end afterwards.
 ///
 /// ```
 /// # fn main() -> Result<(), fstrm_codec::file::AppendError> {

@@ -26,6 +26,8 @@ pub mod hint;
 pub mod queue;
 #[cfg(feature = "std")]
 pub mod rotate;
+#[cfg(feature = "std")]
+pub mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
 

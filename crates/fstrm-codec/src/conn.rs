@@ -16,6 +16,7 @@ use std::io;
 
 use thiserror::Error;
 
+pub(crate) use clock::Clock;
 pub use reader::FstrmReader;
 pub use writer::FstrmWriter;
 

@@ -8,6 +8,8 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(feature = "tokio")]
+pub mod blocking;
+#[cfg(feature = "tokio")]
 pub mod codec;
 #[cfg(feature = "tokio")]
 pub mod conn;
@@ -26,6 +28,8 @@ pub mod hint;
 pub mod queue;
 #[cfg(feature = "std")]
 pub mod rotate;
+#[cfg(feature = "tokio")]
+pub mod sender;
 #[cfg(feature = "std")]
 pub mod store;
 #[cfg(feature = "tls")]
@@ -45,3 +49,5 @@ pub use frame::OwnedRun;
 pub use frame::{End, Frame, FrameConfig, Parser, Run};
 #[cfg(feature = "alloc")]
 pub use handshake::{Config, Event, Mode, ReaderMachine, Stats, WriterMachine};
+#[cfg(feature = "tokio")]
+pub use sender::Sender;

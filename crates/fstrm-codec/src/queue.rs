@@ -172,7 +172,10 @@ impl Queue {
             Readiness::Empty
         } else if !self.has_window() {
             Readiness::WindowFull
-        } else if self.stats.queued_bytes >= self.config.coalesce_bytes || self.first_queued() < self.urgent {
+        } else if self.stats.queued_bytes >= self.config.coalesce_bytes
+            || !self.has_room()
+            || self.first_queued() < self.urgent
+        {
             Readiness::Due
         } else {
             Readiness::Lingering
@@ -340,7 +343,11 @@ impl Queue {
         let mut dropped = 0;
         if !self.fits(frames, len) {
             match self.config.policy {
-                Policy::Block => return Err(OfferError::Full),
+                Policy::Block => {
+                    // Somebody is about to wait for room: nothing waits for company.
+                    self.expedite();
+                    return Err(OfferError::Full);
+                }
                 Policy::DropNewest => {
                     self.stats.offer(frames, len);
                     self.stats.dropped.newest += frames;

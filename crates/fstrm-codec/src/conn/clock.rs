@@ -9,25 +9,25 @@ use tokio::time::Sleep;
 
 /// tokio's clock as the machines see it, and one alarm.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     origin: Origin,
     alarm: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Clock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             origin: Origin::new(read().into_std()),
             alarm: None,
         }
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.origin.at(read().into_std())
     }
 
     /// Ready with the time once `deadline` has passed.
-    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
+    pub(crate) fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
         let Some(deadline) = deadline else {
             self.alarm = None;
             return Poll::Pending;

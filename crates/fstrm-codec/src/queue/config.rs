@@ -41,7 +41,7 @@ pub enum Delivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(super) policy: Policy,
-    pub(super) delivery: Delivery,
+    pub(crate) delivery: Delivery,
     pub(super) max_frames: NonZeroU64,
     pub(super) max_bytes: NonZeroU64,
     pub(super) max_data: NonZeroU32,

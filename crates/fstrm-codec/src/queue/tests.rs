@@ -225,6 +225,20 @@ fn a_lone_frame_lingers_until_it_is_expedited_or_others_join_it() {
 }
 
 #[test]
+fn nothing_lingers_in_a_queue_that_is_half_full_or_that_somebody_waits_for() {
+    let mut queue = Queue::new(config(4, 1000));
+    queue.offer(&payload(0, 8)).unwrap();
+    queue.offer(&payload(1, 8)).unwrap();
+    assert_eq!(queue.readiness(), Readiness::Lingering);
+    queue.offer(&payload(2, 8)).unwrap();
+    assert_eq!(queue.readiness(), Readiness::Due);
+    let mut queue = Queue::new(config(100, 1000));
+    queue.offer(&payload(0, 8)).unwrap();
+    assert_eq!(queue.offer_run(&run(1, 10, 100)), Err(OfferError::Full));
+    assert_eq!(queue.readiness(), Readiness::Due);
+}
+
+#[test]
 fn a_mark_is_reached_when_all_before_it_are_done() {
     let mut queue = Queue::new(Config::new().delivery(Delivery::Confirmed));
     queue.offer(&payload(0, 8)).unwrap();

@@ -1,0 +1,3 @@
+mod seeds;
+mod stories;
+mod wire;

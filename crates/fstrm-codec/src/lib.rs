@@ -12,6 +12,8 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 pub mod codec;
 #[cfg(feature = "tokio")]
+pub mod collector;
+#[cfg(feature = "tokio")]
 pub mod conn;
 #[cfg(feature = "alloc")]
 mod content_type;
@@ -37,6 +39,8 @@ pub mod tls;
 
 #[cfg(feature = "tokio")]
 pub use codec::FstrmCodec;
+#[cfg(feature = "tokio")]
+pub use collector::Collector;
 #[cfg(feature = "tokio")]
 pub use conn::{FstrmReader, FstrmWriter};
 #[cfg(feature = "alloc")]

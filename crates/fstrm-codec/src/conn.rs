@@ -1,17 +1,20 @@
-//! A stream over one connection: the handshake, then payloads as `Stream` or `Sink` of `Bytes`.
+//! A stream over one connection: the handshake, then runs of frames, or payloads one by one.
 //!
 //! ```text
-//! FstrmReader = Framed<S, FstrmCodec> + ReaderMachine + one timer    Stream<Item = Result<Bytes, ConnError>>
-//! FstrmWriter = Framed<S, FstrmCodec> + WriterMachine + one timer    Sink<Bytes, Error = ConnError>
+//! FstrmReader = buffer, Parser, ReaderMachine, one timer    next_run; Stream<Item = Result<Bytes, ConnError>>
+//! FstrmWriter = WriterMachine, pieces to write, one timer   send_run; Sink<Bytes, Error = ConnError>
 //! ```
 //!
 //! Both run over anything that reads and writes: Unix or TCP sockets, TLS, pipes joined with
 //! `tokio::io::join`. Not here: connecting, listening, reconnecting.
 
 mod clock;
+mod inlet;
+mod outlet;
 mod reader;
 mod writer;
 
+use core::time::Duration;
 use std::io;
 
 use thiserror::Error;
@@ -20,7 +23,6 @@ pub(crate) use clock::Clock;
 pub use reader::FstrmReader;
 pub use writer::FstrmWriter;
 
-use crate::codec::CodecError;
 use crate::control::BuildError;
 use crate::frame::{EncodeError, FrameError};
 use crate::handshake::{Absence, HandshakeError};
@@ -44,21 +46,21 @@ pub enum ConnError {
     /// The configured content types do not fit into a control frame.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The writer has sent nothing for the reader's idle timeout.
+    #[error("no data for {after:?}")]
+    Idle {
+        /// The timeout.
+        after: Duration,
+    },
+    /// The reader has taken no bytes for the writer's write timeout.
+    #[error("the peer has taken no bytes for {after:?}")]
+    Stalled {
+        /// The timeout.
+        after: Duration,
+    },
     /// The stream has been finished, or has failed before.
     #[error("the stream is closed")]
     Closed,
-}
-
-impl From<CodecError> for ConnError {
-    fn from(error: CodecError) -> Self {
-        match error {
-            CodecError::Io(error) => Self::Io(error),
-            CodecError::Frame(error) => Self::Frame(error),
-            CodecError::Encode(error) => Self::Encode(error),
-            // The reader turns a cut frame into its end of stream; a writer's peer has cut an answer.
-            CodecError::Truncated { .. } => Self::Io(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
 }
 
 impl From<ConnError> for io::Error {
@@ -74,6 +76,7 @@ impl From<ConnError> for io::Error {
                 Absence::Timeout => io::ErrorKind::TimedOut,
                 Absence::Closed => io::ErrorKind::UnexpectedEof,
             },
+            ConnError::Idle { .. } | ConnError::Stalled { .. } => io::ErrorKind::TimedOut,
             ConnError::Handshake(HandshakeError::ReaderGone) | ConnError::Closed => io::ErrorKind::BrokenPipe,
             ConnError::Frame(_) | ConnError::Handshake(_) => io::ErrorKind::InvalidData,
             ConnError::Encode(_) | ConnError::Build(_) => io::ErrorKind::InvalidInput,

@@ -1,7 +1,7 @@
 //! The one place that reads the clock and sleeps.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
 use tinwire_time::{Instant, Origin};
@@ -11,6 +11,8 @@ use tokio::time::Sleep;
 #[derive(Debug)]
 pub(crate) struct Clock {
     origin: Origin,
+    /// When it rings, and what rings. It may ring too early, for a deadline that has moved on since: a
+    /// deadline that moves with every read costs no timer.
     alarm: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
@@ -29,24 +31,38 @@ impl Clock {
     /// Ready with the time once `deadline` has passed.
     pub(crate) fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
         let Some(deadline) = deadline else {
-            self.alarm = None;
             return Poll::Pending;
         };
-        if self.alarm.as_ref().is_none_or(|(at, _)| *at != deadline) {
+        loop {
             // A deadline beyond the clock's range never comes.
-            let Some(at) = self.origin.deadline(deadline) else {
+            let Some(target) = self.origin.deadline(deadline) else {
                 return Poll::Pending;
             };
-            self.alarm = Some((deadline, Box::pin(tokio::time::sleep_until(at.into()))));
-        }
-        match &mut self.alarm {
-            Some((_, sleep)) => sleep.as_mut().poll(cx).map(|()| {
+            let (at, sleep) = match &mut self.alarm {
+                Some(alarm) => alarm,
+                None => self
+                    .alarm
+                    .insert((deadline, Box::pin(tokio::time::sleep_until(target.into())))),
+            };
+            if *at > deadline || sleep.is_elapsed() {
+                sleep.as_mut().reset(target.into());
+                *at = deadline;
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if *at >= deadline {
                 self.alarm = None;
                 // tokio wakes at the earliest on the deadline, rounded up to its own tick.
-                self.now().max(deadline)
-            }),
-            None => Poll::Pending,
+                return Poll::Ready(self.now().max(deadline));
+            }
         }
+    }
+}
+
+/// The earlier of two deadlines.
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

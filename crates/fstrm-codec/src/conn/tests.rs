@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::vec;
 use std::vec::Vec;
 
 use bytes::Bytes;
@@ -8,8 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use super::*;
 use crate::ContentType;
 use crate::control::{ControlFrame, ControlLimit, ControlType};
-use crate::frame::End;
-use crate::handshake::{Config, Mode};
+use crate::frame::{EncodeError, End, FrameConfig, FrameError, OwnedRun};
+use crate::handshake::{Absence, Config, Finish, HandshakeError, Mode};
+
+mod runs;
 
 fn config() -> Config {
     Config::new().content_type(ContentType::from_static(b"t").unwrap())

@@ -11,6 +11,9 @@ use crate::frame::{Beginning, FrameConfig, Oversize};
 /// Default time to wait for READY, START, ACCEPT and FINISH: 5 s.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Default time for a reader to take at least one byte: 30 s.
+pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Whether the reader answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -55,6 +58,8 @@ pub struct Config {
     pub(crate) finish: Finish,
     pub(crate) handshake_timeout: Duration,
     pub(crate) finish_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) write_timeout: Duration,
 }
 
 impl Config {
@@ -70,6 +75,8 @@ impl Config {
             finish: Finish::AtOnce,
             handshake_timeout: DEFAULT_TIMEOUT,
             finish_timeout: DEFAULT_TIMEOUT,
+            idle_timeout: None,
+            write_timeout: DEFAULT_WRITE_TIMEOUT,
         }
     }
 
@@ -152,6 +159,23 @@ impl Config {
     #[must_use]
     pub const fn finish_timeout(mut self, timeout: Duration) -> Self {
         self.finish_timeout = timeout;
+        self
+    }
+
+    /// Longest silence between data that a connection's reader bears. Default none: a quiet server is no
+    /// dead one, and TCP keepalive finds the dead.
+    #[must_use]
+    pub const fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Longest time that a connection's writer waits for the reader to take a byte. Default 30 s.
+    ///
+    /// [`Duration::MAX`] waits for ever, as the C library.
+    #[must_use]
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
         self
     }
 

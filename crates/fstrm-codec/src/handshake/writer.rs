@@ -161,6 +161,11 @@ impl WriterMachine {
         self.out.count_data(len);
     }
 
+    /// Counts a run of `frames` data frames, with `payload_bytes` in all, that was sent.
+    pub fn count_run(&mut self, frames: u64, payload_bytes: u64) {
+        self.out.count_run(frames, payload_bytes);
+    }
+
     /// The next control frame to send.
     pub fn poll_transmit(&mut self) -> Option<ControlFrame> {
         self.out.poll_transmit()

@@ -184,7 +184,7 @@ impl Failure {
     /// One line with the chain of causes; the hint on a second one.
     pub(crate) fn text(&self) -> String {
         if let Code::Imitated(_) = self.code {
-            return self.message();
+            return self.error.to_string();
         }
         let mut text = format!("error: {}", self.message());
         if let Some(hint) = &self.hint {

@@ -13,13 +13,12 @@ use self::letters::Tool;
 use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
-const NAMES: [(&str, &[&str]); 8] = [
+const NAMES: [(&str, &[&str]); 7] = [
     ("candump", &["can", "dump"]),
     ("cansend", &["can", "send"]),
     ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
     ("fstrm_capture", &[]),
-    ("fstrm_dump", &[]),
     ("fstrm_replay", &[]),
     ("dnstap", &[]),
 ];
@@ -33,6 +32,7 @@ pub(crate) enum Guise {
     Isotpdump,
     Isotpsniffer,
     Isotpperf,
+    FstrmDump,
 }
 
 /// The words as ours, and the tool whose they were.
@@ -51,6 +51,9 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
         .unwrap_or_default();
     if let Some(tool) = letters::TOOLS.iter().find(|tool| OsStr::new(tool.name) == name) {
         return in_guise(tool, words.get(1..).unwrap_or_default());
+    }
+    if name == "fstrm_dump" {
+        return fstrm_dump(words.get(1..).unwrap_or_default());
     }
     let guise = None;
     let Some((name, verb)) = NAMES.iter().find(|(known, _)| OsStr::new(known) == name) else {
@@ -78,6 +81,20 @@ fn in_guise(tool: &Tool, words: &[OsString]) -> Result<Expanded> {
     Ok(Expanded {
         words: verb.into_iter().chain(tool.translate(found)).collect(),
         guise: Some(tool.guise),
+    })
+}
+
+/// It has no letters: every word is a file's name.
+fn fstrm_dump(words: &[OsString]) -> Result<Expanded> {
+    if !matches!(words, [_] | [_, _]) {
+        let usage = "Usage: fstrm_dump <INPUT FILE> [<OUTPUT FILE>]\n\
+                     Dumps a Frame Streams formatted input file.\n";
+        return Err(Failure::imitated(1, usage));
+    }
+    let verb = ["tinwire", "fstrm", "dump", "--force", "--"].map(OsString::from);
+    Ok(Expanded {
+        words: verb.into_iter().chain(words.iter().cloned()).collect(),
+        guise: Some(Guise::FstrmDump),
     })
 }
 
@@ -111,6 +128,20 @@ mod tests {
                 .text()
                 .contains("fstrm_capture, which is not in this version")
         );
+    }
+
+    #[test]
+    fn words_of_fstrm_dump_are_files() {
+        let words = expanded(&["fstrm_dump", "--help", "-q"]).unwrap();
+        assert_eq!(
+            words,
+            ["tinwire", "fstrm", "dump", "--force", "--", "--help", "-q"]
+        );
+        for words in [&["fstrm_dump"][..], &["fstrm_dump", "a", "b", "c"]] {
+            let failure = expanded(words).unwrap_err();
+            assert_eq!(failure.code().exit(), 1);
+            assert!(failure.text().starts_with("Usage: fstrm_dump <INPUT FILE>"));
+        }
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether notices are not wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.notices == Notices::Hide
+    }
+
     /// A line of text.
     pub(crate) fn text(&mut self, line: impl fmt::Display) -> Result {
         self.collect(Collected::Lines)?;

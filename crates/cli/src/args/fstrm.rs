@@ -10,6 +10,9 @@ pub(crate) enum FstrmVerb {
     /// Show the frames of files; dnstap messages are understood
     #[command(after_help = CAT_EXAMPLES)]
     Cat(Cat),
+    /// Every frame of a file in words, as fstrm_dump; a copy of the file
+    #[command(after_help = DUMP_EXAMPLES)]
+    Dump(Dump),
     /// What files hold, in figures, and how they end
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),
@@ -29,6 +32,22 @@ Examples:
   tinwire fstrm cat --json -n 10 capture.fstrm
   tinwire fstrm cat -t protobuf:dnstap.Dnstap - < capture.fstrm
   tinwire fstrm cat --raw capture.fstrm > payloads.bin";
+
+const DUMP_EXAMPLES: &str = "\
+Payloads go to standard output, quoted; START, lengths and STOP to standard error, and then the
+counts. Bytes that are no printable ASCII are \\xhh, a quote is \\\", a backslash \\\\.
+
+Started through a link named fstrm_dump, the command takes what that tool takes, leaves backslashes
+alone as it does, and exits 0 at an end of any kind and 1 otherwise.
+
+Exit status: 1 when the file ends before START or within a frame, 3 when it cannot be read, 4 when
+it is malformed.
+
+Examples:
+  tinwire fstrm dump capture.fstrm
+  tinwire fstrm dump -q capture.fstrm
+  tinwire fstrm dump cut.fstrm whole.fstrm
+  tinwire fstrm dump --json capture.fstrm";
 
 const INFO_EXAMPLES: &str = "\
 Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
@@ -66,6 +85,26 @@ pub(crate) struct Cat {
     /// Show payloads in hex even where they are understood
     #[arg(short = 'x', long, conflicts_with = "raw")]
     pub(crate) hex: bool,
+}
+
+/// `fstrm dump`
+#[derive(Args, Debug)]
+pub(crate) struct Dump {
+    /// File; - is standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: String,
+    /// Write the frames to this file too; - is standard output, between the words
+    #[arg(value_name = "OUTPUT")]
+    pub(crate) output: Option<String>,
+    /// Replace OUTPUT if it exists
+    #[arg(short = 'f', long)]
+    pub(crate) force: bool,
+    /// Only a stream of this content type
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Longest data frame that is read, in bytes; a longer one is an error
+    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    pub(crate) max_frame: NonZeroU32,
 }
 
 /// `fstrm info`

@@ -2,6 +2,7 @@
 
 mod cat;
 pub(in crate::cmd) mod dnstap;
+mod dump;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;
 mod info;
@@ -20,17 +21,25 @@ use crate::failure::{Code, Failure, Result};
 pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
     match verb {
         FstrmVerb::Cat(args) => cat::run(session, args).await,
+        FstrmVerb::Dump(args) => dump::run(session, args).await,
         FstrmVerb::Info(args) => info::run(session, args).await,
     }
 }
 
 /// What a file must be.
 fn config(input: &Input) -> Result<Config> {
-    let config = Config::new().max_data(input.max_frame);
-    let Some(name) = &input.content_type else {
+    content_types(
+        Config::new().max_data(input.max_frame),
+        input.content_type.as_deref(),
+    )
+}
+
+/// Only streams of that type, where one is named.
+fn content_types(config: Config, name: Option<&str>) -> Result<Config> {
+    let Some(name) = name else {
         return Ok(config);
     };
-    ContentType::new(name.clone().into_bytes())
+    ContentType::new(name.to_owned())
         .map(|content_type| config.content_type(content_type))
         .ok_or_else(|| Failure::new(Code::Usage, "the content type is too long"))
 }

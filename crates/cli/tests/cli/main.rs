@@ -15,6 +15,7 @@ mod dump;
 mod errors;
 mod flow;
 mod fstrm;
+mod fstrm_dump;
 mod general;
 mod isotp;
 mod messages;

@@ -52,7 +52,7 @@ impl Summary {
         format!("{frames}, {bytes}{bad}, {} dropped", self.dropped)
     }
 
-    fn count(&mut self, piece: &Piece) {
+    pub(super) fn count(&mut self, piece: &Piece) {
         self.frames += piece.frames;
         self.bytes += piece.bytes;
         self.bad += piece.bad;

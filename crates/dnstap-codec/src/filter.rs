@@ -38,8 +38,10 @@
 //! | `qaddr`, `raddr` | an address or a network: `192.0.2.0/24` | `==` `!=` `in` |
 //! | `qport`, `rport` | a number | all comparisons, `in` |
 //! | `qname`, `zone` | a name; letter case does not matter | `==` `!=` `~` `under` `in` |
-//! | `qtype`, `qclass`, `opcode`, `rcode` | `AAAA`, `IN`, `QUERY`, `NXDOMAIN`, or a number; rcode only in responses | all comparisons, `in` |
-//! | `id`, `size`, `answers`, `authorities`, `additionals` | a number; of the DNS message, size in bytes | all comparisons, `in` |
+//! | `qtype`, `qclass`, `opcode` | `AAAA`, `IN`, `QUERY`, or a number | all comparisons, `in` |
+//! | `rcode` | `NXDOMAIN` or a number; only responses have it | all comparisons, `in` |
+//! | `id`, `size` | a number; of the DNS message, size in bytes | all comparisons, `in` |
+//! | `answers`, `authorities`, `additionals` | how many records, by the header | all comparisons, `in` |
 //! | `latency` | `10ms`, `1.5s`, `200us`, `50ns`; milliseconds without a unit | all comparisons |
 //! | `qr`, `aa`, `tc`, `rd`, `ra`, `ad`, `cd` | – | – |
 //! | `policy` | what a response policy did: `NXDOMAIN`, `DROP`, ... | `==` `!=` `in` |

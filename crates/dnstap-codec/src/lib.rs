@@ -14,6 +14,8 @@ mod enums;
 #[cfg(feature = "alloc")]
 pub mod filter;
 mod message;
+#[cfg(feature = "alloc")]
+pub mod stats;
 #[cfg(feature = "text")]
 pub mod text;
 mod wire;

@@ -3,9 +3,9 @@
 use super::lexer::Operator;
 
 /// Every name, as errors list them.
-pub(super) const NAMES: &str = "kind, query, response, identity, version, family, protocol, qaddr, raddr, qport, \
-     rport, qname, zone, qtype, qclass, opcode, rcode, qr, aa, tc, rd, ra, ad, cd, id, size, latency, answers, \
-     authorities, additionals, policy";
+pub(super) const NAMES: &str = "kind, query, response, identity, version, family, protocol, qaddr, raddr, \
+     qport, rport, qname, zone, qtype, qclass, opcode, rcode, qr, aa, tc, rd, ra, ad, cd, id, size, latency, \
+     answers, authorities, additionals, policy";
 
 /// A field of numbers, named or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

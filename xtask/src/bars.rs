@@ -1,7 +1,9 @@
-//! `bench csp`: the speeds that CSP has to reach, in one table.
+//! `bench csp`, `bench fstrm`: the speeds that have to be reached, in one table.
 
-use std::io;
-use std::path;
+pub(crate) mod csp;
+pub(crate) mod fstrm;
+
+use std::process::Command;
 
 use crate::failure::{Failure, Result};
 use crate::process;
@@ -15,35 +17,21 @@ struct Row {
     least: Option<f64>,
 }
 
-/// The arguments may name an interpreter that can import csp-py, for the ratio to it.
-pub(crate) fn run(arguments: &[String]) -> Result {
-    let python = match arguments {
-        [] => None,
-        [option, python] if option == "--csp-py" => Some(absolute(python)?),
-        _ => return Err(Failure::usage("bench csp takes --csp-py PYTHON and nothing else")),
-    };
-    let mut rows = Vec::new();
-    for package in ["csp-core", "csp-can"] {
-        let mut cargo = process::cargo();
-        cargo.args(["bench", "--package", package, "--all-features", "--bench", "bars"]);
-        if let Some(python) = &python {
-            cargo.env("TINWIRE_CSP_PY", python);
-        }
-        rows.extend(process::read(&mut cargo)?.lines().filter_map(Row::read));
-    }
+/// The benchmark `bars` of a package.
+fn bars(package: &str) -> Command {
     let mut cargo = process::cargo();
-    cargo.args([
-        "test",
-        "--package",
-        "csp-can",
-        "--all-features",
-        "--test",
-        "goodput",
-        "--",
-    ]);
-    cargo.args(["--nocapture", "with_default_options"]);
-    rows.extend(process::read(&mut cargo)?.lines().find_map(Row::goodput));
-    print!("{}", table(&rows));
+    cargo.args(["bench", "--package", package, "--all-features", "--bench", "bars"]);
+    cargo
+}
+
+/// Runs a benchmark and keeps its figures.
+fn measure(benchmark: &mut Command) -> Result<Vec<Row>> {
+    Ok(process::read(benchmark)?.lines().filter_map(Row::read).collect())
+}
+
+/// Prints the table; fails where a figure is below its bar.
+fn judge(rows: &[Row]) -> Result {
+    print!("{}", table(rows));
     let missed = rows.iter().filter(|row| row.is_missed()).count();
     if missed > 0 {
         return Err(Failure::new(format!(
@@ -52,15 +40,6 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         )));
     }
     Ok(())
-}
-
-/// A path is one of where the user is; a benchmark runs elsewhere. A bare name is looked up.
-fn absolute(python: &str) -> Result<path::PathBuf> {
-    if !python.contains(path::MAIN_SEPARATOR) {
-        return Ok(python.into());
-    }
-    let told = |error: io::Error| Failure::new(format!("{python}: {error}"));
-    path::absolute(python).map_err(told)
 }
 
 impl Row {
@@ -74,17 +53,6 @@ impl Row {
             figure: figure.parse().ok()?,
             unit: unit.to_owned(),
             least: (least > 0.0).then_some(least),
-        })
-    }
-
-    /// What the test of RDP's goodput prints: the test itself wants more.
-    fn goodput(line: &str) -> Option<Self> {
-        let (before, _) = line.split_once(" %: ")?;
-        Some(Self {
-            name: "RDP, goodput on a bus of 1 Mbit/s".to_owned(),
-            figure: before.split(' ').next_back()?.parse().ok()?,
-            unit: "% of what CFP leaves".to_owned(),
-            least: Some(85.0),
         })
     }
 
@@ -136,13 +104,6 @@ mod tests {
         assert!(!row.is_missed());
         assert_eq!(row.least, Some(300_000.0));
         assert!(Row::read("bar\tping\t1").is_none() && Row::read("ping").is_none());
-    }
-
-    #[test]
-    fn the_goodput_is_read_beside_the_name_of_its_test() {
-        let row = Row::goodput("test some_test ... 84.5 %: 54692 of 56656 byte/s; all").unwrap();
-        assert!(row.is_missed() && row.figure == 84.5);
-        assert!(Row::goodput("96.5 %: 54692 of 56656 byte/s").is_some());
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn dispatch(arguments: &[String]) -> Result {
         return Ok(());
     }
     match (verb.as_str(), rest) {
-        ("bench", [member, options @ ..]) if member == "csp" => bars::run(options),
+        ("bench", [member, options @ ..]) if member == "csp" => bars::csp::run(options),
+        ("bench", [member, options @ ..]) if member == "fstrm" => bars::fstrm::run(options),
         ("bench", _) => bench::run(rest),
         ("ci", []) => ci::run(),
         ("checks", []) => ci::checks(),

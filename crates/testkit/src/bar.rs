@@ -44,16 +44,16 @@ fn spent() -> f64 {
 
 /// A figure that has to be reached.
 #[derive(Clone, Copy, Debug)]
-pub struct Bar {
-    name: &'static str,
-    unit: &'static str,
+pub struct Bar<'a> {
+    name: &'a str,
+    unit: &'a str,
     least: f64,
 }
 
-impl Bar {
+impl<'a> Bar<'a> {
     /// `least`: what has to be reached; 0 where there is no such thing.
     #[must_use]
-    pub const fn new(name: &'static str, unit: &'static str, least: f64) -> Self {
+    pub const fn new(name: &'a str, unit: &'a str, least: f64) -> Self {
         Self { name, unit, least }
     }
 

@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod anonymize;
 mod decode;
 pub mod dns;
 mod encode;
@@ -14,6 +16,8 @@ mod enums;
 #[cfg(feature = "alloc")]
 pub mod filter;
 mod message;
+#[cfg(feature = "alloc")]
+pub mod packet;
 #[cfg(feature = "alloc")]
 pub mod stats;
 #[cfg(feature = "text")]

@@ -27,6 +27,12 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// Bytes that have not been read.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next field's number and value; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, DecodeError> {
         if self.rest.is_empty() {

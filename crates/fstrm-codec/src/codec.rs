@@ -4,11 +4,15 @@
 //! does not know which frame may come when. [`FstrmReader`](crate::FstrmReader) and
 //! [`FstrmWriter`](crate::FstrmWriter) do.
 
+mod push;
+
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use tokio_util::codec::{Decoder, Encoder};
+
+pub use push::PushCodec;
 
 use crate::control::{Control, ControlFrame, Strictness};
 use crate::frame::{EncodeError, End, Frame, FrameConfig, FrameError, OwnedRun, Parser, Piece, data_header};

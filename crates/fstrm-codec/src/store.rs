@@ -9,6 +9,8 @@ mod disk;
 mod event;
 mod naming;
 mod outlet;
+#[cfg(feature = "tokio")]
+mod recorder;
 mod work;
 
 use std::boxed::Box;
@@ -23,6 +25,8 @@ use tinwire_time::Instant;
 pub use config::{Config, DEFAULT_BUFFER, Existing, InProgress, Sync};
 pub use disk::{Disk, Folder, Outlet, Sink, State};
 pub use event::{Event, Loss, Stats, StoreError};
+#[cfg(feature = "tokio")]
+pub use recorder::{Record, Recorder, RecorderConfig, RecorderHandle, RecorderStats};
 
 use crate::control::{BuildError, ControlFrame};
 use crate::file::AppendError;

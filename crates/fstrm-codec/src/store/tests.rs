@@ -1,6 +1,6 @@
 //! Stores on a disk that fails.
 
-mod faulty;
+pub(super) mod faulty;
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -63,7 +63,7 @@ fn run(wire: &[u8]) -> Run<'_> {
 }
 
 /// The numbers in a file, and how it ends.
-fn read(bytes: &[u8]) -> (Vec<u64>, Option<End>) {
+pub(super) fn read(bytes: &[u8]) -> (Vec<u64>, Option<End>) {
     let mut reader = FileReader::new(bytes, crate::Config::new()).unwrap();
     let mut numbers = Vec::new();
     while let Some(payload) = reader.next_frame().unwrap() {
@@ -72,7 +72,7 @@ fn read(bytes: &[u8]) -> (Vec<u64>, Option<End>) {
     (numbers, reader.end_of_stream())
 }
 
-fn frame(number: u64) -> Vec<u8> {
+pub(super) fn frame(number: u64) -> Vec<u8> {
     [&8_u32.to_be_bytes()[..], &number.to_be_bytes()].concat()
 }
 

@@ -12,39 +12,39 @@ use crate::file::Truncate;
 use crate::store::{Disk, Outlet, State};
 
 /// Small and good enough (xorshift).
-pub(super) struct Random(pub(super) u64);
+pub(in crate::store) struct Random(pub(super) u64);
 
 impl Random {
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(in crate::store) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit
     }
 
-    pub(super) fn one_in(&mut self, limit: u64) -> bool {
+    pub(in crate::store) fn one_in(&mut self, limit: u64) -> bool {
         self.below(limit) == 0
     }
 }
 
-pub(super) struct Content {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::store) struct Content {
+    pub(in crate::store) bytes: Vec<u8>,
     is_linked: bool,
     order: usize,
 }
 
-pub(super) struct World {
-    pub(super) files: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+pub(in crate::store) struct World {
+    pub(in crate::store) files: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
     created: usize,
     random: Random,
     /// Whether anything fails.
-    pub(super) is_bad: bool,
+    pub(in crate::store) is_bad: bool,
     /// Bytes that are left on the disk.
-    pub(super) room: usize,
+    pub(in crate::store) room: usize,
 }
 
 impl World {
-    pub(super) fn shared(seed: u64) -> FakeDisk {
+    pub(in crate::store) fn shared(seed: u64) -> FakeDisk {
         FakeDisk(Arc::new(Mutex::new(Self {
             files: BTreeMap::new(),
             created: 0,
@@ -63,16 +63,16 @@ impl World {
 }
 
 #[derive(Clone)]
-pub(super) struct FakeDisk(Arc<Mutex<World>>);
+pub(in crate::store) struct FakeDisk(Arc<Mutex<World>>);
 
-pub(super) struct FakeFile {
+pub(in crate::store) struct FakeFile {
     world: Arc<Mutex<World>>,
     content: Arc<Mutex<Content>>,
     at: u64,
 }
 
 impl FakeDisk {
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+    pub(in crate::store) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
     }
 
@@ -85,7 +85,7 @@ impl FakeDisk {
     }
 
     /// What a reader finds, file by file in the order of their making.
-    pub(super) fn files(&self) -> Vec<(String, Vec<u8>)> {
+    pub(in crate::store) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let world = self.world();
         let mut files: Vec<_> = world.files.iter().collect();
         files.sort_by_key(|(_, content)| content.lock().unwrap().order);
@@ -95,11 +95,11 @@ impl FakeDisk {
         files.into_iter().map(read).collect()
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::store) fn names(&self) -> Vec<String> {
         self.files().into_iter().map(|(name, _)| name).collect()
     }
 
-    pub(super) fn put(&self, path: &str, bytes: &[u8]) {
+    pub(in crate::store) fn put(&self, path: &str, bytes: &[u8]) {
         let mut world = self.world();
         world.created += 1;
         let content = Content {

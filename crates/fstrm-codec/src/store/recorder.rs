@@ -11,6 +11,7 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{CloseError, Disk, Event, Store};
+use crate::collector::{Batch, Receipt};
 use crate::frame::OwnedRun;
 use drive::Driver;
 
@@ -29,6 +30,18 @@ pub trait Record: Send + 'static {
 
     /// The frames are where they should be.
     fn confirm(receipt: Self::Receipt);
+}
+
+impl Record for Batch {
+    type Receipt = Receipt;
+
+    fn split(self) -> (OwnedRun, Receipt) {
+        self.split()
+    }
+
+    fn confirm(receipt: Receipt) {
+        receipt.confirm();
+    }
 }
 
 /// How a [`Recorder`] treats its store.

@@ -7,6 +7,7 @@
 
 mod append;
 mod info;
+mod pieces;
 mod reader;
 mod repair;
 mod verify;

@@ -1,17 +1,16 @@
 //! The writer.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use thiserror::Error;
 
+use super::pieces::Pieces;
 use crate::ContentType;
 use crate::control::{BuildError, ControlFrame};
 use crate::frame::{DEFAULT_MAX_DATA_LEN, EncodeError, Run, data_header};
 
-/// Write buffer, in bytes.
-const WRITE_CAPACITY: usize = 256 * 1024;
 /// A run of so many bytes is written from where it lies: the copy would cost more than the call.
 const LARGE_RUN: usize = 64 * 1024;
 
@@ -54,10 +53,10 @@ impl From<WriteError> for io::Error {
 /// ```
 ///
 /// START is written at once, STOP by [`finish`](Self::finish) alone: a file whose writer was dropped ends
-/// without STOP, and says so. Written in pieces of 256 KiB.
+/// without STOP, and says so. Written in pieces of a MiB.
 #[derive(Debug)]
 pub struct FileWriter<W: Write> {
-    inner: BufWriter<W>,
+    pieces: Pieces<W>,
 }
 
 impl FileWriter<File> {
@@ -80,15 +79,15 @@ impl<W: Write> FileWriter<W> {
     /// When START cannot be written.
     pub fn new(inner: W, content_type: Option<&ContentType>) -> Result<Self, WriteError> {
         let start = ControlFrame::start(content_type.map(ContentType::as_bytes))?;
-        let mut inner = BufWriter::with_capacity(WRITE_CAPACITY, inner);
-        inner.write_all(start.as_bytes())?;
-        Ok(Self { inner })
+        let mut pieces = Pieces::new(inner);
+        pieces.put_all(start.as_bytes())?;
+        Ok(Self { pieces })
     }
 
     /// Goes on behind what `inner` holds already: START, and data frames.
     pub(super) fn resume(inner: W) -> Self {
         Self {
-            inner: BufWriter::with_capacity(WRITE_CAPACITY, inner),
+            pieces: Pieces::new(inner),
         }
     }
 
@@ -98,9 +97,7 @@ impl<W: Write> FileWriter<W> {
     /// When the payload is empty or too long (nothing is written then), or writing fails.
     pub fn write_frame(&mut self, payload: &[u8]) -> Result<(), WriteError> {
         let header = data_header(payload, DEFAULT_MAX_DATA_LEN)?;
-        self.inner.write_all(&header)?;
-        self.inner.write_all(payload)?;
-        Ok(())
+        Ok(self.pieces.put(header, payload)?)
     }
 
     /// Appends a run of data frames as it is; a large one is not copied on the way.
@@ -110,12 +107,10 @@ impl<W: Write> FileWriter<W> {
     pub fn write_run(&mut self, run: &Run<'_>) -> Result<(), WriteError> {
         let wire = run.as_wire();
         if wire.len() < LARGE_RUN {
-            self.inner.write_all(wire)?;
+            Ok(self.pieces.put_all(wire)?)
         } else {
-            self.inner.flush()?;
-            self.inner.get_mut().write_all(wire)?;
+            Ok(self.pieces.pass(wire)?)
         }
-        Ok(())
     }
 
     /// Hands what waits in the buffer to the file.
@@ -123,7 +118,7 @@ impl<W: Write> FileWriter<W> {
     /// # Errors
     /// When writing fails.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.pieces.flush()
     }
 
     /// Writes STOP and gives the file back, everything handed to it.
@@ -131,9 +126,7 @@ impl<W: Write> FileWriter<W> {
     /// # Errors
     /// When writing fails.
     pub fn finish(mut self) -> Result<W, WriteError> {
-        self.inner.write_all(ControlFrame::stop().as_bytes())?;
-        self.inner
-            .into_inner()
-            .map_err(|error| WriteError::Io(error.into_error()))
+        self.pieces.put_all(ControlFrame::stop().as_bytes())?;
+        Ok(self.pieces.into_inner()?)
     }
 }

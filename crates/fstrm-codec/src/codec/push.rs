@@ -86,8 +86,8 @@ impl PushCodec {
         Ok(self.ready.take())
     }
 
-    /// How many bytes to read next: what the frame at hand lacks, 4 for the length of the next one, 0 when one
-    /// is complete or nothing more can come.
+    /// How many bytes to read next: what the frame at hand lacks, 4 for the length of the next one, 0 when
+    /// one is complete or nothing more can come.
     #[must_use]
     pub fn pending_bytes(&self) -> u64 {
         if self.ready.is_some() {

@@ -160,6 +160,9 @@ fn check_reader(steps: &[Value], types: &[Vec<u8>], tally: &mut Tally) {
     }
     let their_accept = theirs.iter().find(|(kind, _)| *kind == ControlType::Accept);
     tally.rule(match their_accept {
+        Some((_, named)) if !named.is_empty() && ours.is_empty() => {
+            "a reader without a common type says nothing, also not what it would take"
+        }
         Some((_, named)) if named.is_empty() && types.is_empty() => {
             "a reader of anything accepts what is offered, so that a Go writer keeps its type"
         }
@@ -177,7 +180,11 @@ fn check_reader(steps: &[Value], types: &[Vec<u8>], tally: &mut Tally) {
 /// Our writer in place of the client: offers what the client offered, and stops where it stopped.
 fn check_writer(steps: &[Value], tally: &mut Tally) {
     let theirs = controls(&direction(steps, "c2s"));
-    let mode = match theirs[0].0 {
+    let Some((first, _)) = theirs.first() else {
+        // Who says nothing wants nothing.
+        return;
+    };
+    let mode = match first {
         ControlType::Ready => Mode::Bidirectional,
         _ => Mode::Unidirectional,
     };
@@ -212,14 +219,26 @@ fn check_writer(steps: &[Value], tally: &mut Tally) {
     if ours != theirs {
         tally.rule(why_words_differ(&ours, &theirs, &answers));
     }
-    check_writers_end(&machine, mode, &ours, &answers);
+    let stopped = theirs.iter().any(|(kind, _)| *kind == ControlType::Stop);
+    check_writers_end(&machine, mode, &ours, &answers, stopped);
 }
 
 fn why_words_differ(ours: &[Said], theirs: &[Said], answers: &[Said]) -> &'static str {
     let second_ready = theirs.get(1).is_some_and(|(kind, _)| *kind == ControlType::Ready);
     let untyped_start = theirs.contains(&(ControlType::Start, Vec::new()));
-    if second_ready && ours.get(1).is_some_and(|(kind, _)| *kind == ControlType::Start) {
-        return "a writer tries all its types against ACCEPT and never sends READY twice";
+    let start = ours.get(1).filter(|(kind, _)| *kind == ControlType::Start);
+    if second_ready {
+        return match start {
+            Some(_) => "a writer tries all its types against ACCEPT and never sends READY twice",
+            None => "a writer without a common type does not send READY again",
+        };
+    }
+    if let (Some((_, named)), [(ControlType::Ready, offered)]) = (start, theirs) {
+        assert!(
+            named.first() != offered.first() && answers[0].1.contains(&named[0]),
+            "ours {ours:?}"
+        );
+        return "a writer tries all its types against ACCEPT, also where the first one misses";
     }
     assert!(
         untyped_start
@@ -230,16 +249,35 @@ fn why_words_differ(ours: &[Said], theirs: &[Said], answers: &[Said]) -> &'stati
     "a writer whose ACCEPT names no type starts with its first"
 }
 
-fn check_writers_end(machine: &WriterMachine, mode: Mode, ours: &[Said], answers: &[Said]) {
+fn check_writers_end(
+    machine: &WriterMachine,
+    mode: Mode,
+    ours: &[Said],
+    answers: &[Said],
+    theirs_stopped: bool,
+) {
     let has = |said: &[Said], wanted| said.iter().any(|(kind, _)| *kind == wanted);
     let stopped = has(ours, ControlType::Stop);
     let closed = Absence::Closed;
     match machine.failure() {
-        None => assert!(stopped && (mode == Mode::Unidirectional || has(answers, ControlType::Finish))),
+        None if !stopped => assert!(mode == Mode::Unidirectional && !theirs_stopped),
+        None => assert!(mode == Mode::Unidirectional || has(answers, ControlType::Finish)),
         Some(HandshakeError::NoFinish { absence }) => {
             assert!(*absence == closed && stopped && !has(answers, ControlType::Finish));
         }
         Some(HandshakeError::NoAnswer { absence, .. }) => assert!(*absence == closed && answers.is_empty()),
+        Some(HandshakeError::NoCommonType { ours: own, .. }) => {
+            let (kind, accepted) = &answers[0];
+            assert!(*kind == ControlType::Accept && !accepted.is_empty());
+            assert!(
+                own.iter()
+                    .all(|own| !accepted.iter().any(|name| name == own.as_bytes()))
+            );
+        }
+        Some(HandshakeError::Unexpected { .. }) => {
+            let in_order = [ControlType::Accept, ControlType::Finish];
+            assert!(answers.iter().map(|(kind, _)| *kind).ne(in_order), "{answers:?}");
+        }
         Some(HandshakeError::ReaderGone) => assert!(!stopped && has(answers, ControlType::Accept)),
         Some(other) => panic!("{other}"),
     }
@@ -263,7 +301,10 @@ fn capture_config(entry: &Value) -> Config {
     let buffer = options
         .iter()
         .position(|option| option == "-b")
-        .map_or(262_144, |at| options[at + 1].as_str().unwrap().parse().unwrap());
+        .and_then(|at| options[at + 1].as_str().unwrap().parse().ok())
+        // What is no size is the default there.
+        .filter(|size: &u32| *size > 4)
+        .unwrap_or(262_144);
     Config::new()
         .content_type(ContentType::from_static(b"protobuf:dnstap.Dnstap").unwrap())
         .data_before_start(DataBeforeStart::Accept)
@@ -299,7 +340,9 @@ pub(crate) fn check_capture(file: &Value, tally: &mut Tally) {
 
 fn why_capture_differs(reader: &Reader, sent: &[u8], theirs: &[u8]) -> &'static str {
     let controls = controls(sent);
-    let first = u32::from_be_bytes(sent[4..8].try_into().unwrap());
+    let first = sent
+        .get(4..8)
+        .map_or(0, |clen| u32::from_be_bytes(clen.try_into().unwrap()));
     if controls
         .iter()
         .any(|(kind, _)| matches!(kind, ControlType::Unknown(_)))
@@ -309,10 +352,17 @@ fn why_capture_differs(reader: &Reader, sent: &[u8], theirs: &[u8]) -> &'static 
     } else if (504..=512).contains(&first) {
         assert!(theirs.is_empty() && controls[0].0 == ControlType::Ready && !reader.answers.is_empty());
         "a control frame of 504 to 512 bytes is accepted"
+    } else if first_frame_is_data(sent) && !controls.is_empty() {
+        assert!(reader.machine.failure().is_some() && !reader.payloads.is_empty());
+        "a handshake behind data that came without one is refused"
     } else {
         assert_eq!(reader.machine.end_of_stream(), Some(End::Stop));
         assert!(!reader.buffer.is_empty(), "something follows STOP");
         assert!(self::controls(&reader.answers).ends_with(&[(ControlType::Finish, Vec::new())]));
         "what follows STOP is not of the stream, and keeps no FINISH back"
     }
+}
+
+fn first_frame_is_data(sent: &[u8]) -> bool {
+    sent.first_chunk::<4>().is_some_and(|len| *len != [0; 4])
 }

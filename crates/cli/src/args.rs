@@ -10,6 +10,7 @@ pub(crate) mod flow;
 pub(crate) mod fstrm;
 pub(crate) mod isotp;
 pub(crate) mod modes;
+pub(crate) mod streams;
 
 use core::time::Duration;
 

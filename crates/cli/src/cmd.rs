@@ -15,6 +15,7 @@ mod isotp;
 mod rtt;
 pub(crate) mod seldom;
 mod stamps;
+pub(crate) mod streams;
 mod version;
 mod watch;
 

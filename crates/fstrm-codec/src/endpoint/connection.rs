@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use super::Peer;
+use super::network::canonical;
+
 /// A connection over a Unix socket, TCP, TLS, or within this process.
 ///
 /// Reads, writes and vectored writes are passed through.
@@ -31,6 +34,20 @@ impl Connection {
     pub fn pair(capacity: usize) -> (Self, Self) {
         let (one, other) = tokio::io::duplex(capacity);
         (Self(Carrier::Memory(one)), Self(Carrier::Memory(other)))
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        let address = |stream: &TcpStream| stream.peer_addr().map(canonical);
+        match &self.0 {
+            #[cfg(unix)]
+            Carrier::Unix(stream) => Peer::of_unix(stream),
+            Carrier::Tcp(stream) => address(stream).map_or(Peer::Unknown, Peer::Tcp),
+            #[cfg(feature = "tls")]
+            Carrier::Tls(stream) => stream.peer_addr().map(canonical).map_or(Peer::Unknown, Peer::Tls),
+            Carrier::Memory(_) => Peer::Memory,
+        }
     }
 
     fn carrier(self: Pin<&mut Self>) -> &mut Carrier {

@@ -22,7 +22,7 @@ use super::grammar::HostPort;
 use super::network::{self, Keepalive, Options};
 #[cfg(unix)]
 use super::socket::{self, Fate, SocketFile};
-use super::{Connection, Direction, Endpoint, EndpointError, Peer, Place};
+use super::{Connect, Connection, Direction, Endpoint, EndpointError, Peer, Place};
 
 /// Callers that the system lets wait.
 const BACKLOG: i32 = 1024;
@@ -311,6 +311,15 @@ impl Listener {
             }
             Err(error) => io::Error::other(format!("somebody has removed the socket: {error}")),
         }
+    }
+}
+
+/// A connection is whoever comes next: a [`sender`](crate::sender) that listens.
+impl Connect for Listener {
+    type Io = Connection;
+
+    async fn connect(&mut self) -> io::Result<Connection> {
+        self.accept().await.map(|(connection, _)| connection)
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Peer {
     Tls(SocketAddr),
     /// Within this process.
     Memory,
+    /// It has gone already, and the system does not say who it was.
+    Unknown,
 }
 
 impl Peer {
@@ -28,7 +30,7 @@ impl Peer {
     pub const fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) | Self::Tls(address) => Some(*address),
-            Self::Unix { .. } | Self::Memory => None,
+            Self::Unix { .. } | Self::Memory | Self::Unknown => None,
         }
     }
 
@@ -56,6 +58,7 @@ impl fmt::Display for Peer {
             Self::Tcp(address) => write!(f, "tcp {address}"),
             Self::Tls(address) => write!(f, "tls {address}"),
             Self::Memory => f.write_str("memory"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

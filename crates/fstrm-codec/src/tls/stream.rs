@@ -1,5 +1,6 @@
 //! A TLS connection; one that was accepted does its handshake on the way.
 
+use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -59,6 +60,16 @@ impl TlsConnection {
             Ok(stream) => Ok(Self(State::Open(Box::new(stream.into())))),
             Err(error) => Err(explain(error)),
         }
+    }
+
+    /// The other end's address.
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            State::Handshake { accept, .. } => accept.get_ref().map(TcpStream::peer_addr),
+            State::Open(stream) => Some(stream.get_ref().0.peer_addr()),
+            State::Failed => None,
+        }
+        .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
     }
 
     /// The stream, once the handshake is done.

@@ -1,8 +1,12 @@
 //! `fstrm ...`: Frame Streams, dnstap among them.
 
+mod verify;
+
 use core::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use self::verify::{Repair, Verify};
 
 /// `fstrm ...`
 #[derive(Debug, Subcommand)]
@@ -16,6 +20,12 @@ pub(crate) enum FstrmVerb {
     /// What files hold, in figures, and how they end
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),
+    /// Whether files are whole: every stream ends with STOP, and nothing is malformed
+    #[command(after_help = verify::VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Mend files that end too early
+    #[command(after_help = verify::REPAIR_EXAMPLES)]
+    Repair(Repair),
 }
 
 const CAT_EXAMPLES: &str = "\

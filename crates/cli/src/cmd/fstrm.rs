@@ -8,6 +8,9 @@ pub(in crate::cmd) mod feed;
 mod info;
 mod pieces;
 mod printer;
+mod repair;
+mod verify;
+mod watched;
 
 use std::io::Read;
 
@@ -23,6 +26,8 @@ pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
         FstrmVerb::Cat(args) => cat::run(session, args).await,
         FstrmVerb::Dump(args) => dump::run(session, args).await,
         FstrmVerb::Info(args) => info::run(session, args).await,
+        FstrmVerb::Verify(args) => verify::run(session, args).await,
+        FstrmVerb::Repair(args) => repair::run(session, args).await,
     }
 }
 

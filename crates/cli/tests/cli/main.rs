@@ -18,6 +18,7 @@ mod fstrm;
 mod fstrm_dump;
 mod general;
 mod isotp;
+mod mending;
 mod messages;
 mod pcapng;
 mod perf;

@@ -4,6 +4,7 @@
 //! isotpsniffer), and for a wrong one they have exit statuses of their own. What of their behaviour differs
 //! from the verb's is asked of the [`Guise`].
 
+mod golang;
 mod letters;
 
 use std::ffi::{OsStr, OsString};
@@ -13,14 +14,13 @@ use self::letters::Tool;
 use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
-const NAMES: [(&str, &[&str]); 7] = [
+const NAMES: [(&str, &[&str]); 6] = [
     ("candump", &["can", "dump"]),
     ("cansend", &["can", "send"]),
     ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
     ("fstrm_capture", &[]),
     ("fstrm_replay", &[]),
-    ("dnstap", &[]),
 ];
 
 /// A tool whose manners the command takes on.
@@ -33,6 +33,7 @@ pub(crate) enum Guise {
     Isotpsniffer,
     Isotpperf,
     FstrmDump,
+    Dnstap,
 }
 
 /// The words as ours, and the tool whose they were.
@@ -54,6 +55,14 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
     }
     if name == "fstrm_dump" {
         return fstrm_dump(words.get(1..).unwrap_or_default());
+    }
+    if OsStr::new(golang::NAME) == name {
+        let words = golang::translate(words.get(1..).unwrap_or_default())?;
+        let verb = ["tinwire", "dnstap", "cat"].map(OsString::from);
+        return Ok(Expanded {
+            words: verb.into_iter().chain(words).collect(),
+            guise: Some(Guise::Dnstap),
+        });
     }
     let guise = None;
     let Some((name, verb)) = NAMES.iter().find(|(known, _)| OsStr::new(known) == name) else {

@@ -3,6 +3,7 @@
 mod cat;
 mod counts;
 mod generate;
+mod manners;
 mod outlet;
 mod printer;
 mod source;

@@ -1,7 +1,7 @@
 //! `fstrm ...`
 
 mod cat;
-pub(in crate::cmd) mod dnstap;
+mod dnstap;
 mod dump;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;

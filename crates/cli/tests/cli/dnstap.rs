@@ -1,4 +1,4 @@
-//! `dnstap cat`, `dnstap gen`.
+//! `dnstap cat`, `dnstap gen`, and the name `dnstap`.
 
 use crate::place::Place;
 
@@ -110,5 +110,113 @@ fn made_up_traffic_is_the_same_for_the_same_seed_and_a_file_is_left_alone() {
     assert!(ran.stderr.contains(" 0 dropped"), "{}", ran.stderr);
     for kind in [" CQ ", " CR ", " RQ ", " RR "] {
         assert!(ran.stdout.contains(kind), "{kind}");
+    }
+}
+
+#[test]
+fn an_expression_chooses_messages_and_frames_are_copied_as_they_came() {
+    let place = with_capture();
+    let ran = place
+        .run(&[
+            "dnstap",
+            "cat",
+            "--where",
+            "kind == CQ && qtype == AAAA",
+            "unbound.fstrm",
+        ])
+        .status(0);
+    assert!(
+        ran.stdout
+            .lines()
+            .all(|line| line.contains(" CQ ") && line.ends_with(" AAAA"))
+    );
+    let shown = ran.stdout.lines().count();
+    assert!(shown > 0);
+    let counts = format!("20 messages, 2607 bytes, {shown} shown, 0 dropped\n");
+    assert_eq!(ran.stderr, counts);
+    let copy = ["dnstap", "cat", "unbound.fstrm", "-w", "copy.fstrm"];
+    place.run(&copy).status(0);
+    let read = |name: &str| std::fs::read(place.path().join(name)).unwrap();
+    assert_eq!(read("copy.fstrm"), CAPTURE);
+    place.run(&copy).status(3);
+    place
+        .run(&[&copy[..], &["-a", "--where", "kind == CQ"]].concat())
+        .status(0);
+    let ran = place.run(&["dnstap", "cat", "copy.fstrm", "-y"]).status(0);
+    assert!(ran.stdout.matches("\n---\n").count() > 20);
+    let ran = place.run(&["dnstap", "cat", "--where", "qtype==", "x"]).status(2);
+    assert!(ran.stderr.contains("qtype=="), "{}", ran.stderr);
+}
+
+#[test]
+fn lines_are_those_of_the_tool_that_is_named() {
+    let place = with_capture();
+    for (style, first) in [
+        (
+            "golang",
+            "05:25:51.615793 CQ 127.0.0.1 UDP 53b \"a.local.test.\" IN A",
+        ),
+        (
+            "ldns",
+            "2026-11-20 05:25:51.615793 CQ 127.0.0.1 UDP 53b \"a.local.test.\" IN A",
+        ),
+        (
+            "bind",
+            "20-Nov-2026 05:25:51.615 CQ 127.0.0.1:58695 -> 127.0.0.1:5301 UDP 53b a.local.test/IN/A",
+        ),
+    ] {
+        let ran = place
+            .run(&["dnstap", "cat", "--style", style, "unbound.fstrm"])
+            .status(0);
+        assert_eq!(ran.stdout.lines().next().unwrap(), first);
+    }
+    let ran = place.run(&["dnstap", "cat", "-j", "unbound.fstrm"]).status(0);
+    assert_eq!(ran.json()[0]["message"]["query_dns"]["question"][0]["type"], "A");
+}
+
+#[cfg(unix)]
+mod golang {
+    use super::with_capture;
+    use crate::place::{Place, Ran, finish};
+
+    fn dnstap(place: &Place, words: &[&str]) -> Ran {
+        finish(place.tool("dnstap", words).spawn().unwrap())
+    }
+
+    #[test]
+    fn under_the_name_dnstap_its_letters_count() {
+        let place = with_capture();
+        let ran = dnstap(&place, &["-r", "unbound.fstrm", "-q", "-w", "lines.txt"]).status(0);
+        assert_eq!(
+            (&*ran.stdout, &*ran.stderr),
+            ("", "dnstap: opened input file unbound.fstrm\n")
+        );
+        let read = || std::fs::read_to_string(place.path().join("lines.txt")).unwrap();
+        let lines = read();
+        assert_eq!(lines.lines().count(), 20);
+        dnstap(&place, &["-r=unbound.fstrm", "-q=true", "-w", "lines.txt"]).status(0);
+        assert_eq!(read(), lines, "written anew");
+        dnstap(&place, &["--r", "unbound.fstrm", "-q", "-a", "-w", "lines.txt"]).status(0);
+        assert_eq!(read(), lines.repeat(2));
+        let ran = dnstap(&place, &["-r", "unbound.fstrm"]).status(0);
+        assert_eq!(ran.stdout, lines);
+    }
+
+    #[test]
+    fn it_ends_as_that_tool_does() {
+        let place = with_capture();
+        place.write("cut.fstrm", &super::CAPTURE[..300]);
+        place.write("tls.fstrm", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+        for (words, status) in [
+            (&["-r", "cut.fstrm"][..], 0),
+            (&["-r", "tls.fstrm"], 1),
+            (&["-r", "missing"], 1),
+            (&["-q"], 1),
+            (&["-x"], 2),
+            (&["-h"], 0),
+        ] {
+            let ran = dnstap(&place, words).status(status);
+            assert!(!ran.stderr.is_empty(), "{words:?}");
+        }
     }
 }

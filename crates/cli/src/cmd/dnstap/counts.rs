@@ -13,6 +13,8 @@ pub(super) struct Counts {
     pub(super) frames: u64,
     /// Their payloads' bytes.
     pub(super) bytes: u64,
+    /// Messages that were wanted.
+    pub(super) shown: u64,
     /// Payloads that are no dnstap.
     pub(super) bad: u64,
     /// Frames that never reached the command, as those that are too long.
@@ -23,6 +25,7 @@ impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
+        self.shown += other.shown;
         self.bad += other.bad;
         self.dropped += other.dropped;
     }
@@ -34,6 +37,7 @@ pub(super) struct Summary {
     r#type: &'static str,
     frames: u64,
     bytes: u64,
+    shown: u64,
     bad: u64,
     dropped: u64,
 }
@@ -44,6 +48,7 @@ impl Counts {
             r#type: "summary",
             frames: self.frames,
             bytes: self.bytes,
+            shown: self.shown,
             bad: self.bad,
             dropped: self.dropped,
         }
@@ -56,10 +61,15 @@ impl Summary {
             0 => String::new(),
             bad => format!(", {bad} not understood"),
         };
+        let shown = if self.shown + self.bad == self.frames {
+            String::new()
+        } else {
+            format!(", {} shown", self.shown)
+        };
         let (frames, bytes) = (
             units::counted(self.frames, "message"),
             units::counted(self.bytes, "byte"),
         );
-        format!("{frames}, {bytes}{bad}, {} dropped", self.dropped)
+        format!("{frames}, {bytes}{shown}{bad}, {} dropped", self.dropped)
     }
 }

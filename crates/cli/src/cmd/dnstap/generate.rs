@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 use tinwire_sim::resolver::Resolver;
 
-use super::outlet::{Existing, Outlet};
+use super::outlet::{Existing, Frames};
 use crate::args::dnstap::Gen;
 use crate::cmd::Session;
 use crate::failure::Result;
@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session, args: Gen) -> Result {
     } else {
         Existing::Refuse
     };
-    let mut outlet = Outlet::open(&args.to, existing)?;
+    let mut outlet = Frames::open(&args.to, existing)?;
     let gap = Duration::from_secs_f64(args.rate.recip());
     let mut resolver = Resolver::seeded(args.seed).gap(gap);
     let mut written = 0;

@@ -1,26 +1,59 @@
-//! Messages in the form that was asked for, collected into pieces.
+//! Messages in the forms that were asked for, collected into pieces.
 
-use std::io::Write as _;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
-use dnstap_codec::DecodeError;
-use serde::Serialize;
+use dnstap_codec::filter::Filter;
+use dnstap_codec::text::{self, Style};
+use dnstap_codec::{DecodeError, Dnstap};
+use fstrm_codec::frame::Run;
 
 use super::counts::Counts;
-use crate::cmd::fstrm::dnstap;
 
-/// What a message becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A line.
-    Quiet,
-    /// A line of JSON.
-    Json,
+/// What is made of the messages that are wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// Text in this style.
+    pub(super) text: Option<Style>,
+    /// Frames, as they came.
+    pub(super) frames: bool,
+    /// Those for which this holds.
+    pub(super) filter: Option<Filter>,
+    /// How many.
+    pub(super) quota: Quota,
 }
 
-/// Shown messages, and how many frames they came from.
+/// How many messages are still wanted, by all printers together; any number by default.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quota(Option<Arc<AtomicU64>>);
+
+impl Quota {
+    pub(super) fn new(count: Option<u64>) -> Self {
+        Self(count.map(|count| Arc::new(AtomicU64::new(count))))
+    }
+
+    /// Takes one; whether there was one.
+    fn take(&self) -> bool {
+        self.0.as_ref().is_none_or(|left| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+        })
+    }
+
+    /// Whether no more is wanted.
+    pub(super) fn is_spent(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|left| left.load(Ordering::Relaxed) == 0)
+    }
+}
+
+/// What has become of some frames.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     pub(super) text: Vec<u8>,
+    /// Data frames as on the wire.
+    pub(super) frames: Vec<u8>,
     pub(super) counts: Counts,
 }
 
@@ -29,41 +62,49 @@ impl Piece {
     pub(super) fn is_empty(&self) -> bool {
         self.counts == Counts::default()
     }
+
+    pub(super) const fn len(&self) -> usize {
+        self.text.len() + self.frames.len()
+    }
 }
 
-/// Turns frames into text.
+/// Turns frames into what is wanted.
 #[derive(Debug)]
 pub(super) struct Printer {
-    form: Form,
-    /// Frames that are still wanted; any number without it.
-    left: Option<u64>,
+    wanted: Wanted,
+    text: Option<text::Printer>,
     piece: Piece,
 }
 
-#[derive(Serialize)]
-struct Line<T> {
-    v: u8,
-    #[serde(flatten)]
-    fields: T,
-}
-
 impl Printer {
-    pub(super) fn new(form: Form, left: Option<u64>) -> Self {
+    pub(super) fn new(wanted: Wanted) -> Self {
         Self {
-            form,
-            left,
+            text: wanted.text.map(text::Printer::new),
+            wanted,
             piece: Piece::default(),
         }
     }
 
-    /// Adds a frame's payload; one that is no dnstap is counted, and shown in no form.
-    pub(super) fn frame(&mut self, payload: &[u8]) {
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        self.piece.counts.frames += 1;
-        self.piece.counts.bytes += u64::try_from(payload.len()).unwrap_or(u64::MAX);
-        if self.message(payload).is_err() {
-            self.piece.counts.bad += 1;
+    /// Adds frames, and gives a piece away whenever one is long enough; false when no more is wanted.
+    pub(super) fn run(&mut self, run: &Run<'_>, len: usize, mut give: impl FnMut(Piece) -> bool) -> bool {
+        if self.passes_all() {
+            let counts = &mut self.piece.counts;
+            counts.frames += run.frames();
+            counts.shown += run.frames();
+            counts.bytes += run.payload_bytes();
+            self.piece.frames.extend_from_slice(run.as_wire());
+            return true;
         }
+        for payload in run.iter() {
+            if self.is_done() {
+                return false;
+            }
+            self.frame(payload);
+            if self.piece.len() >= len && !give(self.take()) {
+                return false;
+            }
+        }
+        !self.is_done()
     }
 
     /// Frames that came no further than the reader.
@@ -71,14 +112,9 @@ impl Printer {
         self.piece.counts.dropped += count;
     }
 
-    /// Whether as many frames came as were wanted.
+    /// Whether as many messages were shown as were wanted.
     pub(super) fn is_done(&self) -> bool {
-        self.left == Some(0)
-    }
-
-    /// Bytes that wait to be taken.
-    pub(super) const fn len(&self) -> usize {
-        self.piece.text.len()
+        self.wanted.quota.is_spent()
     }
 
     /// What was collected.
@@ -86,18 +122,37 @@ impl Printer {
         core::mem::take(&mut self.piece)
     }
 
+    /// Whether nobody looks into the frames: then they are passed on, whatever they hold.
+    fn passes_all(&self) -> bool {
+        let Wanted {
+            text, filter, quota, ..
+        } = &self.wanted;
+        text.is_none() && filter.is_none() && quota.0.is_none()
+    }
+
+    fn frame(&mut self, payload: &[u8]) {
+        self.piece.counts.frames += 1;
+        self.piece.counts.bytes += u64::try_from(payload.len()).unwrap_or(u64::MAX);
+        if self.message(payload).is_err() {
+            self.piece.counts.bad += 1;
+        }
+    }
+
+    /// One that is no dnstap is shown in no form.
     fn message(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
-        let text = &mut self.piece.text;
-        // Writing into a vector cannot fail.
-        match self.form {
-            Form::Quiet => {
-                let _ = writeln!(text, "{}", dnstap::line(payload)?);
-            }
-            Form::Json => {
-                let fields = dnstap::fields(payload)?;
-                let _ = serde_json::to_writer(&mut *text, &Line { v: 1, fields });
-                text.push(b'\n');
-            }
+        let dnstap = Dnstap::decode(payload)?;
+        let holds = |filter: &Filter| filter.matches(&dnstap);
+        if !self.wanted.filter.as_ref().is_none_or(holds) || !self.wanted.quota.take() {
+            return Ok(());
+        }
+        self.piece.counts.shown += 1;
+        if let Some(text) = &mut self.text {
+            text.print(&dnstap, &mut self.piece.text);
+        }
+        if self.wanted.frames {
+            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            self.piece.frames.extend_from_slice(&len.to_be_bytes());
+            self.piece.frames.extend_from_slice(payload);
         }
         Ok(())
     }

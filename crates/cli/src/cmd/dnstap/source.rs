@@ -6,44 +6,67 @@ use tokio::sync::mpsc;
 
 use super::printer::{Piece, Printer};
 use crate::cmd::fstrm::{check_end, feed, reader, trouble};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
-/// Pieces that are ahead of whoever writes them.
-const AHEAD: usize = 4;
-/// Bytes of text at which a piece is given away.
+/// Items that are ahead of whoever takes them.
+pub(super) const AHEAD: usize = 4;
+/// Bytes at which a piece is given away.
 const PIECE_LEN: usize = 128 * 1024;
 
-/// Begins to read the file `name`. The last thing to come is how it ended.
-pub(super) fn spawn(name: String, config: Config, printer: Printer) -> mpsc::Receiver<Result<Piece>> {
-    let (sender, pieces) = mpsc::channel(AHEAD);
+/// What comes from files and streams.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// What has become of some frames.
+    Piece(Piece),
+    /// A file was opened.
+    Opened(String),
+    /// A file or stream cannot be read, or not to its end; the others go on.
+    Fault {
+        failure: Failure,
+        /// Whether its START was read.
+        has_started: bool,
+    },
+}
+
+/// Begins to read files, one behind the other.
+pub(super) fn spawn(names: Vec<String>, config: Config, printer: Printer, items: mpsc::Sender<Item>) {
     tokio::task::spawn_blocking(move || {
-        let mut way = Way { printer, sender };
-        let ended = read(&name, config, &mut way);
-        way.give();
-        if let Err(failure) = ended {
-            // Nobody listens any more when the command has all it wants.
-            let _ = way.sender.blocking_send(Err(failure));
+        let mut way = Way { printer, items };
+        for name in names {
+            let mut has_started = false;
+            let ended = read(&name, &config, &mut way, &mut has_started);
+            let is_heard = way.give()
+                && match ended {
+                    Ok(()) => true,
+                    Err(failure) => way.send(Item::Fault { failure, has_started }),
+                };
+            if !is_heard || way.printer.is_done() {
+                return;
+            }
         }
     });
-    pieces
 }
 
 /// From the reader to whoever writes.
 struct Way {
     printer: Printer,
-    sender: mpsc::Sender<Result<Piece>>,
+    items: mpsc::Sender<Item>,
 }
 
 impl Way {
     /// Gives away what was collected; whether anybody still wants it.
     fn give(&mut self) -> bool {
         let piece = self.printer.take();
-        piece.is_empty() || self.sender.blocking_send(Ok(piece)).is_ok()
+        piece.is_empty() || self.send(Item::Piece(piece))
+    }
+
+    fn send(&self, item: Item) -> bool {
+        self.items.blocking_send(item).is_ok()
     }
 }
 
-fn read(name: &str, config: Config, way: &mut Way) -> Result {
-    let mut reader = reader(feed::open(name)?, config)?;
+fn read(name: &str, config: &Config, way: &mut Way, has_started: &mut bool) -> Result {
+    let mut reader = reader(feed::open(name)?, config.clone())?;
     let mut skipped = 0;
     loop {
         // The next read may wait: what has come is shown first.
@@ -53,16 +76,24 @@ fn read(name: &str, config: Config, way: &mut Way) -> Result {
         if !way.give() {
             return Ok(());
         }
-        let Some(run) = reader.next_run().map_err(|error| trouble(name, error))? else {
-            break;
-        };
-        for payload in run.iter() {
-            way.printer.frame(payload);
-            let is_wanted = way.printer.len() < PIECE_LEN || way.give();
-            if way.printer.is_done() || !is_wanted {
-                return Ok(());
+        let run = match reader.next_run() {
+            Ok(run) => run,
+            Err(error) => {
+                *has_started = reader.streams() > 0;
+                return Err(trouble(name, error));
             }
+        };
+        if !core::mem::replace(has_started, true) && !way.send(Item::Opened(name.to_owned())) {
+            return Ok(());
+        }
+        let Some(run) = run else { break };
+        let Way { printer, items } = way;
+        if !printer.run(&run, PIECE_LEN, |piece| {
+            items.blocking_send(Item::Piece(piece)).is_ok()
+        }) {
+            return Ok(());
         }
     }
+    *has_started = reader.streams() > 0;
     reader.end_of_stream().map_or(Ok(()), |end| check_end(name, end))
 }

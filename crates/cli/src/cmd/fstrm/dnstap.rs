@@ -11,7 +11,7 @@ use crate::units;
 
 /// What JSON tells of a message.
 #[derive(Serialize)]
-pub(in crate::cmd) struct Fields {
+pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<String>,
     kind: String,
@@ -67,7 +67,7 @@ impl Dns {
     }
 }
 
-pub(in crate::cmd) fn fields(payload: &[u8]) -> Result<Fields, DecodeError> {
+pub(super) fn fields(payload: &[u8]) -> Result<Fields, DecodeError> {
     let dnstap = Dnstap::decode(payload)?;
     let message = dnstap.message.ok_or(DecodeError::Missing { field: "message" })?;
     Ok(Fields {
@@ -86,7 +86,7 @@ pub(in crate::cmd) fn fields(payload: &[u8]) -> Result<Fields, DecodeError> {
 }
 
 /// `05:02:27.995759 CQ 127.0.0.1 UDP 47b "a.test." IN A`, times in UTC.
-pub(in crate::cmd) fn line(payload: &[u8]) -> Result<String, DecodeError> {
+pub(super) fn line(payload: &[u8]) -> Result<String, DecodeError> {
     let dnstap = Dnstap::decode(payload)?;
     let message = dnstap.message.ok_or(DecodeError::Missing { field: "message" })?;
     let time = seen(&message).and_then(instant).map_or_else(

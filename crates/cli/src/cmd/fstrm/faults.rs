@@ -20,7 +20,7 @@ impl From<Failure> for Left {
 }
 
 /// The faults of files: each is told, the worst one last and as the result.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(in crate::cmd) struct Faults {
     worst: Option<Failure>,
 }

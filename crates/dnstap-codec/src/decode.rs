@@ -41,7 +41,7 @@ impl<'a> Dnstap<'a> {
     /// Decodes the content of one data frame.
     ///
     /// Unknown fields, and known ones of another kind, are passed over, as protobuf asks. Of a repeated field
-    /// the last counts. The DNS messages inside are not looked at.
+    /// the last counts; repeated messages add up. The DNS messages inside are not looked at.
     ///
     /// # Errors
     /// When the bytes are not protobuf, or a type is missing. Count the frame and go on with the next one.
@@ -54,7 +54,7 @@ impl<'a> Dnstap<'a> {
                 (1, Value::Bytes(bytes)) => identity = Some(bytes),
                 (2, Value::Bytes(bytes)) => version = Some(bytes),
                 (3, Value::Bytes(bytes)) => extra = Some(bytes),
-                (14, Value::Bytes(bytes)) => message = Some(Message::decode(bytes)?),
+                (14, Value::Bytes(bytes)) => message = Some(Message::decode(bytes, message)?),
                 (15, Value::Varint(number)) => dnstap_type = Some(DnstapType::from_bits(enumeration(number))),
                 _ => {}
             }
@@ -70,11 +70,11 @@ impl<'a> Dnstap<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Decodes field 14 of a payload.
-    fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    /// Decodes field 14 of a payload. A second one adds to the first, as protobuf asks.
+    fn decode(bytes: &'a [u8], before: Option<Self>) -> Result<Self, DecodeError> {
+        let mut message_type = before.map(|before| before.message_type);
         // The number stands for "not seen": the schema has no type 0.
-        let mut message = Message::new(MessageType::Unknown(0));
-        let mut message_type = None;
+        let mut message = before.unwrap_or(Message::new(MessageType::Unknown(0)));
         let mut fields = Fields::new(bytes);
         while let Some(field) = fields.next()? {
             match field {
@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
                 (12, Value::Varint(number)) => message.response_time_sec = Some(number),
                 (13, Value::Fixed32(number)) => message.response_time_nsec = Some(number),
                 (14, Value::Bytes(bytes)) => message.response_message = Some(bytes),
-                (15, Value::Bytes(bytes)) => message.policy = Some(Policy::decode(bytes)?),
+                (15, Value::Bytes(bytes)) => message.policy = Some(Policy::decode(bytes, message.policy)?),
                 (16, Value::Varint(number)) => {
                     message.http_protocol = Some(HttpProtocol::from_bits(enumeration(number)));
                 }
@@ -113,9 +113,9 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// Decodes field 15 of a message.
-    fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut policy = Self::default();
+    /// Decodes field 15 of a message, likewise.
+    fn decode(bytes: &'a [u8], before: Option<Self>) -> Result<Self, DecodeError> {
+        let mut policy = before.unwrap_or_default();
         let mut fields = Fields::new(bytes);
         while let Some(field) = fields.next()? {
             match field {

@@ -34,6 +34,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and value; `None` at the end.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, DecodeError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -62,7 +63,19 @@ impl<'a> Fields<'a> {
 
     /// At most ten bytes of seven bits, least significant first; bits beyond 64 are dropped, as protobuf
     /// does.
+    #[inline]
     fn varint(&mut self) -> Result<u64, DecodeError> {
+        match self.rest.split_first() {
+            // Nearly all keys, lengths and enumerations.
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, DecodeError> {
         let mut number = 0_u64;
         for shift in (0..70).step_by(7) {
             let (byte, rest) = self
@@ -78,6 +91,7 @@ impl<'a> Fields<'a> {
         Err(DecodeError::Varint)
     }
 
+    #[inline]
     fn take(&mut self, need: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(need).ok_or(DecodeError::Short {
             need,

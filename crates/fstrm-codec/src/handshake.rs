@@ -25,7 +25,9 @@ use alloc::vec::Vec;
 
 use thiserror::Error;
 
-pub use config::{Config, DEFAULT_TIMEOUT, DEFAULT_WRITE_TIMEOUT, DataBeforeStart, Finish, Mode};
+pub use config::{
+    Config, DEFAULT_TIMEOUT, DEFAULT_WRITE_TIMEOUT, DataBeforeStart, Finish, Mode, ReadyBeforeStart,
+};
 pub use reader::ReaderMachine;
 pub use writer::{NotStreaming, WriterMachine};
 

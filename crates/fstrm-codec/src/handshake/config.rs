@@ -34,6 +34,16 @@ pub enum DataBeforeStart {
     Accept,
 }
 
+/// What a unidirectional reader does with READY before START.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadyBeforeStart {
+    /// It is an error. The default.
+    #[default]
+    Refuse,
+    /// It is passed over and counted: what is read is the writer's side of a recorded session.
+    Accept,
+}
+
 /// When a bidirectional reader answers STOP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
@@ -54,6 +64,7 @@ pub struct Config {
     pub(crate) content_types: Vec<ContentType>,
     pub(crate) frame: FrameConfig,
     pub(crate) data_before_start: DataBeforeStart,
+    pub(crate) ready_before_start: ReadyBeforeStart,
     pub(crate) control_limit: ControlLimit,
     pub(crate) finish: Finish,
     pub(crate) handshake_timeout: Duration,
@@ -71,6 +82,7 @@ impl Config {
             content_types: Vec::new(),
             frame: FrameConfig::new(),
             data_before_start: DataBeforeStart::Refuse,
+            ready_before_start: ReadyBeforeStart::Refuse,
             control_limit: ControlLimit::Narrow,
             finish: Finish::AtOnce,
             handshake_timeout: DEFAULT_TIMEOUT,
@@ -125,6 +137,14 @@ impl Config {
             DataBeforeStart::Refuse => Beginning::Control,
             DataBeforeStart::Accept => Beginning::Any,
         });
+        self
+    }
+
+    /// What a unidirectional reader does with READY before START. Default [`ReadyBeforeStart::Refuse`], as
+    /// the C library; the Python codec, which knows no order, takes it.
+    #[must_use]
+    pub const fn ready_before_start(mut self, ready: ReadyBeforeStart) -> Self {
+        self.ready_before_start = ready;
         self
     }
 

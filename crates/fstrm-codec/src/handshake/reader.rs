@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use tinwire_time::{Instant, Timer};
 
 use super::outbox::Outbox;
-use super::{Absence, Config, DataBeforeStart, Event, Finish, Got, HandshakeError, Mode, Stats, Verdict};
+use super::{
+    Absence, Config, DataBeforeStart, Event, Finish, Got, HandshakeError, Mode, ReadyBeforeStart, Stats,
+    Verdict,
+};
 use crate::ContentType;
 use crate::control::{BuildError, Control, ControlFrame, ControlType, Strictness};
 use crate::frame::{End, Frame, Run};
@@ -100,6 +103,11 @@ impl ReaderMachine {
             (State::WaitReady, _) => self.unexpected("READY", frame),
             (State::WaitStart, Frame::Control(control)) if control.control_type() == ControlType::Start => {
                 self.handle_start(control);
+            }
+            (State::WaitStart, Frame::Control(control))
+                if control.control_type() == ControlType::Ready && self.reads_a_record() =>
+            {
+                self.out.ignore(control);
             }
             (State::WaitStart, _) => self.unexpected("START", frame),
             (State::Ended(_) | State::Failed(_), _) => self.out.stats.surplus_frames += 1,
@@ -274,6 +282,10 @@ impl ReaderMachine {
             }
         }
         accept.expect("an ACCEPT without types is always built")
+    }
+
+    fn reads_a_record(&self) -> bool {
+        self.config.mode == Mode::Unidirectional && self.config.ready_before_start == ReadyBeforeStart::Accept
     }
 
     fn handle_start(&mut self, start: &Control<'_>) {

@@ -21,13 +21,14 @@ mod watch;
 
 use std::process::ExitCode;
 
+use crate::args::fstrm::FstrmVerb;
 use crate::args::{Cli, ConfigVerb, Verb};
 use crate::failure::{Failure, Result};
 use crate::links::{Door, farewell};
 use crate::multicall::Guise;
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::stop::Stop;
+use crate::stop::{Hangup, Stop};
 
 /// What a verb works with.
 #[derive(Debug)]
@@ -50,10 +51,14 @@ pub(crate) async fn run(
     guise: Option<Guise>,
 ) -> Result<ExitCode> {
     let (door, farewell) = farewell();
+    let hangup = match cli.verb {
+        Verb::Fstrm(FstrmVerb::Capture(_)) => Hangup::Leave,
+        _ => Hangup::Heed,
+    };
     let mut session = Session {
         settings,
         output,
-        stop: Stop::listen(cli.global.deadline),
+        stop: Stop::listen(cli.global.deadline, hangup),
         door,
         guise,
     };

@@ -4,6 +4,7 @@
 //! isotpsniffer), and for a wrong one they have exit statuses of their own. What of their behaviour differs
 //! from the verb's is asked of the [`Guise`].
 
+mod capture;
 mod golang;
 mod letters;
 
@@ -14,12 +15,11 @@ use self::letters::Tool;
 use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
-const NAMES: [(&str, &[&str]); 6] = [
+const NAMES: [(&str, &[&str]); 5] = [
     ("candump", &["can", "dump"]),
     ("cansend", &["can", "send"]),
     ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
-    ("fstrm_capture", &[]),
     ("fstrm_replay", &[]),
 ];
 
@@ -34,6 +34,7 @@ pub(crate) enum Guise {
     Isotpperf,
     FstrmDump,
     Dnstap,
+    FstrmCapture,
 }
 
 /// The words as ours, and the tool whose they were.
@@ -62,6 +63,14 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
         return Ok(Expanded {
             words: verb.into_iter().chain(words).collect(),
             guise: Some(Guise::Dnstap),
+        });
+    }
+    if name == capture::NAME {
+        let verb = ["tinwire", "fstrm", "capture"].map(OsString::from);
+        let found = capture::translate(words.get(1..).unwrap_or_default())?;
+        return Ok(Expanded {
+            words: verb.into_iter().chain(found).collect(),
+            guise: Some(Guise::FstrmCapture),
         });
     }
     let guise = None;
@@ -130,12 +139,12 @@ mod tests {
 
     #[test]
     fn a_tool_of_a_later_version_is_refused_in_one_sentence() {
-        let failure = expanded(&["fstrm_capture", "-t", "x"]).unwrap_err();
+        let failure = expanded(&["fstrm_replay", "-t", "x"]).unwrap_err();
         assert_eq!(failure.code().exit(), 2);
         assert!(
             failure
                 .text()
-                .contains("fstrm_capture, which is not in this version")
+                .contains("fstrm_replay, which is not in this version")
         );
     }
 

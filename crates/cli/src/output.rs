@@ -172,6 +172,13 @@ impl Output {
         }
     }
 
+    /// A remark with fields on standard error, in the form of the rest, unless `-q` was given.
+    pub(crate) fn remark<T: Serialize>(&self, fields: &T, text: impl FnOnce(&T) -> String) {
+        if self.notices == Notices::Show {
+            self.summary(fields, text);
+        }
+    }
+
     /// A bar on a terminal, unless `-q` was given or programs read.
     pub(crate) fn progress(&self, total: u64) -> Progress {
         Progress::new(self.notices == Notices::Show && !self.is_json(), total)

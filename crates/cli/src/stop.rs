@@ -42,6 +42,15 @@ pub(crate) enum Ended {
     Deadline,
 }
 
+/// What a hangup means to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// To end.
+    Heed,
+    /// Something else, and the verb listens for it: to write out what waits.
+    Leave,
+}
+
 /// Waits for signals and for the deadline. Clones wait for the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
@@ -52,10 +61,12 @@ pub(crate) struct Stop {
 impl Stop {
     /// Listens from now on. The first signal is for [`wait`](Self::wait); a second one ends the process at
     /// once.
-    pub(crate) fn listen(deadline: Option<Duration>) -> Self {
+    ///
+    /// With [`Hangup::Heed`] a hangup is such a signal; otherwise it is somebody else's.
+    pub(crate) fn listen(deadline: Option<Duration>, hangup: Hangup) -> Self {
         let (tell, signalled) = watch::channel(None);
         // From this line on, not from whenever the task has its first turn.
-        let mut signals = Signals::listen();
+        let mut signals = Signals::listen(hangup);
         tokio::spawn(async move {
             tell.send_replace(Some(signals.next().await));
             let second = signals.next().await;
@@ -119,12 +130,12 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> Self {
+    fn listen(means: Hangup) -> Self {
         let listen = |kind| unix::signal(kind).ok();
         Self {
             interrupt: listen(unix::SignalKind::interrupt()),
             terminate: listen(unix::SignalKind::terminate()),
-            hangup: hears_hangups()
+            hangup: (means == Hangup::Heed && hears_hangups())
                 .then(|| listen(unix::SignalKind::hangup()))
                 .flatten(),
         }
@@ -167,7 +178,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    const fn listen() -> Self {
+    const fn listen(_: Hangup) -> Self {
         Self
     }
 

@@ -1,5 +1,6 @@
 //! Numbers with units, as they are typed: durations, rates, hex bytes, CAN identifiers, percentages.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use can_link::{ExtendedId, Id, StandardId};
@@ -80,6 +81,49 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate| rate.is_finite() && *rate > 0.0)
         .ok_or_else(|| format!("{text:?} is no rate; write for example 500, 20k or 1.5M"))
+}
+
+/// A number of bytes, more than none: `4096`, `500k`, `100MB` (thousands), `2GiB` (1,024s).
+pub(crate) fn size(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || format!("{text:?} is no size; write for example 4096, 500k, 100MB or 2GiB");
+    let at = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let scale: u64 = match unit {
+        "" | "B" => 1,
+        "k" | "K" | "kB" | "KB" => 1_000,
+        "M" | "MB" => 1_000_000,
+        "G" | "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number = number.parse::<u64>().map_err(|_| wrong())?;
+    number
+        .checked_mul(scale)
+        .and_then(NonZeroU64::new)
+        .ok_or_else(wrong)
+}
+
+/// A port as C reads numbers: decimal, `0x` hex, or octal behind a 0.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    let lower = text.to_ascii_lowercase();
+    let parsed = match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
+        (Some(hex), _) => u16::from_str_radix(hex, 16),
+        (_, Some(octal)) if !octal.is_empty() => u16::from_str_radix(octal, 8),
+        _ => lower.parse(),
+    };
+    parsed.map_err(|_| format!("{text:?} is no port; write a number up to 65535"))
+}
+
+/// Permissions in octal.
+pub(crate) fn octal(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| format!("{text:?} are no permissions; write for example 660"))
 }
 
 /// A share between 0 and 1, also written in percent.

@@ -183,6 +183,12 @@ impl Watch {
     pub async fn next_event(&self) -> Event {
         self.shared.next_event().await
     }
+
+    /// The next thing to tell, if there is one.
+    #[must_use]
+    pub fn poll_event(&self) -> Option<Event> {
+        self.shared.poll_event()
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! `fstrm ...`: Frame Streams, dnstap among them.
 
+mod capture;
 mod verify;
 
 use core::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::capture::{Capture, Fsync, Handshake};
 pub(crate) use self::verify::{Repair, Verify};
 
 /// `fstrm ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum FstrmVerb {
+    /// Write what many senders say into files, as fstrm_capture; nothing is overwritten
+    #[command(after_help = capture::EXAMPLES)]
+    Capture(Box<Capture>),
     /// Show the frames of files; dnstap messages are understood
     #[command(after_help = CAT_EXAMPLES)]
     Cat(Cat),

@@ -1,5 +1,6 @@
 //! `fstrm ...`
 
+mod capture;
 mod cat;
 mod dnstap;
 mod dump;
@@ -23,6 +24,7 @@ use crate::failure::{Code, Failure, Result};
 
 pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
     match verb {
+        FstrmVerb::Capture(args) => capture::run(session, args).await,
         FstrmVerb::Cat(args) => cat::run(session, args).await,
         FstrmVerb::Dump(args) => dump::run(session, args).await,
         FstrmVerb::Info(args) => info::run(session, args).await,

@@ -15,6 +15,8 @@ mod dump;
 mod errors;
 mod flow;
 mod fstrm;
+#[cfg(unix)]
+mod fstrm_capture;
 mod fstrm_dump;
 mod general;
 mod isotp;

@@ -1,0 +1,121 @@
+//! `fstrm capture`: what many senders say, into files.
+
+mod letters;
+mod limited;
+mod names;
+mod plan;
+mod summary;
+mod tell;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use fstrm_codec::collector::{Collector, Watch};
+use fstrm_codec::store::{Recorder, RecorderConfig};
+
+use self::letters::{Letter, Signals};
+use self::limited::{Limited, Meter};
+use self::summary::Figures;
+use self::tell::Teller;
+use crate::args::fstrm::Capture;
+use crate::cmd::Session;
+use crate::failure::{Code, Failure, Result};
+use crate::multicall::Guise;
+
+/// Captures until something ends it.
+pub(super) async fn run(session: &Session, args: &Capture) -> Result {
+    let is_original = session.guise == Some(Guise::FstrmCapture);
+    if args.write == Path::new("-") && std::io::stdout().is_terminal() {
+        let message = "standard output is a terminal; name a file, or let another program read";
+        return Err(Failure::new(Code::Usage, message));
+    }
+    let content_type = plan::content_type(args)?;
+    let mut signals = Signals::listen()
+        .map_err(|error| Failure::caused(Code::CannotOpen, error).context("listening for signals"))?;
+    let listeners = plan::listeners(args).await?;
+    // Only now that all sockets are ours is a file touched.
+    let store = plan::store(args, content_type.clone()).await?;
+    let (collector, batches) = Collector::spawn(plan::collector(args, content_type));
+    let (limited, meter) = Limited::new(batches, args.count);
+    let mut recorder = Recorder::spawn(store, limited, RecorderConfig::new())
+        .map_err(|error| Failure::caused(Code::CannotOpen, error).context("starting the recorder"))?;
+    let mut teller = Teller::new(args.debug, is_original);
+    for listener in listeners {
+        teller.listening(session, &listener.local_endpoint());
+        collector.listen(listener);
+    }
+    capture(
+        session,
+        &collector,
+        &mut recorder,
+        &meter,
+        &mut signals,
+        &mut teller,
+    )
+    .await;
+    let watch = collector.watch();
+    finish(session, collector, &watch, &mut recorder, &mut teller).await;
+    let outcome = recorder.finished().await;
+    while let Some(event) = recorder.next_event().await {
+        teller.file(session, &event);
+    }
+    let figures = Figures::new(&watch.stats(), &recorder.stats(), meter.surplus());
+    session.output.summary(&figures, Figures::text);
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::caused(Code::File, error)),
+    }
+}
+
+/// Until a signal, the deadline, the count, or the end of who reads us.
+async fn capture(
+    session: &Session,
+    collector: &Collector,
+    recorder: &mut Recorder,
+    meter: &Meter,
+    signals: &mut Signals,
+    teller: &mut Teller,
+) {
+    let orders = recorder.handle();
+    loop {
+        tokio::select! {
+            _ended = session.stop.wait() => return,
+            () = meter.full() => return,
+            letter = signals.next() => match letter {
+                Letter::Flush => orders.flush().await,
+                Letter::Rotate => orders.rotate().await,
+            },
+            event = collector.next_event() => teller.event(session, &event),
+            event = recorder.next_event() => match event {
+                Some(event) => teller.file(session, &event),
+                // It has nobody to write to any more.
+                None => return,
+            },
+        }
+    }
+}
+
+/// Takes what has come, and tells what happens meanwhile.
+async fn finish(
+    session: &Session,
+    collector: Collector,
+    watch: &Watch,
+    recorder: &mut Recorder,
+    teller: &mut Teller,
+) {
+    let mut close = core::pin::pin!(collector.close());
+    let mut is_recording = true;
+    loop {
+        tokio::select! {
+            _stats = &mut close => break,
+            event = watch.next_event() => teller.event(session, &event),
+            event = recorder.next_event(), if is_recording => match event {
+                Some(event) => teller.file(session, &event),
+                None => is_recording = false,
+            },
+        }
+    }
+    while let Some(event) = watch.poll_event() {
+        teller.event(session, &event);
+    }
+}

@@ -1,6 +1,8 @@
 //! The command `tinwire`. Here: from the words that were typed to an exit status; everything else is below.
 
 mod args;
+#[expect(dead_code, unused_imports, reason = "its user, fstrm relay, comes next")]
+mod broker;
 mod cmd;
 mod failure;
 mod links;

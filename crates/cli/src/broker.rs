@@ -1,0 +1,21 @@
+//! Brokers that frames are relayed to: NATS with JetStream, Kafka.
+//!
+//! [`address`] is what was typed, [`package`] makes messages of frames, [`window`] keeps them until the
+//! broker has stored them, [`driver`] is the thread that all this runs on, and a module per kind of broker
+//! moves bytes. What consumers find is told in `docs/brokers.md`.
+
+mod address;
+mod driver;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+mod package;
+mod stats;
+#[cfg(feature = "kafka")]
+mod tls;
+mod window;
+
+pub(crate) use address::Target;
+pub(crate) use driver::{Broker, Note, Parcel};
+pub(crate) use stats::Stats;

@@ -1,0 +1,73 @@
+//! What became of the frames for a broker, in figures.
+
+/// Why a frame is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DropReason {
+    /// No message can hold it: `max_payload` of NATS, `message.max.bytes` of Kafka, or `max` of the address.
+    TooLarge,
+    /// The broker refused the message for good.
+    Refused,
+}
+
+impl DropReason {
+    /// As it stands in JSON and in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Frames dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) too_large: u64,
+    pub(crate) refused: u64,
+}
+
+impl Dropped {
+    pub(crate) const fn count(&mut self, reason: DropReason, frames: u64) {
+        match reason {
+            DropReason::TooLarge => self.too_large += frames,
+            DropReason::Refused => self.refused += frames,
+        }
+    }
+
+    pub(crate) const fn total(self) -> u64 {
+        self.too_large + self.refused
+    }
+
+    /// Each reason with its figure, zeros included.
+    pub(crate) const fn by_reason(self) -> [(DropReason, u64); 2] {
+        [
+            (DropReason::TooLarge, self.too_large),
+            (DropReason::Refused, self.refused),
+        ]
+    }
+}
+
+/// Figures of a window. `offered == stored + dropped.total() + held_frames`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// Frames taken.
+    pub(crate) offered: u64,
+    /// Frames that the broker has acknowledged.
+    pub(crate) stored: u64,
+    /// Messages that the broker has acknowledged.
+    pub(crate) stored_messages: u64,
+    /// Of those stored, frames that the broker had stored before a connection was lost.
+    pub(crate) duplicates: u64,
+    /// Frames that were in flight when a connection was lost.
+    pub(crate) resent: u64,
+    pub(crate) dropped: Dropped,
+    /// Connections made.
+    pub(crate) connects: u64,
+    /// Connections lost.
+    pub(crate) losses: u64,
+    /// Acknowledgements that did not come in time.
+    pub(crate) overdue: u64,
+    /// What is kept until it is acknowledged.
+    pub(crate) held_frames: u64,
+    pub(crate) held_bytes: u64,
+}

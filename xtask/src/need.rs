@@ -12,13 +12,22 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 6] = [
+const NEEDS: [(&str, &[Need]); 7] = [
     (
         "peer_fstrm",
         &[
             Need::Program("fstrm_capture"),
             Need::Program("fstrm_dump"),
             Need::Program("fstrm_replay"),
+        ],
+    ),
+    (
+        "peer_fstrm_files",
+        &[
+            Need::Program("fstrm_capture"),
+            Need::Program("fstrm_dump"),
+            Need::Program("fstrm_replay"),
+            Need::Program("dnstap-ldns"),
         ],
     ),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),

@@ -10,8 +10,8 @@ fn place() -> Place {
     place.write("whole.fstrm", WHOLE);
     place.write("cut.fstrm", &WHOLE[..24]);
     place.write("open.fstrm", &WHOLE[..27]);
-    place.write("zeros.fstrm", &[&WHOLE[..21], &[0; 50]].concat());
-    place.write("junk.fstrm", &[WHOLE, b"junk"].concat());
+    place.write("zeros.fstrm", [&WHOLE[..21], &[0; 50]].concat());
+    place.write("junk.fstrm", [WHOLE, b"junk"].concat());
     place.write("start.fstrm", &WHOLE[..7]);
     place.write("text.fstrm", b"some text\n");
     place

@@ -100,7 +100,7 @@ pub(crate) enum Verb {
     /// CubeSat Space Protocol: ping, scan, services of nodes, be a node
     #[command(subcommand)]
     Csp(csp::CspVerb),
-    /// Frame Streams files: cat, info
+    /// Frame Streams files: cat, dump, info
     #[command(subcommand)]
     Fstrm(fstrm::FstrmVerb),
     /// What DNS servers tell of queries and responses: cat, gen

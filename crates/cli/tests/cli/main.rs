@@ -27,6 +27,8 @@ mod perf;
 mod place;
 mod scan;
 mod serve;
+#[cfg(unix)]
+mod service;
 mod services;
 mod sniff;
 mod sweep;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use fstrm_codec::endpoint::Endpoint;
 
-use crate::units;
+use crate::{metrics, units};
 
 pub(super) const EXAMPLES: &str = "\
 Signals: HUP writes out what waits in the buffer, USR1 goes on in the next file, INT and TERM take
@@ -24,7 +24,7 @@ opened.
 Examples:
   tinwire fstrm capture -t protobuf:dnstap.Dnstap -u /run/dnstap.sock -w dnstap.fstrm
   tinwire fstrm capture -t protobuf:dnstap.Dnstap tcp://:6000 -w %Y%m%d-%H.fstrm --gmtime -s 1h
-  tinwire fstrm capture -t x unix:/run/x.sock tcp://*:6000 -w x.fstrm --split-size 100MB --part";
+  tinwire fstrm capture -t x unix:x.sock tcp://*:6000 -w x.fstrm --split-size 1GB --metrics :9187";
 
 /// `fstrm capture`
 #[derive(Args, Debug)]
@@ -109,6 +109,9 @@ pub(crate) struct Capture {
     /// Senders must show a certificate that one of these has signed, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Figures for Prometheus: :9187 for this machine, *:9187 for all, :0 for any port
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics::address)]
+    pub(crate) metrics: Option<Endpoint>,
     /// End after this many frames
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,

@@ -10,7 +10,8 @@ mod tell;
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use fstrm_codec::collector::{Collector, Watch};
+use fstrm_codec::collector::{self, Collector, Watch};
+use fstrm_codec::endpoint::Endpoint;
 use fstrm_codec::store::{Recorder, RecorderConfig};
 
 use self::letters::{Letter, Signals};
@@ -20,7 +21,9 @@ use self::tell::Teller;
 use crate::args::fstrm::Capture;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+use crate::metrics::{self, Exporter};
 use crate::multicall::Guise;
+use crate::service::Supervisor;
 
 /// Captures until something ends it.
 pub(super) async fn run(session: &Session, args: &Capture) -> Result {
@@ -39,20 +42,27 @@ pub(super) async fn run(session: &Session, args: &Capture) -> Result {
     let (limited, meter) = Limited::new(batches, args.count);
     let mut recorder = Recorder::spawn(store, limited, RecorderConfig::new())
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context("starting the recorder"))?;
+    let exporter = match &args.metrics {
+        Some(address) => Some(exporter(address, &collector, &recorder).await?),
+        None => None,
+    };
     let mut teller = Teller::new(args.debug, is_original);
     for listener in listeners {
         teller.listening(session, &listener.local_endpoint());
         collector.listen(listener);
     }
-    capture(
-        session,
-        &collector,
-        &mut recorder,
-        &meter,
-        &mut signals,
-        &mut teller,
-    )
-    .await;
+    if let Some(exporter) = &exporter {
+        exporter.tell(&session.output);
+    }
+    let mut supervisor = Supervisor::new();
+    supervisor.ready("listening");
+    let others = Others {
+        meter: &meter,
+        signals: &mut signals,
+        supervisor: &mut supervisor,
+    };
+    capture(session, &collector, &mut recorder, others, &mut teller).await;
+    supervisor.stopping();
     let watch = collector.watch();
     finish(session, collector, &watch, &mut recorder, &mut teller).await;
     let outcome = recorder.finished().await;
@@ -67,21 +77,46 @@ pub(super) async fn run(session: &Session, args: &Capture) -> Result {
     }
 }
 
+/// Who else has a say while a capture runs.
+struct Others<'a> {
+    meter: &'a Meter,
+    signals: &'a mut Signals,
+    supervisor: &'a mut Supervisor,
+}
+
+/// The figures of both, for whoever asks.
+async fn exporter(address: &Endpoint, collector: &Collector, recorder: &Recorder) -> Result<Exporter> {
+    let (watch, handle) = (collector.watch(), recorder.handle());
+    let render = move |page: &mut metrics::Page| {
+        metrics::collected(page, &watch.stats(), Some(&handle.stats()));
+    };
+    Exporter::bind(address, render).await
+}
+
+/// How it goes, in a line.
+fn status(stats: &collector::Stats) -> String {
+    let dropped = stats.dropped.total();
+    format!(
+        "{} sessions, {} frames, {dropped} dropped",
+        stats.open, stats.frames
+    )
+}
+
 /// Until a signal, the deadline, the count, or the end of who reads us.
 async fn capture(
     session: &Session,
     collector: &Collector,
     recorder: &mut Recorder,
-    meter: &Meter,
-    signals: &mut Signals,
+    from: Others<'_>,
     teller: &mut Teller,
 ) {
     let orders = recorder.handle();
     loop {
         tokio::select! {
             _ended = session.stop.wait() => return,
-            () = meter.full() => return,
-            letter = signals.next() => match letter {
+            () = from.meter.full() => return,
+            () = from.supervisor.due() => from.supervisor.alive(&status(&collector.stats())),
+            letter = from.signals.next() => match letter {
                 Letter::Flush => orders.flush().await,
                 Letter::Rotate => orders.rotate().await,
             },

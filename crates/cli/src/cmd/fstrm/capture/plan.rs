@@ -16,6 +16,7 @@ use super::names::Pattern;
 use crate::args::fstrm::{Capture, Fsync, Handshake};
 use crate::cmd::fstrm::feed::blocking;
 use crate::failure::{Code, Failure, Result};
+use crate::service;
 
 /// What `fstrm_capture -b` is without a number, or with one that is none.
 const USUAL_BUFFER: u32 = 262_144;
@@ -36,17 +37,13 @@ fn limits(args: &Capture) -> (NonZeroU32, Oversize) {
     (NonZeroU32::new(max).unwrap_or(NonZeroU32::MIN), Oversize::Skip)
 }
 
-/// Every place that was named, listened on.
+/// Every place that was named or handed over, listened on.
 pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
     let mut endpoints = args.streams.clone();
     endpoints.extend(args.unix.clone().map(|path| Endpoint::new(Place::Unix(path))));
     if let (Some(address), Some(port)) = (args.tcp, args.port) {
         let host = Host::Named(address.to_string());
         endpoints.push(Endpoint::new(Place::Tcp(HostPort { host, port })));
-    }
-    if endpoints.is_empty() {
-        let failure = Failure::new(Code::Usage, "nowhere to listen");
-        return Err(failure.hint("name a STREAM, for example unix:/run/dnstap.sock or tcp://:6000"));
     }
     let mut config = ListenConfig::new();
     if let Some(mode) = args.mode {
@@ -62,7 +59,11 @@ pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
             .map_err(|error| Failure::caused(Code::CannotOpen, error))?;
         config = config.tls(server);
     }
-    let mut listeners = Vec::new();
+    let mut listeners = service::sockets(&config)?;
+    if endpoints.is_empty() && listeners.is_empty() {
+        let failure = Failure::new(Code::Usage, "nowhere to listen");
+        return Err(failure.hint("name a STREAM, for example unix:/run/dnstap.sock or tcp://:6000"));
+    }
     for endpoint in endpoints {
         let listener = Listener::bind(&endpoint, config.clone()).await;
         listeners.push(listener.map_err(|error| Failure::caused(Code::CannotOpen, error))?);

@@ -24,7 +24,8 @@ pub(super) struct Task {
     pub(super) shared: Arc<Shared>,
     pub(super) config: Config,
     pub(super) clock: Clock,
-    /// When the sender has to be closed, once it is asked to.
+    /// How the sender was asked to close, as far as it was seen, and when it has to be closed for that.
+    asked: Option<Duration>,
     quit_by: Option<Instant>,
 }
 
@@ -70,6 +71,7 @@ async fn live<C: Connect>(mut connect: C, shared: Arc<Shared>, config: Config, m
         shared,
         config,
         clock: Clock::new(),
+        asked: None,
         quit_by: None,
     };
     loop {
@@ -143,15 +145,14 @@ impl Task {
         self.shared.progress.notify_waiters();
     }
 
-    /// When the sender has to be closed, if it is asked to; who asks later wakes this task.
+    /// When the sender has to be closed, if it is asked to; who asks later, or for less, wakes this task.
     pub(super) fn quit_by(&mut self, cx: &Context<'_>) -> Option<Instant> {
-        if self.quit_by.is_none() {
-            let shared = Arc::clone(&self.shared);
-            let mut state = shared.lock();
-            match state.closing {
-                Some(timeout) => self.quit_by = Some(self.clock.now() + timeout),
-                None => state.park(Until::Closing, cx),
-            }
+        let mut state = self.shared.lock();
+        state.park(Until::Closing, cx);
+        if self.asked != state.closing {
+            self.asked = state.closing;
+            let by = self.asked.map(|timeout| self.clock.now() + timeout);
+            self.quit_by = self.quit_by.into_iter().chain(by).min();
         }
         self.quit_by
     }

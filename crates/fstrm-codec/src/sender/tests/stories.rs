@@ -328,6 +328,23 @@ async fn a_close_without_a_collector_ends_at_its_deadline_and_counts_what_is_lef
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_is_cut_short_by_one_with_less_patience() {
+    let mute = Plan {
+        stall_after: Some(50),
+        ..Plan::good()
+    };
+    let (sender, _) = spawn(vec![mute], Config::new().shutdown_timeout(3600 * SECOND));
+    sender.send_run(run(0..7, 8)).await.unwrap();
+    let (other, began) = (sender.clone(), now());
+    let patient = spawn_task(sender.close());
+    sleep(SECOND).await;
+    let report = other.close_within(SECOND).await;
+    assert!(began.elapsed() <= 2 * SECOND + MS);
+    assert_eq!(patient.await.unwrap(), report);
+    assert_eq!(report.stats.frames.sent + report.left(), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_close_with_nothing_to_send_does_not_wait_for_a_collector() {
     let (sender, _) = spawn(vec![refusing()], Config::new());
     let began = now();

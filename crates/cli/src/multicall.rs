@@ -7,6 +7,7 @@
 mod capture;
 mod golang;
 mod letters;
+mod replay;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -15,12 +16,11 @@ use self::letters::Tool;
 use crate::failure::{Code, Failure, Result};
 
 /// Names of other tools, and the verb that each one is here. No words: the verb does not exist yet.
-const NAMES: [(&str, &[&str]); 5] = [
+const NAMES: [(&str, &[&str]); 4] = [
     ("candump", &["can", "dump"]),
     ("cansend", &["can", "send"]),
     ("cangen", &["can", "gen"]),
     ("canplayer", &[]),
-    ("fstrm_replay", &[]),
 ];
 
 /// A tool whose manners the command takes on.
@@ -35,6 +35,7 @@ pub(crate) enum Guise {
     FstrmDump,
     Dnstap,
     FstrmCapture,
+    FstrmReplay,
 }
 
 /// The words as ours, and the tool whose they were.
@@ -71,6 +72,14 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
         return Ok(Expanded {
             words: verb.into_iter().chain(found).collect(),
             guise: Some(Guise::FstrmCapture),
+        });
+    }
+    if name == replay::NAME {
+        let verb = ["tinwire", "fstrm", "replay"].map(OsString::from);
+        let words = replay::translate(words.get(1..).unwrap_or_default())?;
+        return Ok(Expanded {
+            words: verb.into_iter().chain(words).collect(),
+            guise: Some(Guise::FstrmReplay),
         });
     }
     let guise = None;
@@ -139,13 +148,9 @@ mod tests {
 
     #[test]
     fn a_tool_of_a_later_version_is_refused_in_one_sentence() {
-        let failure = expanded(&["fstrm_replay", "-t", "x"]).unwrap_err();
+        let failure = expanded(&["canplayer", "-I", "x"]).unwrap_err();
         assert_eq!(failure.code().exit(), 2);
-        assert!(
-            failure
-                .text()
-                .contains("fstrm_replay, which is not in this version")
-        );
+        assert!(failure.text().contains("canplayer, which is not in this version"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `fstrm ...`: Frame Streams, dnstap among them.
 
 mod capture;
+mod replay;
 mod verify;
 
 use core::num::NonZeroU32;
@@ -8,6 +9,7 @@ use core::num::NonZeroU32;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::capture::{Capture, Fsync, Handshake};
+pub(crate) use self::replay::{Delivery, Replay};
 pub(crate) use self::verify::{Repair, Verify};
 
 /// `fstrm ...`
@@ -31,6 +33,9 @@ pub(crate) enum FstrmVerb {
     /// Mend files that end too early
     #[command(after_help = verify::REPAIR_EXAMPLES)]
     Repair(Repair),
+    /// Send the frames of files to a collector, as fstrm_replay
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(Box<Replay>),
 }
 
 const CAT_EXAMPLES: &str = "\

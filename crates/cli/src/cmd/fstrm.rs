@@ -10,6 +10,7 @@ mod info;
 mod pieces;
 mod printer;
 mod repair;
+mod replay;
 mod verify;
 mod watched;
 
@@ -30,6 +31,7 @@ pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
         FstrmVerb::Info(args) => info::run(session, args).await,
         FstrmVerb::Verify(args) => verify::run(session, args).await,
         FstrmVerb::Repair(args) => repair::run(session, args).await,
+        FstrmVerb::Replay(args) => replay::run(session, args).await,
     }
 }
 

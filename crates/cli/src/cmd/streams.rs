@@ -123,8 +123,9 @@ fn server(args: &TlsArgs, listen: ListenConfig) -> Result<ListenConfig> {
     Ok(listen.tls(server))
 }
 
+/// Adds what connecting to `tls://` needs.
 #[cfg(feature = "tls")]
-fn client(args: &TlsArgs, dial: DialConfig) -> Result<DialConfig> {
+pub(super) fn client(args: &TlsArgs, dial: DialConfig) -> Result<DialConfig> {
     let mut config = fstrm_codec::tls::ClientConfig::new();
     if args.tls_dangerously_trust_anyone {
         config = config.dangerously_trust_anyone();
@@ -169,7 +170,7 @@ fn server(_args: &TlsArgs, _listen: ListenConfig) -> Result<ListenConfig> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn client(_args: &TlsArgs, _dial: DialConfig) -> Result<DialConfig> {
+pub(super) fn client(_args: &TlsArgs, _dial: DialConfig) -> Result<DialConfig> {
     Err(without_tls())
 }
 

@@ -25,6 +25,7 @@ mod messages;
 mod pcapng;
 mod perf;
 mod place;
+mod replay;
 mod scan;
 mod serve;
 #[cfg(unix)]

@@ -1,0 +1,316 @@
+//! `fstrm replay`, and `fstrm_replay`: the frames of files, to a collector.
+
+mod files;
+mod pace;
+mod watch;
+
+use core::time::Duration;
+
+use fstrm_codec::endpoint::{DialConfig, Dialer, Endpoint, Host, HostPort, Place};
+use fstrm_codec::file::Sequences;
+use fstrm_codec::sender::{self, Report, SendError};
+use fstrm_codec::{Config, ContentType, Sender, queue};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use self::files::{Files, Item};
+use self::pace::Pace;
+use self::watch::Watch;
+use super::faults::Faults;
+use super::feed;
+use crate::args::fstrm::{Delivery, Replay};
+use crate::cmd::{Session, streams};
+use crate::failure::{Code, Failure, Result};
+use crate::multicall::Guise;
+use crate::output::Progress;
+use crate::units;
+
+/// For as long as there is a collector; the watch ends it where there is none.
+const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a command that was told to end goes on sending.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The closing line.
+#[derive(Default, Serialize)]
+struct Summary {
+    r#type: &'static str,
+    /// Frames read and offered, each round anew.
+    frames: u64,
+    /// Their payload bytes.
+    bytes: u64,
+    /// Frames that are done.
+    sent: u64,
+    /// Frames sent again because a connection was lost.
+    resent: u64,
+    /// Frames that could not be sent.
+    left: u64,
+    /// Connections that the collector accepted.
+    connections: u64,
+    /// Whether the collector confirmed the end of the stream.
+    finished: bool,
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}, {}, {} sent",
+            units::counted(self.frames, "frame"),
+            units::counted(self.bytes, "byte"),
+            self.sent
+        );
+        for (count, what) in [(self.resent, "sent again"), (self.left, "not sent")] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        text
+    }
+}
+
+/// How far it is.
+#[derive(Default)]
+struct Totals {
+    frames: u64,
+    bytes: u64,
+    wire: u64,
+}
+
+pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
+    let is_tool = session.guise == Some(Guise::FstrmReplay);
+    let (endpoint, names) = destination(args)?;
+    let dialer = dialer(args, &endpoint)?;
+    let total = names.iter().map(|name| feed::len(name)).sum::<Option<u64>>();
+    let config = super::content_types(
+        Config::new().max_data(args.max_frame),
+        args.content_type.as_deref(),
+    )?;
+    let files = Files {
+        names,
+        config: config.clone(),
+        sequences: if is_tool {
+            Sequences::One
+        } else {
+            Sequences::Concatenated
+        },
+        rounds: args.rounds,
+    };
+    let mut items = files.spawn();
+    let (tell_fault, mut told_faults) = mpsc::unbounded_channel();
+    let config = match &args.content_type {
+        Some(_) => config,
+        None => first_type(session, &mut items, &tell_fault, config).await?,
+    };
+    let mut faults = Faults::default();
+    let mut summary = Summary {
+        r#type: "summary",
+        ..Summary::default()
+    };
+    let pace = Pace::of(args);
+    let sender = spawn(args, dialer, config, &pace)?;
+    let mut watch = Watch::new(endpoint.to_string(), args.wait);
+    let mut totals = Totals::default();
+    let bytes = total
+        .map(|total| total.saturating_mul(args.rounds))
+        .filter(|total| *total > 0);
+    let progress = bytes.map(|bytes| session.output.progress(bytes));
+    let feeding = feed(items, &sender, pace, &mut totals, progress, tell_fault);
+    let fed = {
+        let mut feeding = core::pin::pin!(feeding);
+        let stop = session.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.wait() => break Ok(Some(FAREWELL)),
+                Some(fault) = told_faults.recv() => take_fault(session, &mut faults, fault, is_tool)?,
+                event = sender.next_event() => watch.see(event, &session.output),
+                failure = watch.given_up() => break Err(failure),
+                fed = &mut feeding => break Ok(fed.is_err().then_some(Duration::ZERO)),
+            }
+            if let Some(failure) = watch.failure() {
+                break Err(failure);
+            }
+        }
+    };
+    let (report, ended) = match fed {
+        Ok(farewell) => close(session, sender, farewell, &mut watch).await,
+        Err(failure) => (sender.close_within(Duration::ZERO).await, Err(failure)),
+    };
+    while let Ok(fault) = told_faults.try_recv() {
+        take_fault(session, &mut faults, fault, is_tool)?;
+    }
+    summary.count(&totals, &report);
+    if is_tool {
+        return ended.map_err(|failure| Failure::imitated(1, format!("Error: {}", failure.message())));
+    }
+    session.output.summary(&summary, Summary::text);
+    if let Err(failure) = ended {
+        faults.take(session, failure)?;
+    }
+    faults.result()
+}
+
+impl Summary {
+    fn count(&mut self, totals: &Totals, report: &Report) {
+        let frames = report.stats.frames;
+        self.frames = totals.frames;
+        self.bytes = totals.bytes;
+        self.sent = frames.sent;
+        self.resent = frames.resent;
+        self.left = totals.frames - frames.sent;
+        self.connections = report.stats.connected;
+        self.finished = report.finished;
+    }
+}
+
+/// Sends what comes out of the files. An error: the sender takes no more.
+async fn feed(
+    mut items: mpsc::Receiver<Item>,
+    sender: &Sender,
+    mut pace: Pace,
+    totals: &mut Totals,
+    mut progress: Option<Progress>,
+    faults: mpsc::UnboundedSender<Failure>,
+) -> core::result::Result<(), SendError> {
+    while let Some(item) = items.recv().await {
+        match item {
+            Item::Round => pace.begin_round(),
+            Item::Start(_) => {}
+            Item::Run(run) => {
+                let (frames, bytes) = (run.frames(), run.payload_bytes());
+                let wire = u64::try_from(run.as_wire().len()).unwrap_or(u64::MAX);
+                pace.send(sender, run).await?;
+                totals.frames += frames;
+                totals.bytes += bytes;
+                totals.wire += wire;
+                if let Some(progress) = &mut progress {
+                    progress.show(totals.wire, &units::counted(totals.frames, "frame"));
+                }
+            }
+            // The receiver lives as long as this.
+            Item::Fault(fault) => drop(faults.send(fault)),
+        }
+    }
+    Ok(())
+}
+
+/// Ends the sender in order, while there is a collector.
+async fn close(
+    session: &Session,
+    sender: Sender,
+    farewell: Option<Duration>,
+    watch: &mut Watch,
+) -> (Report, Result) {
+    let other = sender.clone();
+    let stop = session.stop.clone();
+    let mut closing = core::pin::pin!(sender.close_within(farewell.unwrap_or(PATIENCE)));
+    let failure = loop {
+        tokio::select! {
+            biased;
+            report = &mut closing => {
+                while let Some(event) = other.poll_event() {
+                    watch.see(Some(event), &session.output);
+                }
+                return (report, judge(&report, watch, farewell.is_some()));
+            }
+            event = other.next_event() => watch.see(event, &session.output),
+            failure = watch.given_up() => break failure,
+            _ = stop.wait(), if farewell.is_none() => {
+                let report = other.close_within(FAREWELL).await;
+                return (report, judge(&report, watch, true));
+            }
+        }
+        if let Some(failure) = watch.failure() {
+            break failure;
+        }
+    };
+    (other.close_within(Duration::ZERO).await, Err(failure))
+}
+
+/// A sender that has ended: whether that was in order.
+fn judge(report: &Report, watch: &mut Watch, was_stopped: bool) -> Result {
+    if was_stopped || report.is_complete() && (report.finished || report.stats.frames.offered == 0) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} did not confirm the end of the stream: the last frames may be missing there",
+        watch.collector()
+    );
+    Err(watch
+        .failure()
+        .unwrap_or_else(|| Failure::new(Code::Lost, message)))
+}
+
+fn take_fault(session: &mut Session, faults: &mut Faults, fault: Failure, is_tool: bool) -> Result {
+    if is_tool {
+        crate::output::complain(format!("Warning: {}, skipping", fault.message()));
+        return Ok(());
+    }
+    faults.take(session, fault)
+}
+
+/// The type of the first stream; the others have to be of it.
+async fn first_type(
+    session: &Session,
+    items: &mut mpsc::Receiver<Item>,
+    faults: &mpsc::UnboundedSender<Failure>,
+    config: Config,
+) -> Result<Config> {
+    let first = async {
+        while let Some(item) = items.recv().await {
+            match item {
+                Item::Start(content_type) => return Ok(content_type),
+                Item::Fault(fault) => drop(faults.send(fault)),
+                Item::Round | Item::Run(_) => {}
+            }
+        }
+        Ok(None)
+    };
+    let first: Option<ContentType> = session.stop.cut(first).await?;
+    Ok(first.into_iter().fold(config, Config::content_type))
+}
+
+/// Where to, and the files.
+fn destination(args: &Replay) -> Result<(Endpoint, Vec<String>)> {
+    let mut names: Vec<_> = args.files.iter().chain(&args.words).cloned().collect();
+    let endpoint = if let Some(path) = &args.unix {
+        Endpoint::new(Place::Unix(path.clone()))
+    } else if let (Some(host), Some(port)) = (&args.tcp, args.port) {
+        let host = Host::Named(host.trim_matches(['[', ']']).to_owned());
+        Endpoint::new(Place::Tcp(HostPort { host, port }))
+    } else {
+        let Some(last) = args.words.last() else {
+            let failure = Failure::new(Code::Usage, "where to?");
+            return Err(failure.hint("name a STREAM behind the files, for example unix:/run/dnstap.sock"));
+        };
+        names.pop();
+        last.parse()
+            .map_err(|error| Failure::caused(Code::BadAddress, error).context(last))?
+    };
+    if names.is_empty() {
+        return Err(Failure::new(Code::Usage, "no file to replay"));
+    }
+    Ok((endpoint, names))
+}
+
+fn dialer(args: &Replay, endpoint: &Endpoint) -> Result<Dialer> {
+    let mut config = DialConfig::new();
+    if let Place::Tls(_) = endpoint.place {
+        config = streams::client(&args.tls, config)?;
+    }
+    Dialer::new(endpoint, config).map_err(|error| Failure::caused(Code::BadAddress, error))
+}
+
+fn spawn(args: &Replay, dialer: Dialer, handshake: Config, pace: &Pace) -> Result<Sender> {
+    let mut config = sender::Config::new()
+        .handshake(handshake)
+        .delivery(match args.delivery {
+            Delivery::Written => queue::Delivery::Written,
+            Delivery::Confirmed => queue::Delivery::Confirmed,
+        })
+        .shutdown_timeout(PATIENCE);
+    if !pace.is_full() {
+        // Who asks for a pace wants frames when they are due.
+        config = config.coalesce_delay(Duration::ZERO);
+    }
+    Sender::spawn(dialer, config).map_err(|error| Failure::caused(Code::Usage, error))
+}

@@ -18,7 +18,7 @@ pub(crate) enum FstrmVerb {
     /// Write what many senders say into files, as fstrm_capture; nothing is overwritten
     #[command(after_help = capture::EXAMPLES)]
     Capture(Box<Capture>),
-    /// Show the frames of files; dnstap messages are understood
+    /// Show the frames of files and live streams; dnstap messages are understood
     #[command(after_help = CAT_EXAMPLES)]
     Cat(Cat),
     /// Every frame of a file in words, as fstrm_dump; a copy of the file
@@ -42,13 +42,16 @@ const CAT_EXAMPLES: &str = "\
 A dnstap line: time, kind (CQ client query, RR resolver response, ...), address, transport, length,
 question.
 
-A stream that is still open is shown as it comes; a signal or --deadline ends that without error.
+In place of a file: unix:PATH, tcp://HOST:PORT or tls://HOST:PORT listens for senders, dial+ in front
+connects to one. A stream that is still open is shown as it comes; a signal or --deadline ends that
+without error.
 
 Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
 is malformed; of several files, that of the worst one.
 
 Examples:
   tinwire fstrm cat capture.fstrm
+  tinwire fstrm cat unix:/run/dnstap.sock
   tinwire fstrm cat --json -n 10 capture.fstrm
   tinwire fstrm cat -t protobuf:dnstap.Dnstap - < capture.fstrm
   tinwire fstrm cat --raw capture.fstrm > payloads.bin";
@@ -105,6 +108,8 @@ pub(crate) struct Cat {
     /// Show payloads in hex even where they are understood
     #[arg(short = 'x', long, conflicts_with = "raw")]
     pub(crate) hex: bool,
+    #[command(flatten)]
+    pub(crate) sockets: super::streams::SocketArgs,
 }
 
 /// `fstrm dump`

@@ -293,3 +293,31 @@ fn another_content_type_is_told_in_plain_words() {
         .status(4);
     assert!(ran.stderr.contains("expected \"foo\""), "{}", ran.stderr);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_sender_on_a_socket_is_shown_and_gets_its_finish() {
+    use std::io::{Read as _, Write as _};
+
+    let place = Place::new();
+    let path = place.path().join("sender.sock");
+    let sender = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let sent = std::thread::spawn(move || {
+        let (mut peer, _) = sender.accept().unwrap();
+        peer.write_all(b"\0\0\0\0\0\0\0\x04\0\0\0\x04").unwrap();
+        peer.write_all(PLAIN).unwrap();
+        let mut answers = Vec::new();
+        peer.read_to_end(&mut answers).unwrap();
+        answers
+    });
+    let word = format!("dial+unix:{}", path.display());
+    let ran = place.run(&["fstrm", "cat", "--json", &word]).status(0);
+    let lines = ran.json();
+    assert_eq!(lines.len(), 2, "{ran:?}");
+    assert_eq!(
+        (&lines[0]["data"], lines[1].get("offset")),
+        (&"68656c6c6f".into(), None)
+    );
+    let finish = b"\0\0\0\0\0\0\0\x04\0\0\0\x05";
+    assert!(sent.join().unwrap().ends_with(finish));
+}

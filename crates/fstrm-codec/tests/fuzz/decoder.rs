@@ -1,5 +1,5 @@
-//! Any stream, cut anyhow, through every face: the parser by frames and by runs, the codec likewise, the codec
-//! that holds its bytes, and the file reader.
+//! Any stream, cut anyhow, through every face: the parser by frames and by runs, the codec likewise, the
+//! codec that holds its bytes, and the file reader.
 
 use core::num::NonZeroU32;
 use std::io::{self, Read};

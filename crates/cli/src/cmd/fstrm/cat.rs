@@ -1,8 +1,11 @@
-//! `fstrm cat`: the frames of files.
+//! `fstrm cat`: the frames of files, and of live streams.
+
+mod live;
 
 use std::io::IsTerminal as _;
 
 use fstrm_codec::Config;
+use fstrm_codec::endpoint::Direction;
 use fstrm_codec::file::Sequences;
 use serde::Serialize;
 
@@ -10,7 +13,7 @@ use super::faults::{Faults, Left};
 use super::printer::{Depth, Form, Piece, Printer};
 use super::{config, end_word, feed, pieces};
 use crate::args::fstrm::Cat;
-use crate::cmd::Session;
+use crate::cmd::{Session, streams};
 use crate::failure::Result;
 use crate::output::Progress;
 use crate::units;
@@ -82,15 +85,52 @@ async fn all(
     summary: &mut Summary,
     faults: &mut Faults,
 ) -> Result {
+    let mut sockets = Vec::new();
     for name in &args.input.files {
+        let endpoint = streams::endpoint(name)?;
+        if endpoint.direction_or(Direction::Listen).is_some() {
+            sockets.push(endpoint);
+            continue;
+        }
         match one(session, args, config, name, summary).await {
             Ok(()) => {}
             Err(Left::File(failure)) => faults.take(session, failure)?,
             Err(Left::Command(failure)) => return Err(failure),
-            Err(Left::Done) => break,
+            Err(Left::Done) => return Ok(()),
         }
     }
-    Ok(())
+    if sockets.is_empty() {
+        return Ok(());
+    }
+    let Some(printer) = printer(session, args, summary) else {
+        return Ok(());
+    };
+    summary.end = None;
+    match live::show(
+        session,
+        args,
+        &sockets,
+        printer.without_offsets(),
+        summary,
+        faults,
+    )
+    .await
+    {
+        Ok(()) | Err(Left::Done) => Ok(()),
+        Err(Left::File(failure) | Left::Command(failure)) => Err(failure),
+    }
+}
+
+/// What shows the frames that are still wanted; none where no frame is.
+fn printer(session: &Session, args: &Cat, summary: &Summary) -> Option<Printer> {
+    let left = args.count.map(|count| count.saturating_sub(summary.frames));
+    let form = match session.output.is_json() {
+        _ if args.raw => Form::Raw,
+        true => Form::Json,
+        false => Form::Text,
+    };
+    let depth = if args.hex { Depth::Bytes } else { Depth::Understood };
+    (left != Some(0)).then(|| Printer::new(form, depth, left))
 }
 
 async fn one(
@@ -101,17 +141,9 @@ async fn one(
     summary: &mut Summary,
 ) -> core::result::Result<(), Left> {
     summary.end = None;
-    let left = args.count.map(|count| count.saturating_sub(summary.frames));
-    if left == Some(0) {
+    let Some(print) = printer(session, args, summary) else {
         return Err(Left::Done);
-    }
-    let form = match session.output.is_json() {
-        _ if args.raw => Form::Raw,
-        true => Form::Json,
-        false => Form::Text,
     };
-    let depth = if args.hex { Depth::Bytes } else { Depth::Understood };
-    let print = Printer::new(form, depth, left);
     let mut progress = bar(session, name);
     let mut pieces = pieces::spawn(name.to_owned(), config.clone(), Sequences::Concatenated, print);
     loop {

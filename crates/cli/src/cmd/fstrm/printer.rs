@@ -53,7 +53,8 @@ pub(super) struct Piece {
 struct Frame {
     v: u8,
     r#type: &'static str,
-    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
     len: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     dnstap: Option<Fields>,
@@ -70,6 +71,8 @@ pub(super) struct Printer {
     form: Form,
     depth: Depth,
     is_dnstap: bool,
+    /// Whether a frame has a place that is worth telling.
+    has_offsets: bool,
     /// Frames that are still wanted; any number without it.
     left: Option<u64>,
     piece: Piece,
@@ -81,8 +84,17 @@ impl Printer {
             form,
             depth,
             is_dnstap: false,
+            has_offsets: true,
             left,
             piece: Piece::default(),
+        }
+    }
+
+    /// The same for frames that have no place in a file.
+    pub(super) fn without_offsets(self) -> Self {
+        Self {
+            has_offsets: false,
+            ..self
         }
     }
 
@@ -98,7 +110,10 @@ impl Printer {
             None => None,
         };
         // Writing into a vector cannot fail.
-        let _ = write!(text, "{offset:>10} {:>7}b  ", payload.len());
+        if self.has_offsets {
+            let _ = write!(text, "{offset:>10} ");
+        }
+        let _ = write!(text, "{:>7}b  ", payload.len());
         push_hex(text, payload.get(..SHOWN).unwrap_or(payload));
         if payload.len() > SHOWN {
             text.extend_from_slice(b" ..");
@@ -113,10 +128,11 @@ impl Printer {
     fn json(&mut self, offset: u64, payload: &[u8]) {
         let (text, len) = (&mut self.piece.text, payload.len());
         if !self.is_dnstap {
-            let _ = write!(
-                text,
-                "{{\"v\":1,\"type\":\"frame\",\"offset\":{offset},\"len\":{len},\"data\":\""
-            );
+            text.extend_from_slice(b"{\"v\":1,\"type\":\"frame\",");
+            if self.has_offsets {
+                let _ = write!(text, "\"offset\":{offset},");
+            }
+            let _ = write!(text, "\"len\":{len},\"data\":\"");
             push_hex(text, payload);
             text.extend_from_slice(b"\"}\n");
             return;
@@ -129,7 +145,7 @@ impl Printer {
         let line = Frame {
             v: 1,
             r#type: "frame",
-            offset,
+            offset: self.has_offsets.then_some(offset),
             len,
             data: fields.is_none().then(|| crate::units::hex(payload)),
             dnstap: fields,

@@ -37,6 +37,8 @@ const SNAP_LEN: u32 = 262_144;
 pub(crate) struct LinkType(u16);
 
 impl LinkType {
+    /// IP packets, version 4 or 6 as their first bits say.
+    pub(crate) const RAW: Self = Self(101);
     /// Reserved for private use; Wireshark's user tells it which dissector takes them.
     pub(crate) const USER0: Self = Self(147);
 }

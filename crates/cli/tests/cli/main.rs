@@ -8,6 +8,7 @@
 )]
 
 mod can;
+mod convert;
 mod csp;
 mod demo;
 mod dnstap;

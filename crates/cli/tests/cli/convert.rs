@@ -1,0 +1,162 @@
+//! `dnstap convert` and `dnstap anonymize`.
+
+use crate::dnstap::{CAPTURE, stream};
+use crate::place::Place;
+
+fn with_capture() -> Place {
+    let place = Place::new();
+    place.write("unbound.fstrm", CAPTURE);
+    place
+}
+
+fn read(place: &Place, name: &str) -> Vec<u8> {
+    std::fs::read(place.path().join(name)).unwrap()
+}
+
+#[test]
+fn json_and_back_is_the_same_file() {
+    let place = with_capture();
+    place
+        .run(&["dnstap", "convert", "unbound.fstrm", "a.jsonl"])
+        .status(0);
+    let ran = place.run(&["dnstap", "convert", "a.jsonl", "b.tap"]).status(0);
+    assert_eq!(ran.stderr, "20 messages, 2607 bytes, 0 dropped\n");
+    assert_eq!(read(&place, "b.tap"), CAPTURE);
+}
+
+#[test]
+fn every_message_becomes_a_packet_to_or_from_the_port_of_dns() {
+    let place = with_capture();
+    place
+        .run(&["dnstap", "convert", "unbound.fstrm", "a.pcapng"])
+        .status(0);
+    let file = read(&place, "a.pcapng");
+    let mut rest = file.as_slice();
+    let mut packets = 0;
+    while let Some((head, _)) = rest.split_first_chunk::<8>() {
+        let len = u32::from_le_bytes(*head[4..].first_chunk().unwrap()) as usize;
+        let (block, behind) = rest.split_at(len);
+        match head[0] {
+            1 => assert_eq!(block[8..10], [101, 0], "IP packets"),
+            6 => {
+                let packet = &block[28..];
+                let udp = if packet[0] == 0x45 { 20 } else { 40 };
+                let is_dns = |at: usize| packet[at..at + 2] == [0, 53];
+                assert!(is_dns(udp) || is_dns(udp + 2));
+                packets += 1;
+            }
+            _ => {}
+        }
+        rest = behind;
+    }
+    assert_eq!(packets, 20);
+}
+
+#[test]
+fn a_form_can_be_said_and_messages_chosen() {
+    let place = with_capture();
+    let words = [
+        "dnstap",
+        "convert",
+        "--to",
+        "quiet",
+        "--where",
+        "qtype==TXT",
+        "unbound.fstrm",
+        "-",
+    ];
+    let ran = place.run(&words).status(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    assert!(
+        ran.stdout.lines().all(|line| line.ends_with(" IN TXT")),
+        "{}",
+        ran.stdout
+    );
+    let ran = place
+        .run(&["dnstap", "convert", "unbound.fstrm", "file.bin"])
+        .status(2);
+    assert!(ran.stderr.contains("--to fstrm, json"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_line_that_is_no_message_is_told_and_the_others_are_converted() {
+    let place = Place::new();
+    let good = r#"{"v":1,"type":"MESSAGE","message":{"type":"TOOL_QUERY","query_address":"192.0.2.1"}}"#;
+    let lines = format!("{good}\n\nnothing\n{{\"v\":2}}\n{good}\n");
+    place.write("a.jsonl", lines.as_bytes());
+    let ran = place.run(&["dnstap", "convert", "a.jsonl", "a.fstrm"]).status(4);
+    assert!(ran.stderr.contains("a.jsonl: line 3: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("a.jsonl: line 4: \"v\" is 2"),
+        "{}",
+        ran.stderr
+    );
+    let ran = place.run(&["dnstap", "cat", "a.fstrm"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+}
+
+#[test]
+fn a_copy_does_not_say_who_asked() {
+    let place = with_capture();
+    let words = [
+        "dnstap",
+        "anonymize",
+        "--v4",
+        "8",
+        "--no-identity",
+        "unbound.fstrm",
+        "a.fstrm",
+    ];
+    let ran = place.run(&words).status(0);
+    assert!(
+        ran.stderr.starts_with("20 addresses, 0 client subnets changed\n"),
+        "{}",
+        ran.stderr
+    );
+    let ran = place.run(&["dnstap", "cat", "--json", "a.fstrm"]).status(0);
+    for object in ran.json() {
+        assert!(object["identity"].is_null());
+        let address = object["message"]["query_address"].as_str().unwrap();
+        assert!(["127.0.0.0", "0.0.0.0", "::"].contains(&address), "{address}");
+    }
+}
+
+#[test]
+fn a_key_replaces_addresses_always_alike() {
+    let place = with_capture();
+    place.write("key", b"000102030405060708090a0b0c0d0e0f\n");
+    for name in ["a.fstrm", "b.fstrm"] {
+        let words = ["dnstap", "anonymize", "--key-file", "key", "unbound.fstrm", name];
+        place.run(&words).status(0);
+    }
+    assert_eq!(read(&place, "a.fstrm"), read(&place, "b.fstrm"));
+    assert_ne!(read(&place, "a.fstrm"), CAPTURE);
+    assert_eq!(read(&place, "a.fstrm").len(), CAPTURE.len());
+    place.write("short", b"abc");
+    let ran = place
+        .run(&[
+            "dnstap",
+            "anonymize",
+            "--key-file",
+            "short",
+            "unbound.fstrm",
+            "c.fstrm",
+        ])
+        .status(2);
+    assert!(
+        ran.stderr.contains("3 bytes, expected a key of 16 bytes"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_might_hold_anything_is_dropped_and_counted() {
+    let place = Place::new();
+    place.write("mixed.fstrm", stream(&[b"\xff", b"\x78\x01"]));
+    let ran = place
+        .run(&["dnstap", "anonymize", "mixed.fstrm", "a.fstrm"])
+        .status(0);
+    assert!(ran.stderr.contains(", 1 not understood"), "{}", ran.stderr);
+    assert_eq!(read(&place, "a.fstrm"), stream(&[b"\x78\x01"]));
+}

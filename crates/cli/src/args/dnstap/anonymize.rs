@@ -30,10 +30,12 @@ pub(crate) struct Anonymize {
     #[arg(value_name = "OUT")]
     pub(crate) to_file: String,
     /// Bits of an IPv4 address that are kept
-    #[arg(long, value_name = "BITS", default_value = "24", value_parser = clap::value_parser!(u8).range(..=32))]
+    #[arg(long, value_name = "BITS", default_value = "24")]
+    #[arg(value_parser = clap::value_parser!(u8).range(..=32))]
     pub(crate) v4: u8,
     /// Bits of an IPv6 address that are kept
-    #[arg(long, value_name = "BITS", default_value = "48", value_parser = clap::value_parser!(u8).range(..=128))]
+    #[arg(long, value_name = "BITS", default_value = "48")]
+    #[arg(value_parser = clap::value_parser!(u8).range(..=128))]
     pub(crate) v6: u8,
     /// Replace addresses under the key in this file, instead of cutting them
     #[arg(long, value_name = "FILE", conflicts_with_all = ["v4", "v6"])]

@@ -1,7 +1,7 @@
 //! A stream over one connection: the handshake, then runs of frames, or payloads one by one.
 //!
 //! ```text
-//! FstrmReader = buffer, Parser, ReaderMachine, one timer    next_run; Stream<Item = Result<Bytes, ConnError>>
+//! FstrmReader = buffer, Parser, ReaderMachine, one timer   next_run; Stream<Item = Result<Bytes, ConnError>>
 //! FstrmWriter = WriterMachine, pieces to write, one timer   send_run; Sink<Bytes, Error = ConnError>
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! `fstrm ...`: Frame Streams, dnstap among them.
 
 mod capture;
+mod relay;
 mod replay;
 mod verify;
 
@@ -9,6 +10,7 @@ use core::num::NonZeroU32;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::capture::{Capture, Fsync, Handshake};
+pub(crate) use self::relay::Relay;
 pub(crate) use self::replay::{Delivery, Replay};
 pub(crate) use self::verify::{Repair, Verify};
 
@@ -24,6 +26,9 @@ pub(crate) enum FstrmVerb {
     /// Every frame of a file in words, as fstrm_dump; a copy of the file
     #[command(after_help = DUMP_EXAMPLES)]
     Dump(Dump),
+    /// Pass frames on, from anywhere to anywhere, and lose none
+    #[command(after_help = relay::EXAMPLES)]
+    Relay(Box<Relay>),
     /// What files hold, in figures, and how they end
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),

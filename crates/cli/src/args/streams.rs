@@ -1,7 +1,5 @@
 //! What every command takes that reads or writes live streams.
 
-#![allow(dead_code, reason = "relay is built on it next")]
-
 use core::num::NonZeroU32;
 use core::time::Duration;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ pub(in crate::cmd) mod feed;
 mod info;
 mod pieces;
 mod printer;
+mod relay;
 mod repair;
 mod replay;
 mod verify;
@@ -28,6 +29,7 @@ pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
         FstrmVerb::Capture(args) => capture::run(session, args).await,
         FstrmVerb::Cat(args) => cat::run(session, args).await,
         FstrmVerb::Dump(args) => dump::run(session, args).await,
+        FstrmVerb::Relay(args) => relay::run(session, args).await,
         FstrmVerb::Info(args) => info::run(session, args).await,
         FstrmVerb::Verify(args) => verify::run(session, args).await,
         FstrmVerb::Repair(args) => repair::run(session, args).await,

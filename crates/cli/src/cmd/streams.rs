@@ -3,18 +3,22 @@
 //! [`Inputs`] makes one sequence of arrivals out of any number of words. Here as well: the settings that all
 //! words of a command share. Not here: what the frames are.
 
-#![allow(dead_code, unused_imports, reason = "relay is built on it next")]
-
 mod dialed;
 mod file;
 mod inputs;
+mod lane;
+mod outputs;
 
+use core::num::NonZeroU32;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 use fstrm_codec::endpoint::{DialConfig, Direction, Endpoint, ListenConfig, ParseEndpointError, Place};
 use fstrm_codec::{Config, ContentType, collector};
 
 pub(crate) use inputs::{Arrival, Inputs, Parcel, Redial, Source, Ticket};
+pub(crate) use lane::{LaneStats, OnFull};
+pub(crate) use outputs::{Output, OutputConfig, shares};
 
 use crate::args::streams::{StreamArgs, TlsArgs};
 use crate::failure::{Code, Failure, Result};
@@ -33,6 +37,8 @@ pub(crate) fn endpoint(word: &str) -> Result<Endpoint> {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) stream: Config,
+    pub(crate) max_frame: NonZeroU32,
+    pub(crate) handshake_timeout: Duration,
     pub(crate) listen: ListenConfig,
     pub(crate) dial: DialConfig,
     pub(crate) collector: collector::Config,
@@ -77,6 +83,8 @@ impl Settings {
                 .idle_timeout(args.sockets.idle_timeout)
                 .max_connections(args.sockets.max_connections),
             stream,
+            max_frame: args.max_frame,
+            handshake_timeout: args.sockets.connect_timeout,
             listen,
             dial,
             redial: Redial::Never,

@@ -26,6 +26,8 @@ mod messages;
 mod pcapng;
 mod perf;
 mod place;
+#[cfg(unix)]
+mod relay;
 mod replay;
 mod scan;
 mod serve;

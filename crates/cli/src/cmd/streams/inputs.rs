@@ -10,6 +10,7 @@ use fstrm_codec::endpoint::{Dialer, Direction, Endpoint, EndpointError, Listener
 use fstrm_codec::{ContentType, End, OwnedRun};
 use futures::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::dialed::Dialed;
 use super::{Settings, file};
@@ -120,6 +121,7 @@ struct Live {
     collector: Option<Collector>,
     batches: Batches,
     watch: Watch,
+    closing: Option<JoinHandle<collector::Stats>>,
     is_over: bool,
 }
 
@@ -172,17 +174,32 @@ impl Inputs {
         &self.listening
     }
 
-    /// The counters of the sockets, if there are any.
-    pub(crate) fn stats(&self) -> Option<collector::Stats> {
-        self.live.as_ref().map(|live| live.watch.stats())
+    /// Takes nothing more, and waits until peers have been told what became of their frames. The counters of
+    /// the sockets, if there are any.
+    pub(crate) async fn close(mut self) -> Option<collector::Stats> {
+        self.stop();
+        let Live {
+            batches,
+            watch,
+            closing,
+            ..
+        } = self.live?;
+        drop(batches);
+        if let Some(closing) = closing {
+            // It panics or is aborted only with everything else.
+            let _ = closing.await;
+        }
+        Some(watch.stats())
     }
 
     /// Takes no new peers and reads no more, but for what has come: go on with [`next`](Self::next) until
     /// there is none. Peers that are not done after 5 s are cut off.
     pub(crate) fn stop(&mut self) {
         self.arrivals.close();
-        if let Some(collector) = self.live.as_mut().and_then(|live| live.collector.take()) {
-            tokio::spawn(collector.close());
+        if let Some(live) = &mut self.live
+            && let Some(collector) = live.collector.take()
+        {
+            live.closing = Some(tokio::spawn(collector.close()));
         }
     }
 
@@ -237,6 +254,7 @@ impl Live {
             watch: collector.watch(),
             collector: Some(collector),
             batches,
+            closing: None,
             is_over: false,
         }
     }
@@ -298,7 +316,7 @@ async fn next_event(watch: &Watch) -> Option<Arrival> {
     }
 }
 
-fn refused(endpoint: &Endpoint, error: EndpointError) -> Failure {
+pub(super) fn refused(endpoint: &Endpoint, error: EndpointError) -> Failure {
     let code = match &error {
         EndpointError::Unfit { .. } => Code::BadAddress,
         _ => Code::CannotOpen,

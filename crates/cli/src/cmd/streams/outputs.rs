@@ -1,0 +1,411 @@
+//! Where frames go to: files, standard output, collectors; each behind a lane of its own.
+
+use core::convert::Infallible;
+use core::time::Duration;
+use std::io::{self, IsTerminal as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use fstrm_codec::endpoint::{Connect, Dialer, Direction, Endpoint, Listener, Place};
+use fstrm_codec::queue::{self, Delivery};
+use fstrm_codec::rotate::Now;
+use fstrm_codec::sender::{self, Sender};
+use fstrm_codec::store::{self, Folder, Recorder, RecorderConfig, Store};
+use fstrm_codec::{Config, ContentType, Mode, OwnedRun};
+use futures::StreamExt as _;
+use tinwire_time::Instant;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use super::inputs::refused;
+use super::lane::{Ack, Entry, Exit, Freight, LaneStats, OnFull, lane};
+use super::{Settings, Ticket};
+use crate::failure::{Code, Failure, Result};
+
+/// Bytes that a sender holds beside its lane.
+const SENDER_BYTES: u64 = 1 << 20;
+/// Silence after which frames that wait for confirmation are asked about.
+const LULL: Duration = Duration::from_millis(50);
+/// How long they wait at most while frames keep coming.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a disk that takes nothing is waited for at the end.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+
+/// How outputs behave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputConfig {
+    pub(crate) on_full: OnFull,
+    /// Bytes that wait at most.
+    pub(crate) queue: usize,
+    pub(crate) delivery: Delivery,
+    pub(crate) mode: Mode,
+}
+
+/// What an output has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// Frames that are where they should be.
+    pub(crate) frames: u64,
+}
+
+/// Somebody who takes freight out of a lane and confirms what is where it should be: a broker, say.
+///
+/// It returns when the lane has ended, and all is confirmed or given up.
+pub(crate) trait Carrier: Send + 'static {
+    /// Carries what comes out of `exit`; `told` is for remarks.
+    fn carry(self, exit: Exit, told: mpsc::Sender<String>) -> impl Future<Output = Result<Delivered>> + Send;
+}
+
+/// One output at work.
+#[derive(Debug)]
+pub(crate) struct Output {
+    name: String,
+    entry: Entry,
+    task: JoinHandle<Result<Delivered>>,
+    over: Arc<Notify>,
+    on_full: OnFull,
+}
+
+impl Output {
+    /// Opens an endpoint for a stream of that content type.
+    pub(crate) async fn open(
+        endpoint: &Endpoint,
+        settings: &Settings,
+        config: OutputConfig,
+        content_type: Option<&ContentType>,
+        told: &mpsc::Sender<String>,
+    ) -> Result<Self> {
+        let name = endpoint.to_string();
+        match endpoint.direction_or(Direction::Dial) {
+            None => Ok(Self::carried(
+                name,
+                config,
+                Disk {
+                    store: open_store(endpoint, settings, content_type)?,
+                },
+                told,
+            )),
+            Some(direction) => {
+                let config_of_sender = sender_config(settings, config, content_type);
+                let sender = if direction == Direction::Dial {
+                    let dialer = Dialer::new(endpoint, settings.dial.clone());
+                    spawn(
+                        dialer.map_err(|error| refused(endpoint, error))?,
+                        config_of_sender,
+                    )
+                } else {
+                    let listener = Listener::bind(endpoint, settings.listen.clone()).await;
+                    spawn(
+                        listener.map_err(|error| refused(endpoint, error))?,
+                        config_of_sender,
+                    )
+                }?;
+                let carrier = Remote {
+                    name: name.clone(),
+                    sender,
+                };
+                Ok(Self::carried(name, config, carrier, told))
+            }
+        }
+    }
+
+    /// An output of any kind, behind a lane.
+    pub(crate) fn carried(
+        name: String,
+        config: OutputConfig,
+        carrier: impl Carrier,
+        told: &mpsc::Sender<String>,
+    ) -> Self {
+        let (entry, exit) = lane(config.on_full, config.queue);
+        let over = Arc::new(Notify::new());
+        let (told, ended) = (told.clone(), Arc::clone(&over));
+        let task = tokio::spawn(async move {
+            let outcome = carrier.carry(exit, told).await;
+            ended.notify_one();
+            outcome
+        });
+        Self {
+            name,
+            entry,
+            task,
+            over,
+            on_full: config.on_full,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) const fn on_full(&self) -> OnFull {
+        self.on_full
+    }
+
+    pub(crate) fn stats(&self) -> LaneStats {
+        self.entry.stats()
+    }
+
+    /// Completes when it has ended, which it does not before it is closed unless it has failed.
+    pub(crate) async fn over(&self) {
+        self.over.notified().await;
+    }
+
+    pub(crate) async fn offer(&self, freight: Freight) {
+        self.entry.offer(freight).await;
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn close(&self) {
+        self.entry.close();
+    }
+
+    /// Waits until everything is where it should be, or given up.
+    pub(crate) async fn finished(&mut self) -> Result<Delivered> {
+        let ended = (&mut self.task).await;
+        ended.map_err(|error| Failure::caused(Code::Lost, error).context(&self.name))?
+    }
+}
+
+/// Gives a parcel to every output.
+pub(crate) fn shares(ticket: Ticket, run: &OwnedRun, outputs: usize) -> Vec<Freight> {
+    Ack::share(ticket, outputs)
+        .map(|ack| Freight {
+            run: run.clone(),
+            ack,
+        })
+        .collect()
+}
+
+fn spawn<C: Connect + Send + 'static>(connect: C, config: sender::Config) -> Result<Sender> {
+    Sender::spawn(connect, config).map_err(|error| Failure::caused(Code::Usage, error))
+}
+
+fn sender_config(
+    settings: &Settings,
+    config: OutputConfig,
+    content_type: Option<&ContentType>,
+) -> sender::Config {
+    let mut handshake = Config::new()
+        .mode(config.mode)
+        .max_data(settings.max_frame)
+        .handshake_timeout(settings.handshake_timeout);
+    if let Some(content_type) = content_type {
+        handshake = handshake.content_type(content_type.clone());
+    }
+    let bytes = core::num::NonZeroU64::new(SENDER_BYTES).unwrap_or(core::num::NonZeroU64::MIN);
+    sender::Config::new()
+        .handshake(handshake)
+        .queue(queue::Config::new().max_bytes(bytes).delivery(config.delivery))
+        .confirm_interval(PATIENCE)
+}
+
+fn open_store(
+    endpoint: &Endpoint,
+    settings: &Settings,
+    content_type: Option<&ContentType>,
+) -> Result<Store<Folder>> {
+    let mut config = store::Config::new().limits(settings.stream.frame());
+    if let Some(content_type) = content_type {
+        config = config.content_type(content_type.clone());
+    }
+    let now = Now {
+        at: Instant::ZERO,
+        wall: SystemTime::now(),
+    };
+    match &endpoint.place {
+        Place::File(path) => {
+            let store = Store::open(Folder, path.clone(), config, now);
+            store.map_err(|error| Failure::caused(Code::File, error))
+        }
+        _ if io::stdout().is_terminal() => {
+            Err(Failure::new(Code::Usage, "frames are nothing for a terminal")
+                .hint("name a file, or pipe them"))
+        }
+        _ => Store::stream(io::stdout(), "-", config, now).map_err(|error| Failure::stdout(error.into())),
+    }
+}
+
+/// A file, or standard output.
+struct Disk {
+    store: Store<Folder>,
+}
+
+impl Carrier for Disk {
+    async fn carry(self, exit: Exit, told: mpsc::Sender<String>) -> Result<Delivered> {
+        let closing = exit.closing();
+        let recorder = Recorder::spawn(self.store, exit, RecorderConfig::new());
+        let mut recorder = recorder.map_err(|error| Failure::caused(Code::File, error))?;
+        let overdue = async {
+            closing.wait().await;
+            tokio::time::sleep(LAST_WRITE).await;
+        };
+        tokio::select! {
+            () = tell_events(&mut recorder, &told) => {}
+            // A disk that is full now may be so for ever.
+            () = overdue => {}
+        }
+        let stats = recorder.handle();
+        match recorder.close().await {
+            Ok(_) => Ok(Delivered {
+                frames: stats.stats().store.frames,
+            }),
+            Err(error) if error.error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(Failure::stdout(io::ErrorKind::BrokenPipe.into()))
+            }
+            Err(error) => Err(Failure::caused(Code::File, error)),
+        }
+    }
+}
+
+/// Passes on what happens to files, until the recorder has ended.
+async fn tell_events(recorder: &mut Recorder, told: &mpsc::Sender<String>) {
+    while let Some(event) = recorder.next_event().await {
+        let text = match &event {
+            store::Event::Failed { path, error } => {
+                let place = path
+                    .as_deref()
+                    .map_or_else(String::new, |path| format!("{}: ", path.display()));
+                format!("{place}{error}; what came is kept, and tried again")
+            }
+            store::Event::Recovered { after } => format!("writing goes on after {after:.1?}"),
+            store::Event::SyncFailed { path, error } => format!("{}: {error}", path.display()),
+            store::Event::Abandoned { path, frames } => {
+                format!("{}: left without STOP after {frames} frames", path.display())
+            }
+            _ => continue,
+        };
+        // Remarks that nobody has time for are not worth waiting for.
+        let _ = told.try_send(text);
+    }
+}
+
+/// A collector.
+struct Remote {
+    name: String,
+    sender: Sender,
+}
+
+impl Carrier for Remote {
+    async fn carry(self, exit: Exit, told: mpsc::Sender<String>) -> Result<Delivered> {
+        let Self { name, sender } = self;
+        let acks = Acks::default();
+        let work = async {
+            feed(&sender, exit, &acks).await?;
+            // The others go on: what happens at the end is worth telling too.
+            Ok(sender.clone().close().await)
+        };
+        let report = tokio::select! {
+            report = work => report,
+            never = confirm(&sender, &acks) => match never {},
+            never = tell(&name, &sender, &told) => match never {},
+        };
+        let report =
+            report.map_err(|error: sender::SendError| Failure::caused(Code::Lost, error).context(&name))?;
+        let frames = report.stats.frames;
+        if report.is_complete() {
+            acks.confirm(usize::MAX);
+        }
+        Ok(Delivered { frames: frames.sent })
+    }
+}
+
+/// What was handed to a sender and is not where it should be yet.
+#[derive(Debug, Default)]
+struct Acks {
+    waiting: Mutex<Vec<Ack>>,
+    came: Notify,
+}
+
+impl Acks {
+    fn len(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn push(&self, ack: Ack) {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ack);
+        self.came.notify_one();
+    }
+
+    /// Confirms the oldest ones.
+    fn confirm(&self, count: usize) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = count.min(waiting.len());
+        waiting.drain(..count).for_each(Ack::confirm);
+    }
+}
+
+async fn feed(sender: &Sender, mut exit: Exit, acks: &Acks) -> core::result::Result<(), sender::SendError> {
+    while let Some(Freight { run, ack }) = exit.next().await {
+        sender.send_run(run).await?;
+        acks.push(ack);
+    }
+    Ok(())
+}
+
+/// Asks what has arrived: in a lull, and once a second while there is none. Each answer ends a stream and
+/// begins the next, so it is not asked for without need.
+async fn confirm(sender: &Sender, acks: &Acks) -> Infallible {
+    loop {
+        while acks.len() == 0 {
+            acks.came.notified().await;
+        }
+        let lull = async { while tokio::time::timeout(LULL, acks.came.notified()).await.is_ok() {} };
+        // Either is a reason to ask.
+        let _ = tokio::time::timeout(PATIENCE, lull).await;
+        let count = acks.len();
+        if sender.flush().await.is_err() {
+            return core::future::pending().await;
+        }
+        acks.confirm(count);
+    }
+}
+
+/// Passes on what happens to the connection; attempts in a row are one remark.
+async fn tell(name: &str, sender: &Sender, told: &mpsc::Sender<String>) -> Infallible {
+    let mut is_known = false;
+    while let Some(event) = sender.next_event().await {
+        let text = match event {
+            sender::Event::Connected { .. } => {
+                if !core::mem::take(&mut is_known) {
+                    continue;
+                }
+                format!("{name}: connected")
+            }
+            sender::Event::NotConnected { error, .. } => {
+                if core::mem::replace(&mut is_known, true) {
+                    continue;
+                }
+                format!("{}; tried again", chain(name, &error))
+            }
+            sender::Event::Lost { error, .. } => {
+                is_known = true;
+                format!("{}; tried again", chain(name, &error))
+            }
+            _ => continue,
+        };
+        // Remarks that nobody has time for are not worth waiting for.
+        let _ = told.try_send(text);
+    }
+    core::future::pending().await
+}
+
+/// An error with its causes, in one line that names the output.
+fn chain(name: &str, error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    if text.contains(name) {
+        text
+    } else {
+        format!("{name}: {text}")
+    }
+}

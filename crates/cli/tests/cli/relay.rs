@@ -1,0 +1,220 @@
+//! `fstrm relay`: files, sockets, and processes that are killed between them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Stdio};
+
+use fstrm_codec::{Config, ContentType, FileReader, FileWriter};
+
+use crate::dnstap::{CAPTURE, stream};
+use crate::place::Place;
+
+/// A relay that listens.
+struct Relay(Child);
+
+impl Relay {
+    /// Starts it, and waits until it listens.
+    fn start(place: &Place, words: &[&str]) -> Self {
+        let mut child = place
+            .command(&[&["fstrm", "relay"][..], words].concat())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.starts_with("listening on "), "{line}");
+        child.stderr = Some(stderr.into_inner());
+        Self(child)
+    }
+
+    /// Interrupts it; its status, and what it said.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let id = self.0.id().to_string();
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let mut text = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.0.wait().unwrap().code(), text)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn payloads(place: &Place, name: &str) -> Vec<Vec<u8>> {
+    let mut reader = FileReader::open(place.path().join(name), Config::new()).unwrap();
+    let mut all = Vec::new();
+    while let Some(payload) = reader.next_frame().unwrap() {
+        all.push(payload.to_vec());
+    }
+    all
+}
+
+fn typed(content_type: &'static [u8]) -> Vec<u8> {
+    let mut writer = FileWriter::new(Vec::new(), ContentType::from_static(content_type).as_ref()).unwrap();
+    writer.write_frame(b"x").unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn a_file_goes_to_any_number_of_files_as_it_is() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    let ran = place
+        .run(&["fstrm", "relay", "in.fstrm", "one.fstrm", "file:two.fstrm"])
+        .status(0);
+    assert_eq!(
+        ran.stderr,
+        "20 frames, 2607 bytes; file:one.fstrm: 20 delivered, 0 dropped; \
+         file:two.fstrm: 20 delivered, 0 dropped\n"
+    );
+    for name in ["one.fstrm", "two.fstrm"] {
+        assert!(std::fs::read(place.path().join(name)).unwrap() == CAPTURE);
+    }
+    let ran = place
+        .run_with_input(&["fstrm", "relay", "-", "-"], CAPTURE)
+        .status(0);
+    assert_eq!(ran.stdout.len(), String::from_utf8_lossy(CAPTURE).len());
+}
+
+#[test]
+fn a_chain_confirms_from_its_far_end() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    let mut last = Relay::start(&place, &["unix:b.sock", "out.fstrm"]);
+    let mut middle = Relay::start(&place, &["unix:a.sock", "unix:b.sock"]);
+    // Its last FINISH comes when the file at the far end has everything.
+    place
+        .run(&["fstrm", "relay", "in.fstrm", "unix:a.sock"])
+        .status(0);
+    assert!(payloads(&place, "out.fstrm").len() == 20, "before anybody ends");
+    let (status, text) = middle.end();
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("unix:b.sock: 20 delivered, 0 dropped"), "{text}");
+    assert_eq!(last.end().0, Some(0));
+    assert!(std::fs::read(place.path().join("out.fstrm")).unwrap() == CAPTURE);
+    assert!(
+        !place.path().join("a.sock").exists(),
+        "sockets are removed by their owners"
+    );
+}
+
+#[test]
+fn a_collector_that_is_killed_between_gets_everything_in_the_end() {
+    let place = Place::new();
+    let numbers: Vec<Vec<u8>> = (0..2_000_u32)
+        .map(|number| number.to_be_bytes().to_vec())
+        .collect();
+    let slices: Vec<&[u8]> = numbers.iter().map(Vec::as_slice).collect();
+    let wire = stream(&slices);
+    let (front, back) = wire.split_at(wire.len() / 2);
+    let mut collector = Relay::start(&place, &["unix:b.sock", "out.fstrm"]);
+    let mut sender = place
+        .command(&["fstrm", "relay", "-", "unix:b.sock"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = sender.stdin.take().unwrap();
+    stdin.write_all(front).unwrap();
+    // Once something has arrived, it dies without a word.
+    let start = std::time::Instant::now();
+    while std::fs::metadata(place.path().join("out.fstrm")).map_or(0, |it| it.len()) < 1_000 {
+        assert!(start.elapsed().as_secs() < 60, "nothing has arrived");
+        std::thread::yield_now();
+    }
+    collector.kill();
+    stdin.write_all(back).unwrap();
+    drop(stdin);
+    let mut collector = Relay::start(&place, &["unix:b.sock", "out.fstrm"]);
+    let sent = sender.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&sent.stderr);
+    assert_eq!(sent.status.code(), Some(0), "{text}");
+    assert_eq!(collector.end().0, Some(0));
+    let arrived = payloads(&place, "out.fstrm");
+    let distinct: std::collections::BTreeSet<_> = arrived.iter().collect();
+    assert!(numbers.iter().all(|number| distinct.contains(number)), "{text}");
+}
+
+#[test]
+fn a_dead_output_that_may_drop_stops_no_other() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    let words = ["fstrm", "relay", "in.fstrm", "copy.fstrm", "unix:none.sock"];
+    let rules = ["--on-full", "unix:none.sock=drop-old", "--queue", "100", "--json"];
+    let ran = place.run(&[&words[..], &rules].concat()).status(3);
+    assert!(std::fs::read(place.path().join("copy.fstrm")).unwrap() == CAPTURE);
+    let lines = ran.json_errors();
+    let summary = lines.iter().find(|line| line["type"] == "summary").unwrap();
+    assert_eq!(summary["outputs"][0]["frames"], 20);
+    let dead = &summary["outputs"][1];
+    let left = dead["dropped"].as_u64().unwrap() + dead["undelivered"].as_u64().unwrap();
+    assert_eq!((dead["frames"].as_u64(), left), (Some(0), 20), "{dead}");
+}
+
+#[test]
+fn a_stream_of_another_type_goes_to_nobody() {
+    let place = Place::new();
+    place.write("a.fstrm", typed(b"a"));
+    place.write("b.fstrm", typed(b"b"));
+    let ran = place
+        .run(&[
+            "fstrm",
+            "relay",
+            "a.fstrm",
+            "-i",
+            "b.fstrm",
+            "out.fstrm",
+            "--strict",
+        ])
+        .status(5);
+    assert!(
+        ran.stderr.contains("b.fstrm: content type \"b\""),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("1 of another type"), "{}", ran.stderr);
+    assert_eq!(payloads(&place, "out.fstrm").len(), 1);
+}
+
+#[test]
+fn words_that_make_no_sense_are_refused_before_anything_is_opened() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    for (words, told) in [
+        (&["in.fstrm", "in.fstrm"][..], "go round for ever"),
+        (&["in.fstrm", "tcp://x"], "write tcp://x:6000"),
+        (
+            &["in.fstrm", "out.fstrm", "--on-full", "other=block"],
+            "is none of the outputs",
+        ),
+        (
+            &["in.fstrm", "out.fstrm", "--on-full", "drop"],
+            "known: block drop-new drop-old",
+        ),
+        (&["listen+tls://:0", "out.fstrm"], "--tls-cert"),
+    ] {
+        let ran = place.run(&[&["fstrm", "relay"][..], words].concat()).status(2);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(!place.path().join("out.fstrm").exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_is_passed_on_as_far_as_it_goes() {
+    let place = Place::new();
+    place.write("cut.fstrm", &CAPTURE[..CAPTURE.len() - 20]);
+    place.run(&["fstrm", "relay", "cut.fstrm", "out.fstrm"]).status(1);
+    assert_eq!(payloads(&place, "out.fstrm").len(), 19);
+}

@@ -1,6 +1,7 @@
 //! `fstrm ...`: Frame Streams, dnstap among them.
 
 mod capture;
+mod generate;
 mod relay;
 mod replay;
 mod verify;
@@ -10,6 +11,7 @@ use core::num::NonZeroU32;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::capture::{Capture, Fsync, Handshake};
+pub(crate) use self::generate::{Gen, OnFull};
 pub(crate) use self::relay::Relay;
 pub(crate) use self::replay::{Delivery, Replay};
 pub(crate) use self::verify::{Repair, Verify};
@@ -32,6 +34,9 @@ pub(crate) enum FstrmVerb {
     /// What files hold, in figures, and how they end
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),
+    /// Numbered frames for a file or a collector, and the check that none is missing
+    #[command(after_help = generate::EXAMPLES)]
+    Gen(Gen),
     /// Whether files are whole: every stream ends with STOP, and nothing is malformed
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(Verify),

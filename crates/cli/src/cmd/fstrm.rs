@@ -6,6 +6,7 @@ mod dnstap;
 mod dump;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;
+mod generate;
 mod info;
 mod pieces;
 mod printer;
@@ -29,6 +30,7 @@ pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
         FstrmVerb::Capture(args) => capture::run(session, args).await,
         FstrmVerb::Cat(args) => cat::run(session, args).await,
         FstrmVerb::Dump(args) => dump::run(session, args).await,
+        FstrmVerb::Gen(args) => generate::run(session, args).await,
         FstrmVerb::Relay(args) => relay::run(session, args).await,
         FstrmVerb::Info(args) => info::run(session, args).await,
         FstrmVerb::Verify(args) => verify::run(session, args).await,

@@ -23,6 +23,7 @@ mod general;
 mod isotp;
 mod mending;
 mod messages;
+mod numbers;
 mod pcapng;
 mod perf;
 mod place;

@@ -103,7 +103,7 @@ pub(crate) enum Verb {
     /// Frame Streams files: cat, dump, info
     #[command(subcommand)]
     Fstrm(fstrm::FstrmVerb),
-    /// What DNS servers tell of queries and responses: cat, gen
+    /// What DNS servers tell of queries and responses: cat, listen, dial, relay, gen
     #[command(subcommand)]
     Dnstap(dnstap::DnstapVerb),
     /// Flows by name: ping

@@ -4,18 +4,20 @@ mod anonymize;
 mod cat;
 mod convert;
 mod generate;
+mod live;
 
 use clap::Subcommand;
 
 pub(crate) use self::anonymize::Anonymize;
-pub(crate) use self::cat::Cat;
+pub(crate) use self::cat::{Cat, Show};
 pub(crate) use self::convert::{Convert, Source, Target};
 pub(crate) use self::generate::Gen;
+pub(crate) use self::live::{Live, Relay};
 
 /// `dnstap ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DnstapVerb {
-    /// Show the messages of files
+    /// Show the messages of files and streams
     #[command(after_help = cat::EXAMPLES)]
     Cat(Cat),
     /// Make another form of a file: JSON, YAML, packets for Wireshark, Frame Streams
@@ -24,6 +26,15 @@ pub(crate) enum DnstapVerb {
     /// Make a copy that does not say who asked
     #[command(after_help = anonymize::EXAMPLES)]
     Anonymize(Anonymize),
+    /// Collect from DNS servers that connect to us
+    #[command(after_help = live::LISTEN_EXAMPLES)]
+    Listen(Live),
+    /// Read from sources that we connect to
+    #[command(after_help = live::DIAL_EXAMPLES)]
+    Dial(Live),
+    /// Pass messages on, as they came
+    #[command(after_help = live::RELAY_EXAMPLES)]
+    Relay(Relay),
     /// Make up the traffic of a resolver
     #[command(after_help = generate::EXAMPLES)]
     Gen(Gen),

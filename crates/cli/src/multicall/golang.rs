@@ -70,7 +70,11 @@ pub(super) fn translate(words: &[OsString]) -> Result<Vec<OsString>> {
                 let text = value.to_string_lossy();
                 let duration = duration(&text)
                     .ok_or_else(|| wrong(format_args!("invalid value {text:?} for flag -t: parse error")))?;
-                ("--timeout", format!("{}ns", duration.as_nanos()).into())
+                if duration.is_zero() {
+                    // There, none means that nothing is too long.
+                    continue;
+                }
+                ("--connect-timeout", format!("{}ns", duration.as_nanos()).into())
             }
         };
         has_input |= INPUTS.contains(&ours);
@@ -189,7 +193,7 @@ mod tests {
                 "--read=a",
                 "--read=b",
                 "--unix=-x",
-                "--timeout=90000000000ns"
+                "--connect-timeout=90000000000ns"
             ]
         );
         assert_eq!(

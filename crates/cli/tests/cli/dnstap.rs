@@ -1,6 +1,8 @@
 //! `dnstap cat`, `dnstap gen`, and the name `dnstap`.
 
 use crate::place::Place;
+#[cfg(unix)]
+use crate::place::finish;
 
 pub(crate) const CAPTURE: &[u8] = include_bytes!("../../../../examples/data/unbound.fstrm");
 
@@ -172,6 +174,72 @@ fn lines_are_those_of_the_tool_that_is_named() {
     }
     let ran = place.run(&["dnstap", "cat", "-j", "unbound.fstrm"]).status(0);
     assert_eq!(ran.json()[0]["message"]["query_dns"]["question"][0]["type"], "A");
+}
+
+#[cfg(unix)]
+#[test]
+fn servers_connect_and_what_they_send_is_written_and_told_by_peer() {
+    let place = with_capture();
+    let listen = [
+        "dnstap",
+        "listen",
+        "unix:in.sock",
+        "-n",
+        "40",
+        "--deadline",
+        "50s",
+    ];
+    let listener = place.command(&listen).spawn().unwrap();
+    // Whoever sends waits until somebody listens.
+    for _ in 0..2 {
+        let ran = place
+            .run(&["dnstap", "cat", "unbound.fstrm", "-U", "in.sock"])
+            .status(0);
+        assert_eq!(ran.stdout, "", "{}", ran.stderr);
+    }
+    let ran = finish(listener).status(0);
+    assert_eq!(ran.stdout.lines().count(), 40);
+    assert!(
+        ran.stderr.contains("listening on listen+unix:in.sock"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.ends_with("40 messages, 5214 bytes, 0 dropped\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_relay_passes_on_what_it_is_told_to() {
+    let place = with_capture();
+    place
+        .run(&[
+            "dnstap",
+            "relay",
+            "unbound.fstrm",
+            "all.fstrm",
+            "file:again.fstrm",
+        ])
+        .status(0);
+    for name in ["all.fstrm", "again.fstrm"] {
+        assert_eq!(std::fs::read(place.path().join(name)).unwrap(), CAPTURE);
+    }
+    let ran = place
+        .run(&[
+            "dnstap",
+            "relay",
+            "--where",
+            "kind == CR",
+            "unbound.fstrm",
+            "cr.fstrm",
+        ])
+        .status(0);
+    assert!(ran.stderr.contains(" shown, 0 dropped"), "{}", ran.stderr);
+    let ran = place.run(&["dnstap", "cat", "cr.fstrm"]).status(0);
+    assert!(!ran.stdout.is_empty() && ran.stdout.lines().all(|line| line.contains(" CR ")));
+    place.run(&["dnstap", "listen", "unbound.fstrm"]).status(2);
 }
 
 #[cfg(unix)]

@@ -1,21 +1,25 @@
 //! `dnstap cat`
 
-use core::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use dnstap_codec::filter::Filter;
 use dnstap_codec::text;
 
+use crate::args::streams::StreamArgs;
+
 pub(super) const EXAMPLES: &str = "\
 A line: time (UTC), kind (CQ client query, RR resolver response, ...), address of the one who
-asked, transport, length, question. The letters -r, -w, -a, -q, -y and -j are those of the dnstap
-command that came with golang-dnstap.
+asked, transport, length, question. The letters -r, -u, -l, -w, -U, -T, -a, -q, -y and -j are
+those of the dnstap command that came with golang-dnstap.
 
---where knows !, &&, || and parentheses over tests such as kind in {CQ, CR}, qname under example.org,
-qaddr == 192.0.2.0/24, rcode == NXDOMAIN, latency > 100ms, size >= 512, tc. A test of a field that
-a message does not have does not hold.
+--where knows !, &&, || and parentheses over tests such as kind in {CQ, CR}, qtype == AAAA,
+qname under example.org, qaddr == 192.0.2.0/24, rcode == NXDOMAIN, latency > 100ms, size >= 512,
+tc. A test of a field that a message does not have does not hold.
 
 A payload that is no dnstap is counted, told in the closing line, and ends nothing.
+
+Where nothing but files is read, their end is the end; sockets are listened on until a signal.
 
 Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
 is malformed; of several files, that of the worst one.
@@ -27,17 +31,33 @@ Examples:
   tinwire dnstap cat --where 'qtype==AAAA && rcode!=0' capture.fstrm
   tinwire dnstap cat --style bind - < capture.fstrm
   tinwire dnstap cat -w all.fstrm monday.fstrm tuesday.fstrm
+  tinwire dnstap cat -u /run/dnstap.sock -w live.fstrm
   tinwire dnstap cat -a -q -w queries.txt monday.fstrm";
 
 /// `dnstap cat`
 #[derive(Args, Debug)]
 pub(crate) struct Cat {
-    /// Files; - is standard input
-    #[arg(value_name = "FILE", required_unless_present = "read")]
-    pub(crate) files: Vec<String>,
-    /// Read this file; may be given several times
+    /// Files and streams: unix:PATH, tcp://HOST:PORT, tls://HOST:PORT; - is standard input
+    #[arg(value_name = "FILE|STREAM", required_unless_present_any = ["read", "unix", "listen"])]
+    pub(crate) from: Vec<String>,
+    /// Read this file; may be given several times, as may -u, -l, -U and -T
     #[arg(short = 'r', long, value_name = "FILE")]
-    pub(crate) read: Vec<String>,
+    pub(crate) read: Vec<PathBuf>,
+    /// Listen on this Unix socket
+    #[arg(short = 'u', long, value_name = "SOCKET")]
+    pub(crate) unix: Vec<PathBuf>,
+    /// Listen on this TCP address
+    #[arg(short = 'l', long, value_name = "HOST:PORT")]
+    pub(crate) listen: Vec<String>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+    #[command(flatten)]
+    pub(crate) streams: StreamArgs,
+}
+
+/// What becomes of messages.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) form: Form,
     /// Write to this file; frames as they came, unless -q, -y, -j or --style asks for text
@@ -46,15 +66,18 @@ pub(crate) struct Cat {
     /// Go on behind what is in the file of -w
     #[arg(short = 'a', long, requires = "write")]
     pub(crate) append: bool,
+    /// Send frames to a collector on this Unix socket
+    #[arg(short = 'U', long, value_name = "SOCKET")]
+    pub(crate) to_unix: Vec<PathBuf>,
+    /// Send frames to a collector on this TCP address
+    #[arg(short = 'T', long, value_name = "HOST:PORT")]
+    pub(crate) to_tcp: Vec<String>,
     /// Only messages for which this holds, for example 'qtype==AAAA && rcode!=0'
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) filter: Option<Filter>,
     /// End after this many messages
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Longest data frame that is read, in bytes; longer ones are an error
-    #[arg(long, value_name = "BYTES", default_value = "1048576")]
-    pub(crate) max_frame: NonZeroU32,
 }
 
 /// What a message becomes; --json counts too.

@@ -1,23 +1,61 @@
-//! `dnstap cat`: the messages of files.
+//! `dnstap cat`: the messages of files and streams.
 
+use dnstap_codec::CONTENT_TYPE;
 use dnstap_codec::text::Style;
-use fstrm_codec::Config;
-use tokio::sync::mpsc;
+use fstrm_codec::endpoint::{Endpoint, Place};
 
-use super::counts::Counts;
 use super::manners::Manners;
-use super::outlet::{Existing, Frames, Text};
-use super::printer::{Piece, Printer, Quota, Wanted};
-use super::source::{self, AHEAD, Item};
-use crate::args::dnstap::Cat;
+use super::outlet::{self, Existing, Frames, Outlets, Text, To};
+use super::printer::Wanted;
+use super::show::Show;
+use crate::args::dnstap::{self, Cat};
+use crate::args::streams::StreamArgs;
 use crate::cmd::Session;
-use crate::failure::Result;
+use crate::cmd::streams::{self, Inputs, Redial};
+use crate::failure::{Code, Failure, Result};
 use crate::output::Format;
 use crate::settings::{Origin, Settings};
 
-/// Shows every file; a bad one is told and the next one is shown.
+/// Shows every file and stream; a bad file is told and the next one is shown.
 pub(super) async fn run(session: &mut Session, args: Cat) -> Result {
-    let mut manners = Manners::of(session);
+    let manners = Manners::of(session);
+    let mut from = Vec::new();
+    for word in &args.from {
+        from.push(streams::endpoint(word)?);
+    }
+    for path in &args.read {
+        manners.opened(path);
+        from.push(Endpoint::new(Place::File(path.clone())));
+    }
+    from.extend(args.unix.into_iter().map(|path| Endpoint::new(Place::Unix(path))));
+    for address in &args.listen {
+        from.push(tcp(address)?);
+    }
+    let ended = show(session, &from, args.show, args.streams, Redial::Never, &manners).await;
+    match ended {
+        Ok((show, inputs)) => show.with(manners).run(session, inputs).await,
+        Err(failure) => Err(manners.refuse(failure)),
+    }
+}
+
+/// Opens what is read and what is written.
+pub(super) async fn show(
+    session: &Session,
+    from: &[Endpoint],
+    args: dnstap::Show,
+    streams: StreamArgs,
+    redial: Redial,
+    manners: &Manners,
+) -> Result<(Show, Inputs)> {
+    let mut to: Vec<_> = args
+        .to_unix
+        .iter()
+        .map(|path| Endpoint::new(Place::Unix(path.clone())))
+        .collect();
+    for address in &args.to_tcp {
+        to.push(tcp(address)?);
+    }
+    let settings = streams::Settings::new(&of_dnstap(streams), from, &to)?.redial(redial);
     let style = style(&session.settings, &args);
     let existing = if args.append {
         Existing::Append
@@ -26,37 +64,43 @@ pub(super) async fn run(session: &mut Session, args: Cat) -> Result {
     } else {
         Existing::Refuse
     };
-    // As golang-dnstap: standard output is for text.
-    let write = args.write.as_deref().filter(|name| *name != "-");
-    let mut outlets = match (write, style) {
-        (None, _) => Outlets::Output,
-        (Some(name), Some(_)) => Outlets::Text(Text::open(name, existing)?),
-        (Some(name), None) => Outlets::Frames(Frames::open(name, existing)?),
-    };
+    let mut outlets = Outlets::default();
+    // As golang-dnstap: standard output is for text, and has nothing where something is sent.
+    match (args.write.as_deref().filter(|name| *name != "-"), style) {
+        (None, _) if !to.is_empty() && style.is_none() => {}
+        (None, _) => outlets.text = Some(To::Output),
+        (Some(name), Some(_)) => outlets.text = Some(To::File(Text::open(name, existing)?)),
+        (Some(name), None) => outlets.files.push(Frames::open(name, existing)?),
+    }
+    for endpoint in &to {
+        outlets
+            .senders
+            .push(outlet::sender(endpoint, settings.dial.clone())?);
+    }
     let wanted = Wanted {
-        text: match outlets {
-            Outlets::Frames(_) => None,
-            _ => Some(style.unwrap_or_default()),
-        },
-        frames: matches!(outlets, Outlets::Frames(_)),
+        text: outlets.text.is_some().then(|| style.unwrap_or_default()),
+        frames: !outlets.files.is_empty() || !outlets.senders.is_empty(),
         filter: args.filter,
-        quota: Quota::new(args.count),
+        count: args.count,
     };
-    let config = Config::new().max_data(args.max_frame);
-    let files = args.files.into_iter().chain(args.read).collect();
-    let (sender, items) = mpsc::channel(AHEAD);
-    source::spawn(files, config, Printer::new(wanted), sender);
+    let inputs = Inputs::open(from, &settings).await?;
+    Ok((Show::new(wanted, outlets), inputs))
+}
 
-    let mut counts = Counts::default();
-    let ended = all(session, items, &mut outlets, &mut counts, &mut manners).await;
-    let ended = ended
-        .and_then(|()| session.output.flush())
-        .and_then(|()| outlets.finish());
-    manners.end(session, ended, &counts)
+/// Streams are of dnstap where no other type is asked for.
+pub(super) fn of_dnstap(mut streams: StreamArgs) -> StreamArgs {
+    let name = || String::from_utf8_lossy(CONTENT_TYPE).into_owned();
+    streams.content_type.get_or_insert_with(name);
+    streams
+}
+
+fn tcp(address: &str) -> Result<Endpoint> {
+    let endpoint = format!("tcp://{address}").parse::<Endpoint>();
+    endpoint.map_err(|error| Failure::caused(Code::BadAddress, error).context(address))
 }
 
 /// The style that a flag asks for, or without -w the settings; none is frames.
-fn style(settings: &Settings, args: &Cat) -> Option<Style> {
+fn style(settings: &Settings, args: &dnstap::Show) -> Option<Style> {
     let form = &args.form;
     let is_json = settings.format.value == Format::Json;
     let is_asked = matches!(settings.format.origin, Origin::Flag(_));
@@ -68,67 +112,5 @@ fn style(settings: &Settings, args: &Cat) -> Option<Style> {
         Some(Style::Json)
     } else {
         (form.quiet || is_asked).then_some(Style::Quiet)
-    }
-}
-
-async fn all(
-    session: &mut Session,
-    mut items: mpsc::Receiver<Item>,
-    outlets: &mut Outlets,
-    counts: &mut Counts,
-    manners: &mut Manners,
-) -> Result {
-    loop {
-        let item = tokio::select! {
-            biased;
-            _ = session.stop.wait() => return Ok(()),
-            item = items.recv() => item,
-        };
-        match item {
-            None => return Ok(()),
-            Some(Item::Opened(name)) => manners.opened(&name),
-            Some(Item::Fault { failure, has_started }) => manners.fault(session, failure, has_started)?,
-            Some(Item::Piece(piece)) => {
-                *counts += piece.counts;
-                outlets.write(session, &piece)?;
-                if items.is_empty() {
-                    outlets.flush(session)?;
-                }
-            }
-        }
-    }
-}
-
-/// Where the messages go.
-#[derive(Debug)]
-enum Outlets {
-    /// Standard output, as text.
-    Output,
-    Text(Text),
-    Frames(Frames),
-}
-
-impl Outlets {
-    fn write(&mut self, session: &mut Session, piece: &Piece) -> Result {
-        match self {
-            Self::Output => session.output.raw(&piece.text),
-            Self::Text(text) => text.write(&piece.text),
-            Self::Frames(frames) => frames.write_wire(&piece.frames),
-        }
-    }
-
-    fn flush(&mut self, session: &mut Session) -> Result {
-        match self {
-            Self::Output => session.output.flush(),
-            Self::Text(_) => Ok(()),
-            Self::Frames(frames) => frames.flush(),
-        }
-    }
-
-    fn finish(self) -> Result {
-        match self {
-            Self::Output | Self::Text(_) => Ok(()),
-            Self::Frames(frames) => frames.finish(),
-        }
     }
 }

@@ -68,7 +68,6 @@ async fn all(
         };
         match item {
             None => return Ok(()),
-            Some(Item::Opened(_)) => {}
             Some(Item::Fault { failure, has_started }) => manners.fault(session, failure, has_started)?,
             Some(Item::Piece(mut piece)) => {
                 outlet.write(session, &mut piece)?;

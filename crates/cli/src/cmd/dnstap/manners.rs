@@ -1,5 +1,7 @@
 //! How a command tells of files and faults, and how it ends: in our own way, or as golang-dnstap's `dnstap`.
 
+use std::path::Path;
+
 use super::counts::{Counts, Summary};
 use crate::cmd::Session;
 use crate::cmd::fstrm::faults::Faults;
@@ -16,11 +18,17 @@ pub(super) enum Manners {
     Golang,
 }
 
+impl Default for Manners {
+    fn default() -> Self {
+        Self::Own(Faults::default())
+    }
+}
+
 impl Manners {
     pub(super) fn of(session: &Session) -> Self {
         match session.guise {
             Some(Guise::Dnstap) => Self::Golang,
-            _ => Self::Own(Faults::default()),
+            _ => Self::default(),
         }
     }
 
@@ -29,9 +37,19 @@ impl Manners {
     }
 
     /// Tells that a file was opened.
-    pub(super) fn opened(&self, name: &str) {
-        if self.are_golangs() {
-            complain(format_args!("dnstap: opened input file {name}"));
+    pub(super) fn opened(&self, path: &Path) {
+        if self.are_golangs() && path.exists() {
+            complain(format_args!("dnstap: opened input file {}", path.display()));
+        }
+    }
+
+    /// What a command that cannot begin ends with.
+    pub(super) fn refuse(&self, failure: Failure) -> Failure {
+        match self {
+            Self::Golang if failure.code() != Code::PipeClosed => {
+                Failure::imitated(1, format_args!("dnstap: {}", failure.message()))
+            }
+            _ => failure,
         }
     }
 
@@ -63,8 +81,8 @@ impl Manners {
                     complain(format_args!("dnstap: {}", counts.summary().text()));
                 }
                 ended.map_err(|failure| match failure.code() {
-                    Code::PipeClosed | Code::Imitated(_) => failure,
-                    _ => Failure::imitated(1, format_args!("dnstap: {}", failure.message())),
+                    Code::Imitated(_) => failure,
+                    _ => Self::Golang.refuse(failure),
                 })
             }
         }

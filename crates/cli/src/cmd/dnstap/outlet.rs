@@ -4,11 +4,100 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 
 use dnstap_codec::CONTENT_TYPE;
+use fstrm_codec::endpoint::{DialConfig, Dialer, Endpoint};
 use fstrm_codec::file::WriteError;
 use fstrm_codec::frame::{FrameConfig, Run};
-use fstrm_codec::{ContentType, FileWriter};
+use fstrm_codec::sender::{self, SendError, Sender};
+use fstrm_codec::{ContentType, FileWriter, OwnedRun};
 
+use super::printer::Piece;
+use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
+
+/// Everything that messages are written to.
+#[derive(Debug, Default)]
+pub(super) struct Outlets {
+    /// Where text goes.
+    pub(super) text: Option<To>,
+    /// Where frames go.
+    pub(super) files: Vec<Frames>,
+    /// Streams that frames are sent to.
+    pub(super) senders: Vec<Sender>,
+}
+
+/// Where text goes.
+#[derive(Debug)]
+pub(super) enum To {
+    /// Standard output.
+    Output,
+    File(Text),
+}
+
+impl Outlets {
+    pub(super) async fn write(&mut self, session: &mut Session, piece: Piece) -> Result {
+        match &mut self.text {
+            None => {}
+            Some(To::Output) => session.output.raw(&piece.text)?,
+            Some(To::File(file)) => file.write(&piece.text)?,
+        }
+        for file in &mut self.files {
+            file.write_wire(&piece.frames)?;
+        }
+        if self.senders.is_empty() || piece.frames.is_empty() {
+            return Ok(());
+        }
+        let run = OwnedRun::decode(piece.frames.into(), unlimited())
+            .map_err(|error| Failure::caused(Code::Malformed, error))?;
+        for sender in &self.senders {
+            // With the policy block, the receipt of frames that are waited for elsewhere.
+            sender.send_run(run.clone()).await.map_err(unsent)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was collected; what was sent has been taken by its transport then.
+    pub(super) async fn flush(&mut self, session: &mut Session) -> Result {
+        session.output.flush()?;
+        for file in &mut self.files {
+            file.flush()?;
+        }
+        for sender in &self.senders {
+            sender.flush().await.map_err(unsent)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the streams; how many frames could not be sent.
+    pub(super) async fn finish(self) -> Result<u64> {
+        for file in self.files {
+            file.finish()?;
+        }
+        let mut left = 0;
+        for sender in self.senders {
+            left += sender.close().await.left();
+        }
+        Ok(left)
+    }
+}
+
+/// A stream of dnstap to a collector.
+pub(super) fn sender(endpoint: &Endpoint, dial: DialConfig) -> Result<Sender> {
+    let dialer = Dialer::new(endpoint, dial).map_err(|error| Failure::caused(Code::BadAddress, error))?;
+    let mut config = sender::Config::new();
+    if let Some(content_type) = ContentType::from_static(CONTENT_TYPE) {
+        config = config.content_type(content_type);
+    }
+    Sender::spawn(dialer, config).map_err(|error| Failure::caused(Code::Usage, error))
+}
+
+fn unsent(error: SendError) -> Failure {
+    Failure::caused(Code::NotSent, error)
+}
+
+/// Frames that were read are within the limit of whoever read them.
+fn unlimited() -> FrameConfig {
+    FrameConfig::new().max_data(core::num::NonZeroU32::MAX)
+}
 
 /// What becomes of a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +114,11 @@ pub(super) enum Existing {
 #[derive(Debug)]
 pub(super) struct Frames {
     name: String,
-    to: To,
+    to: Kept,
 }
 
 #[derive(Debug)]
-enum To {
+enum Kept {
     File(FileWriter<File>),
     Stdout(FileWriter<Stdout>),
 }
@@ -45,7 +134,7 @@ impl Frames {
                     .hint("name a file, or pipe them: tinwire dnstap gen - | tinwire dnstap cat -"));
             }
             FileWriter::new(io::stdout(), content_type)
-                .map(To::Stdout)
+                .map(Kept::Stdout)
                 .map_err(stdout)
         } else {
             match existing {
@@ -60,7 +149,7 @@ impl Frames {
                     .and_then(|file| FileWriter::new(file, content_type))
                     .map_err(|error| refused(path, error.into())),
             }
-            .map(To::File)
+            .map(Kept::File)
         };
         Ok(Self {
             name: path.to_owned(),
@@ -71,8 +160,8 @@ impl Frames {
     /// Writes one frame.
     pub(super) fn write(&mut self, payload: &[u8]) -> Result {
         let written = match &mut self.to {
-            To::File(writer) => writer.write_frame(payload),
-            To::Stdout(writer) => writer.write_frame(payload),
+            Kept::File(writer) => writer.write_frame(payload),
+            Kept::Stdout(writer) => writer.write_frame(payload),
         };
         written.map_err(|error| self.trouble(error))
     }
@@ -82,11 +171,10 @@ impl Frames {
         if wire.is_empty() {
             return Ok(());
         }
-        let config = FrameConfig::new().max_data(core::num::NonZeroU32::MAX);
-        let run = Run::decode(wire, config).map_err(|error| Failure::caused(Code::Malformed, error))?;
+        let run = Run::decode(wire, unlimited()).map_err(|error| Failure::caused(Code::Malformed, error))?;
         let written = match &mut self.to {
-            To::File(writer) => writer.write_run(&run),
-            To::Stdout(writer) => writer.write_run(&run),
+            Kept::File(writer) => writer.write_run(&run),
+            Kept::Stdout(writer) => writer.write_run(&run),
         };
         written.map_err(|error| self.trouble(error))
     }
@@ -94,8 +182,8 @@ impl Frames {
     /// Writes what was collected.
     pub(super) fn flush(&mut self) -> Result {
         let written = match &mut self.to {
-            To::File(writer) => writer.flush(),
-            To::Stdout(writer) => writer.flush(),
+            Kept::File(writer) => writer.flush(),
+            Kept::Stdout(writer) => writer.flush(),
         };
         written.map_err(|error| self.trouble(error.into()))
     }
@@ -103,18 +191,18 @@ impl Frames {
     /// Writes STOP.
     pub(super) fn finish(self) -> Result {
         match self.to {
-            To::File(writer) => writer
+            Kept::File(writer) => writer
                 .finish()
                 .map(drop)
                 .map_err(|error| Failure::caused(Code::File, error).context(&self.name)),
-            To::Stdout(writer) => writer.finish().map(drop).map_err(stdout),
+            Kept::Stdout(writer) => writer.finish().map(drop).map_err(stdout),
         }
     }
 
     fn trouble(&self, error: WriteError) -> Failure {
         match self.to {
-            To::File(_) => Failure::caused(Code::File, error).context(&self.name),
-            To::Stdout(_) => stdout(error),
+            Kept::File(_) => Failure::caused(Code::File, error).context(&self.name),
+            Kept::Stdout(_) => stdout(error),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Messages in the forms that were asked for, collected into pieces.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
-
 use dnstap_codec::filter::Filter;
 use dnstap_codec::text::{self, Style};
 use dnstap_codec::{DecodeError, Dnstap};
 use fstrm_codec::frame::Run;
 
 use super::counts::Counts;
+
+/// Bytes that are written together.
+const PIECE_LEN: usize = 128 * 1024;
 
 /// What is made of the messages that are wanted.
 #[derive(Clone, Debug, Default)]
@@ -19,33 +19,8 @@ pub(super) struct Wanted {
     pub(super) frames: bool,
     /// Those for which this holds.
     pub(super) filter: Option<Filter>,
-    /// How many.
-    pub(super) quota: Quota,
-}
-
-/// How many messages are still wanted, by all printers together; any number by default.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Quota(Option<Arc<AtomicU64>>);
-
-impl Quota {
-    pub(super) fn new(count: Option<u64>) -> Self {
-        Self(count.map(|count| Arc::new(AtomicU64::new(count))))
-    }
-
-    /// Takes one; whether there was one.
-    fn take(&self) -> bool {
-        self.0.as_ref().is_none_or(|left| {
-            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-                .is_ok()
-        })
-    }
-
-    /// Whether no more is wanted.
-    pub(super) fn is_spent(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|left| left.load(Ordering::Relaxed) == 0)
-    }
+    /// How many; any number without it.
+    pub(super) count: Option<u64>,
 }
 
 /// What has become of some frames.
@@ -63,7 +38,7 @@ impl Piece {
         self.counts == Counts::default()
     }
 
-    pub(super) const fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.text.len() + self.frames.len()
     }
 }
@@ -85,14 +60,27 @@ impl Printer {
         }
     }
 
+    /// Whether nobody looks into the frames: then they are passed on, whatever they hold.
+    pub(super) fn passes_all(&self) -> bool {
+        let Wanted {
+            text, filter, count, ..
+        } = &self.wanted;
+        text.is_none() && filter.is_none() && count.is_none()
+    }
+
+    /// Adds frames that nobody looks into.
+    pub(super) fn pass(&mut self, run: &Run<'_>) {
+        let counts = &mut self.piece.counts;
+        counts.frames += run.frames();
+        counts.shown += run.frames();
+        counts.bytes += run.payload_bytes();
+        self.piece.frames.extend_from_slice(run.as_wire());
+    }
+
     /// Adds frames, and gives a piece away whenever one is long enough; false when no more is wanted.
     pub(super) fn run(&mut self, run: &Run<'_>, len: usize, mut give: impl FnMut(Piece) -> bool) -> bool {
         if self.passes_all() {
-            let counts = &mut self.piece.counts;
-            counts.frames += run.frames();
-            counts.shown += run.frames();
-            counts.bytes += run.payload_bytes();
-            self.piece.frames.extend_from_slice(run.as_wire());
+            self.pass(run);
             return true;
         }
         for payload in run.iter() {
@@ -114,7 +102,12 @@ impl Printer {
 
     /// Whether as many messages were shown as were wanted.
     pub(super) fn is_done(&self) -> bool {
-        self.wanted.quota.is_spent()
+        self.wanted.count == Some(0)
+    }
+
+    /// Whether so much was collected that it is time to write it.
+    pub(super) fn is_full(&self) -> bool {
+        self.piece.len() >= PIECE_LEN
     }
 
     /// What was collected.
@@ -122,15 +115,8 @@ impl Printer {
         core::mem::take(&mut self.piece)
     }
 
-    /// Whether nobody looks into the frames: then they are passed on, whatever they hold.
-    fn passes_all(&self) -> bool {
-        let Wanted {
-            text, filter, quota, ..
-        } = &self.wanted;
-        text.is_none() && filter.is_none() && quota.0.is_none()
-    }
-
-    fn frame(&mut self, payload: &[u8]) {
+    /// Adds one frame. One that is no dnstap is shown in no form.
+    pub(super) fn frame(&mut self, payload: &[u8]) {
         self.piece.counts.frames += 1;
         self.piece.counts.bytes += u64::try_from(payload.len()).unwrap_or(u64::MAX);
         if self.message(payload).is_err() {
@@ -138,13 +124,13 @@ impl Printer {
         }
     }
 
-    /// One that is no dnstap is shown in no form.
     fn message(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
         let dnstap = Dnstap::decode(payload)?;
         let holds = |filter: &Filter| filter.matches(&dnstap);
-        if !self.wanted.filter.as_ref().is_none_or(holds) || !self.wanted.quota.take() {
+        if self.is_done() || !self.wanted.filter.as_ref().is_none_or(holds) {
             return Ok(());
         }
+        self.wanted.count = self.wanted.count.map(|count| count.saturating_sub(1));
         self.piece.counts.shown += 1;
         if let Some(text) = &mut self.text {
             text.print(&dnstap, &mut self.piece.text);

@@ -18,8 +18,6 @@ const PIECE_LEN: usize = 128 * 1024;
 pub(super) enum Item {
     /// What has become of some frames.
     Piece(Piece),
-    /// A file was opened.
-    Opened(String),
     /// A file or stream cannot be read, or not to its end; the others go on.
     Fault {
         failure: Failure,
@@ -83,9 +81,6 @@ fn read(name: &str, config: &Config, way: &mut Way, has_started: &mut bool) -> R
                 return Err(trouble(name, error));
             }
         };
-        if !core::mem::replace(has_started, true) && !way.send(Item::Opened(name.to_owned())) {
-            return Ok(());
-        }
         let Some(run) = run else { break };
         let Way { printer, items } = way;
         if !printer.run(&run, PIECE_LEN, |piece| {

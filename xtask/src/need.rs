@@ -1,7 +1,7 @@
 //! What the tests against other people's programs start, and whether it is installed.
 
 use crate::process;
-use crate::setup::{AIOISOTP, PYTHON, Venv};
+use crate::setup::{AIOISOTP, PYTHON, STREAMS, Venv};
 use crate::workspace::Workspace;
 
 /// Something that `cargo xtask setup` installs.
@@ -12,7 +12,7 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 7] = [
+const NEEDS: [(&str, &[Need]); 9] = [
     (
         "peer_fstrm",
         &[
@@ -30,6 +30,8 @@ const NEEDS: [(&str, &[Need]); 7] = [
             Need::Program("dnstap-ldns"),
         ],
     ),
+    ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
+    ("peer_nats", &[Need::Python(STREAMS)]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
     ("peer_udsoncan", &[Need::Python(PYTHON)]),
     (

@@ -5,6 +5,7 @@
 //! moves bytes. What consumers find is told in `docs/brokers.md`.
 
 mod address;
+mod carrier;
 mod driver;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -17,5 +18,4 @@ mod tls;
 mod window;
 
 pub(crate) use address::Target;
-pub(crate) use driver::{Broker, Note, Parcel};
-pub(crate) use stats::Stats;
+pub(crate) use carrier::Freighter;

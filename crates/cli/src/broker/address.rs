@@ -160,6 +160,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Whether a word means a broker at all.
+    pub(crate) fn is_meant(word: &str) -> bool {
+        Kind::of(word).is_some()
+    }
+
     fn new(kind: Kind, hosts: Vec<String>, name: String) -> Self {
         Self {
             kind,

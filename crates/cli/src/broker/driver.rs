@@ -75,6 +75,21 @@ pub(crate) struct Broker {
     _alive: watch::Sender<()>,
 }
 
+/// Where frames are given to a broker.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry(mpsc::Sender<Parcel>);
+
+impl Entry {
+    /// Gives frames to the broker; waits while too much is outstanding.
+    ///
+    /// # Cancel safety
+    ///
+    /// The parcel was not taken when the future is dropped before it is done.
+    pub(crate) async fn send(&self, parcel: Parcel) -> core::result::Result<(), Ended> {
+        self.0.send(parcel).await.map_err(|_| Ended)
+    }
+}
+
 /// The broker takes no more; [`Broker::close`] says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended;
@@ -109,13 +124,9 @@ impl Broker {
         })
     }
 
-    /// Gives frames to the broker; waits while too much is outstanding.
-    ///
-    /// # Cancel safety
-    ///
-    /// The parcel was not taken when the future is dropped before it is done.
-    pub(crate) async fn send(&self, parcel: Parcel) -> core::result::Result<(), Ended> {
-        self.parcels.send(parcel).await.map_err(|_| Ended)
+    /// Where frames are given to the broker.
+    pub(crate) fn entry(&self) -> Entry {
+        Entry(self.parcels.clone())
     }
 
     /// The next thing to tell; `None` when the thread has ended.
@@ -127,19 +138,21 @@ impl Broker {
         self.notes.recv().await
     }
 
-    /// A copy of the figures.
-    pub(crate) fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits until all that was given is stored, at most for `limit`.
     ///
     /// # Errors
     ///
     /// What ended the thread before, or that frames are not known to be stored.
-    pub(crate) async fn close(self, limit: Duration) -> Result<Stats> {
+    pub(crate) async fn close(mut self, limit: Duration, mut tell: impl FnMut(Note)) -> Result<Stats> {
         drop(self.parcels);
-        let ended = tokio::time::timeout(limit, self.ended).await;
+        let ended = tokio::time::timeout(limit, async {
+            // Until its end, which is the end of what it tells.
+            while let Some(note) = self.notes.recv().await {
+                tell(note);
+            }
+            self.ended.await
+        });
+        let ended = ended.await;
         let stats = *self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         match ended {
             Ok(Ok(Ok(()))) => Ok(stats),

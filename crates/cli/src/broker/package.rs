@@ -90,11 +90,6 @@ impl Packer {
         self.limit = limit;
     }
 
-    /// Messages numbered so far.
-    pub(crate) const fn messages(&self) -> u64 {
-        self.messages
-    }
-
     /// The frames of one read, of one stream. A frame that does not fit keeps its number, so that whoever
     /// reads the messages sees that one is missing.
     pub(crate) fn pack(

@@ -5,8 +5,6 @@
 pub(crate) enum DropReason {
     /// No message can hold it: `max_payload` of NATS, `message.max.bytes` of Kafka, or `max` of the address.
     TooLarge,
-    /// The broker refused the message for good.
-    Refused,
 }
 
 impl DropReason {
@@ -14,7 +12,6 @@ impl DropReason {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::TooLarge => "too-large",
-            Self::Refused => "refused",
         }
     }
 }
@@ -23,27 +20,17 @@ impl DropReason {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) too_large: u64,
-    pub(crate) refused: u64,
 }
 
 impl Dropped {
     pub(crate) const fn count(&mut self, reason: DropReason, frames: u64) {
         match reason {
             DropReason::TooLarge => self.too_large += frames,
-            DropReason::Refused => self.refused += frames,
         }
     }
 
     pub(crate) const fn total(self) -> u64 {
-        self.too_large + self.refused
-    }
-
-    /// Each reason with its figure, zeros included.
-    pub(crate) const fn by_reason(self) -> [(DropReason, u64); 2] {
-        [
-            (DropReason::TooLarge, self.too_large),
-            (DropReason::Refused, self.refused),
-        ]
+        self.too_large
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod dialed;
 mod file;
+mod goal;
 mod inputs;
 mod lane;
 mod outputs;
@@ -16,9 +17,10 @@ use std::path::{Path, PathBuf};
 use fstrm_codec::endpoint::{DialConfig, Direction, Endpoint, ListenConfig, ParseEndpointError, Place};
 use fstrm_codec::{Config, ContentType, collector};
 
+pub(crate) use goal::Goal;
 pub(crate) use inputs::{Arrival, Inputs, Parcel, Redial, Source, Ticket};
-pub(crate) use lane::{LaneStats, OnFull};
-pub(crate) use outputs::{Output, OutputConfig, shares};
+pub(crate) use lane::{Exit, LaneStats, OnFull};
+pub(crate) use outputs::{Carrier, Delivered, Output, OutputConfig, shares};
 
 use crate::args::streams::{StreamArgs, TlsArgs};
 use crate::failure::{Code, Failure, Result};

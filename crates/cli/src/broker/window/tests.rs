@@ -143,7 +143,7 @@ fn what_is_dropped_is_counted_told_and_does_not_hold_up_the_rest() {
     };
     assert_eq!(window.poll_event(), Some(dropped));
     transmitted(&mut window, at(0));
-    window.handle_refused(at(1), 2, DropReason::Refused);
+    window.handle_refused(at(1), 2, DropReason::TooLarge);
     assert_eq!(
         confirmed(&mut window),
         [0_u64; 0],
@@ -153,7 +153,7 @@ fn what_is_dropped_is_counted_told_and_does_not_hold_up_the_rest() {
     assert_eq!(confirmed(&mut window), [1, 2, 3]);
     let stats = window.stats();
     assert_eq!((stats.offered, stats.stored, stats.duplicates), (4, 1, 1));
-    assert_eq!((stats.dropped.too_large, stats.dropped.refused), (2, 1));
+    assert_eq!(stats.dropped.too_large, 3);
 }
 
 /// A broker that stores what reaches it in order, whose answers come in any order or never.

@@ -15,8 +15,8 @@ use super::faults::Faults;
 use crate::args::fstrm::{Delivery as DeliveryWord, Relay};
 use crate::cmd::Session;
 use crate::cmd::streams::{
-    Arrival, Inputs, LaneStats, OnFull, Output, OutputConfig, Parcel, Redial, Settings, Source, content_type,
-    endpoint, shares,
+    Arrival, Delivered, Goal, Inputs, LaneStats, OnFull, Output, OutputConfig, Parcel, Redial, Settings,
+    Source, content_type, endpoint, shares,
 };
 use crate::failure::{Code, Failure, Result};
 use crate::units;
@@ -101,12 +101,13 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
     let outputs: Vec<_> = args
         .outputs
         .iter()
-        .map(|word| endpoint(word))
+        .map(|word| Goal::read(word))
         .collect::<Result<_>>()?;
     check_loops(&inputs, &outputs)?;
     let configs = configs(args, &outputs)?;
     let redial = if args.once { Redial::Never } else { Redial::Always };
-    let mut settings = Settings::new(&args.stream, &inputs, &outputs)?.redial(redial);
+    let streams: Vec<_> = outputs.iter().filter_map(Goal::endpoint).cloned().collect();
+    let mut settings = Settings::new(&args.stream, &inputs, &streams)?.redial(redial);
     // What dead outputs hold must not keep live ones from their share.
     settings.collector = settings
         .collector
@@ -151,9 +152,9 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
 }
 
 /// One endpoint on both sides would go round for ever.
-fn check_loops(inputs: &[Endpoint], outputs: &[Endpoint]) -> Result {
+fn check_loops(inputs: &[Endpoint], outputs: &[Goal]) -> Result {
     let both = inputs.iter().find(|input| {
-        outputs.iter().any(|output| {
+        outputs.iter().filter_map(Goal::endpoint).any(|output| {
             output.place == input.place && output.place != fstrm_codec::endpoint::Place::Standard
         })
     });
@@ -164,13 +165,13 @@ fn check_loops(inputs: &[Endpoint], outputs: &[Endpoint]) -> Result {
 }
 
 /// The rule of each output.
-fn configs(args: &Relay, outputs: &[Endpoint]) -> Result<Vec<OutputConfig>> {
+fn configs(args: &Relay, outputs: &[Goal]) -> Result<Vec<OutputConfig>> {
     let mut rules = vec![OnFull::default(); outputs.len()];
     for rule in &args.on_full {
-        let place = rule.output.as_deref().map(endpoint).transpose()?;
+        let place = rule.output.as_deref().map(Goal::read).transpose()?;
         let mut is_used = false;
         for (own, output) in rules.iter_mut().zip(outputs) {
-            if place.as_ref().is_none_or(|place| place.place == output.place) {
+            if place.as_ref().is_none_or(|place| place.is_same_place(output)) {
                 *own = rule.on_full;
                 is_used = true;
             }
@@ -201,7 +202,7 @@ fn configs(args: &Relay, outputs: &[Endpoint]) -> Result<Vec<OutputConfig>> {
 /// From inputs to outputs.
 struct Way {
     settings: Settings,
-    places: Vec<(Endpoint, OutputConfig)>,
+    places: Vec<(Goal, OutputConfig)>,
     outputs: Vec<Output>,
     content_type: Option<ContentType>,
     told: mpsc::Sender<String>,
@@ -214,7 +215,9 @@ impl Way {
     async fn open(&mut self) -> Result {
         for (place, config) in &self.places {
             let content_type = self.content_type.as_ref();
-            let output = Output::open(place, &self.settings, *config, content_type, &self.told).await?;
+            let output = place
+                .open(&self.settings, *config, content_type, &self.told)
+                .await?;
             self.outputs.push(output);
         }
         Ok(())
@@ -346,13 +349,15 @@ impl Way {
                 }
             };
             let delivered = match outcome {
-                Ok(delivered) => delivered.frames,
+                Ok(delivered) => delivered,
                 Err(failure) => {
                     faults.take(session, failure)?;
-                    0
+                    Delivered::default()
                 }
             };
             let LaneStats { offered, dropped } = output.stats();
+            let dropped = dropped.saturating_add(delivered.dropped);
+            let delivered = delivered.frames;
             self.summary.outputs.push(Figures {
                 name: output.name().to_owned(),
                 frames: delivered,

@@ -46,6 +46,8 @@ pub(crate) struct OutputConfig {
 pub(crate) struct Delivered {
     /// Frames that are where they should be.
     pub(crate) frames: u64,
+    /// Frames that never can be, by a rule that was told: too large for a broker.
+    pub(crate) dropped: u64,
 }
 
 /// Somebody who takes freight out of a lane and confirms what is where it should be: a broker, say.
@@ -248,6 +250,7 @@ impl Carrier for Disk {
         match recorder.close().await {
             Ok(_) => Ok(Delivered {
                 frames: stats.stats().store.frames,
+                dropped: 0,
             }),
             Err(error) if error.error.kind() == io::ErrorKind::BrokenPipe => {
                 Err(Failure::stdout(io::ErrorKind::BrokenPipe.into()))
@@ -305,7 +308,10 @@ impl Carrier for Remote {
         if report.is_complete() {
             acks.confirm(usize::MAX);
         }
-        Ok(Delivered { frames: frames.sent })
+        Ok(Delivered {
+            frames: frames.sent,
+            dropped: 0,
+        })
     }
 }
 

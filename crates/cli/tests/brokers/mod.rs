@@ -1,0 +1,129 @@
+//! What the tests with brokers share: frames, the command, and the readers of `docs/brokers.md`.
+#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "as tests"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use fstrm_codec::ControlFrame;
+
+/// The Python that `cargo xtask setup` has prepared.
+pub(crate) fn python() -> PathBuf {
+    std::env::var_os("TINWIRE_PYTHON_STREAMS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/venv-streams/bin/python"),
+        PathBuf::from,
+    )
+}
+
+/// A process that ends with the test.
+pub(crate) struct Guarded(pub(crate) Child);
+
+impl Guarded {
+    /// As `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) const CONTENT_TYPE: &[u8] = b"test:numbers";
+
+/// A frame of about 100 bytes that holds its number.
+pub(crate) fn numbered(number: u64) -> Vec<u8> {
+    format!("{number:0100}").into_bytes()
+}
+
+pub(crate) fn write_start(out: &mut impl Write, content_type: &[u8]) {
+    out.write_all(ControlFrame::start(Some(content_type)).unwrap().as_bytes())
+        .unwrap();
+}
+
+pub(crate) fn write_frame(out: &mut impl Write, payload: &[u8]) {
+    let len = u32::try_from(payload.len()).unwrap();
+    out.write_all(&len.to_be_bytes()).unwrap();
+    out.write_all(payload).unwrap();
+}
+
+pub(crate) fn write_stop(out: &mut impl Write) {
+    out.write_all(ControlFrame::stop().as_bytes()).unwrap();
+    out.flush().unwrap();
+}
+
+/// `tinwire fstrm relay` at work.
+pub(crate) struct Relay {
+    pub(crate) process: Guarded,
+    remarks: BufReader<std::process::ChildStderr>,
+    told: String,
+}
+
+impl Relay {
+    pub(crate) fn start(input: &str, output: &str, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tinwire"))
+            .args(["fstrm", "relay", input, output])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let remarks = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            process: Guarded(child),
+            remarks,
+            told: String::new(),
+        }
+    }
+
+    /// Waits until it says this.
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        while !self.told.contains(words) {
+            let read = self.remarks.read_line(&mut self.told).unwrap();
+            assert!(read > 0, "ended without {words:?}: {}", self.told);
+        }
+    }
+
+    /// Waits for its end: the exit status and all that it said.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        drop(self.process.0.stdin.take());
+        self.remarks.read_to_string(&mut self.told).unwrap();
+        (
+            self.process.0.wait().unwrap().code(),
+            core::mem::take(&mut self.told),
+        )
+    }
+}
+
+/// Runs the reader that `docs/brokers.md` shows, and gives back what it prints: number and payload of each
+/// message.
+pub(crate) fn read_back(which: &str, arguments: &[&str]) -> Vec<(u64, Vec<u8>)> {
+    let page = include_str!("../../../../docs/brokers.md");
+    let code = page.split(&format!("```python {which}\n")).nth(1).unwrap();
+    let code = code.split("```").next().unwrap();
+    let output = Command::new(python())
+        .args(["-c", code])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let (number, payload) = line.split_once(' ').unwrap();
+            (number.parse().unwrap(), testkit::vectors::hex(payload))
+        })
+        .collect()
+}

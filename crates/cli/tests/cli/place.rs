@@ -49,6 +49,13 @@ impl Place {
         self.prepared(Command::new(env!("CARGO_BIN_EXE_tinwire")), words)
     }
 
+    /// The command as `"$0" "$@"` of a shell's script.
+    #[cfg(unix)]
+    pub(crate) fn script(&self, script: &str, words: &[&str]) -> Command {
+        let shell = ["-c", script, env!("CARGO_BIN_EXE_tinwire")];
+        self.prepared(Command::new("sh"), &[&shell, words].concat())
+    }
+
     /// The command under another tool's name.
     #[cfg(unix)]
     pub(crate) fn tool(&self, name: &str, words: &[&str]) -> Command {

@@ -52,9 +52,9 @@ const CAT_EXAMPLES: &str = "\
 A dnstap line: time, kind (CQ client query, RR resolver response, ...), address, transport, length,
 question.
 
-In place of a file: unix:PATH, tcp://HOST:PORT or tls://HOST:PORT listens for senders, dial+ in front
-connects to one. A stream that is still open is shown as it comes; a signal or --deadline ends that
-without error.
+In place of a file: unix:PATH, tcp://HOST:PORT or tls://HOST:PORT listens for senders, dial+ in
+front connects to one. A stream that is still open is shown as it comes; a signal or --deadline
+ends that without error.
 
 Exit status: 1 when a file ends before START or within a frame, 3 when it cannot be read, 4 when it
 is malformed; of several files, that of the worst one.

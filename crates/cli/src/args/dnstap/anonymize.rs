@@ -6,19 +6,21 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub(super) const EXAMPLES: &str = "\
-Addresses of those who asked are cut to prefixes, or with --key-file replaced so that equal ones stay equal
-and prefixes stay prefixes; client subnets (EDNS) in the DNS messages likewise. All other bytes stay as they
-are, unless something is left out.
+Addresses of those who asked are cut to prefixes, or with --key-file replaced so that equal ones
+stay equal and prefixes stay prefixes; client subnets (EDNS) in the DNS messages likewise. All
+other bytes stay as they are, unless something is left out.
 
-The key is 16 bytes, or 32 hexadecimal digits; who has it can undo the replacement. Names, answers and
-cookies are not changed. What is no dnstap message is dropped and counted, for it might hold anything.
+The key is 16 bytes, or 32 hexadecimal digits; who has it can undo the replacement. Names, answers
+and cookies are not changed. What is no dnstap message is dropped and counted, for it might hold
+anything.
 
 Exit status: as that of dnstap cat.
 
 Examples:
   tinwire dnstap anonymize capture.fstrm public.fstrm
   tinwire dnstap anonymize --v4 16 --v6 32 --no-ports --no-identity capture.fstrm public.fstrm
-  head -c 16 /dev/urandom > key; tinwire dnstap anonymize --key-file key capture.fstrm public.fstrm";
+  head -c 16 /dev/urandom > key
+  tinwire dnstap anonymize --key-file key capture.fstrm public.fstrm";
 
 /// `dnstap anonymize`
 #[derive(Args, Debug)]

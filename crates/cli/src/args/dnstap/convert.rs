@@ -7,12 +7,12 @@ use dnstap_codec::filter::Filter;
 use dnstap_codec::text::Style;
 
 pub(super) const EXAMPLES: &str = "\
-The end of a name decides what a file is: .fstrm, .tap and .dnstap are Frame Streams, .jsonl, .ndjson and
-.json one object a line (docs/dnstap-json.md), .yaml, .txt (quiet lines), .pcapng. Frame Streams and JSON
-are read, all are written.
+The end of a name decides what a file is: .fstrm, .tap and .dnstap are Frame Streams, .jsonl,
+.ndjson and .json one object a line (docs/dnstap-json.md), .yaml, .txt (quiet lines), .pcapng.
+Frame Streams and JSON are read, all are written.
 
-pcapng: each DNS message becomes one UDP packet, whatever carried it, to or from port 53, so that Wireshark
-shows DNS; missing addresses become 192.0.2.1 and .53, or 2001:db8::1 and ::53.
+pcapng: each DNS message becomes one UDP packet, whatever carried it, to or from port 53, so that
+Wireshark shows DNS; missing addresses become 192.0.2.1 and .53, or 2001:db8::1 and ::53.
 
 From JSON, unknown fields, their order and whether an IPv4 address was mapped do not come back.
 
@@ -21,7 +21,7 @@ Exit status: as that of dnstap cat; 4 also when a line is no message.
 Examples:
   tinwire dnstap convert capture.fstrm capture.pcapng
   tinwire dnstap convert capture.fstrm capture.jsonl
-  tinwire dnstap convert --where 'rcode==SERVFAIL' capture.fstrm - --to pcapng | tshark -r -
+  tinwire dnstap convert --where 'rcode==SERVFAIL' --to pcapng capture.fstrm failed.pcapng
   tinwire dnstap convert capture.jsonl again.fstrm";
 
 /// `dnstap convert`

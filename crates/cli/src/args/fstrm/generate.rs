@@ -15,16 +15,16 @@ pub(crate) const MIN_LEN: u32 = 16;
 const MAX_LEN: u32 = 1 << 20;
 
 pub(super) const EXAMPLES: &str = "\
-TARGET is a file, - or a socket: unix:PATH, tcp://HOST:PORT. A file that exists is left alone, unless
--a is given. Every frame holds the number of this run and its own; --check reads files and says what
-is lost, doubled or out of order among the frames of each run.
+TARGET is a file, - or a socket: unix:PATH, tcp://HOST:PORT. A file that exists is left alone,
+unless -a is given. Every frame holds the number of this run and its own; --check reads files and
+says what is lost, doubled or out of order among the frames of each run.
 
 Exit status: 3 when frames could not be sent. With --check: 5 when frames are lost or damaged, and
 with --strict when one comes twice or late.
 
 Examples:
   tinwire fstrm gen -n 1000000 -s 64 numbers.fstrm
-  tinwire fstrm gen -n 100000 --rate 5000 -s 64-1500 -t protobuf:dnstap.Dnstap unix:/run/dnstap.sock
+  tinwire fstrm gen --rate 5000 -s 64-1500 -t protobuf:dnstap.Dnstap unix:/run/dnstap.sock
   tinwire fstrm gen --delivery confirmed -n 1000000 tcp://collector:6000
   tinwire fstrm gen --check -n 1000000 capture.*.fstrm";
 

@@ -17,8 +17,9 @@ senders that keep it.
 
 Without -t the first stream says what all others have to be.
 
-Exit status: 1 when a file ends within a frame, 3 when a stream cannot be opened or frames could not
-be delivered in the end, 4 when an input is malformed, 5 with --strict when frames were dropped.
+Exit status: 1 when a file ends within a frame, 3 when a stream cannot be opened or frames could
+not be delivered in the end, 4 when an input is malformed, 5 with --strict when frames were
+dropped.
 
 Examples:
   tinwire fstrm relay unix:/run/dnstap.sock tcp://collector:6000

@@ -10,19 +10,19 @@ use crate::args::streams::TlsArgs;
 use crate::units;
 
 pub(super) const EXAMPLES: &str = "\
-STREAM is unix:PATH, tcp://HOST:PORT or tls://HOST:PORT, and the last word; -u, or -a and -p, say the
-same in the letters of fstrm_replay.
+STREAM is unix:PATH, tcp://HOST:PORT or tls://HOST:PORT, and the last word; -u, or -a and -p, say
+the same in the letters of fstrm_replay.
 
-Frames go out as fast as the collector takes them, or by --rate, or by the times that dnstap messages
-bear (--speed). A collector that goes away is called again, and what it did not take is sent again;
-with --delivery confirmed, what it did not answer with FINISH for.
+Frames go out as fast as the collector takes them, or by --rate, or by the times that dnstap
+messages bear (--speed). A collector that goes away is called again, and what it did not take is
+sent again; with --delivery confirmed, what it did not answer with FINISH for.
 
-Started through a link named fstrm_replay, the command takes that tool's words: bad files are skipped
-with a warning, the exit status is 1 when there is no collector, and else 0.
+Started through a link named fstrm_replay, the command takes that tool's words: bad files are
+skipped with a warning, the exit status is 1 when there is no collector, and else 0.
 
 Exit status: 1 when a file ends before START or within a frame, 3 when a file cannot be read or the
-collector cannot be reached, is lost for good or does not confirm the end, 4 when a file is malformed;
-the worst of them.
+collector cannot be reached, is lost for good or does not confirm the end, 4 when a file is
+malformed; the worst of them.
 
 Examples:
   tinwire fstrm replay capture.fstrm unix:/run/dnstap.sock

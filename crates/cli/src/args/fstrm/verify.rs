@@ -8,7 +8,8 @@ use clap::Args;
 use super::Input;
 
 pub(super) const VERIFY_EXAMPLES: &str = "\
-Reads every file to its end: content type, frames, how far it is sound, and what is wrong behind that.
+Reads every file to its end: content type, frames, how far it is sound, and what is wrong behind
+that.
 
 Exit status: 0 when every stream ends with STOP and nothing follows, 1 when a file ends before its
 STOP, 3 when it cannot be read, 4 when it is malformed; of several files, that of the worst one.
@@ -19,9 +20,9 @@ Examples:
   tinwire fstrm verify capture.fstrm || tinwire fstrm repair capture.fstrm";
 
 pub(super) const REPAIR_EXAMPLES: &str = "\
-Cuts off a partial frame, as a killed capture leaves it, and writes STOP where it is missing. A sound
-file is not touched, nor is one that another process writes. What is malformed is refused, unless
---cut-fault is given: then everything from the first fault on goes.
+Cuts off a partial frame, as a killed capture leaves it, and writes STOP where it is missing. A
+sound file is not touched, nor is one that another process writes. What is malformed is refused,
+unless --cut-fault is given: then everything from the first fault on goes.
 
 Exit status: 0 when the file is sound now, 1 when nothing of it can be saved, 3 when it cannot be
 read or written, 4 when it is malformed; of several files, that of the worst one.

@@ -1,0 +1,391 @@
+//! unbound's dnstap, from its own sender of Frame Streams, to `fstrm capture`.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may panic like tests"
+)]
+
+#[path = "cli/place.rs"]
+mod place;
+mod servers;
+
+use core::net::Ipv4Addr;
+use std::process::Command;
+
+use place::Place;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use servers::collector::{Collector, FILE, lines, messages, wait_for_lines};
+use servers::daemon::Daemon;
+use servers::dns::{Authority, Question};
+use servers::{debian_version, wait_for};
+use testkit::compat::{Direction, Outcome, Report};
+
+const CLIENT: [&str; 2] = ["CQ", "CR"];
+const RESOLVER: [&str; 2] = ["RQ", "RR"];
+const QUESTIONS: [Question; 4] = [
+    Question::new("www.tinwire.test.", "A", "NOERROR"),
+    Question::new("www.tinwire.test.", "AAAA", "NOERROR"),
+    Question::new("none.tinwire.test.", "TXT", "NXDOMAIN"),
+    Question::new("mail.tinwire.test.", "MX", "NOERROR"),
+];
+
+/// Starts an unbound that answers for a zone of its own, with these lines on dnstap.
+fn unbound(place: &Place, dnstap: &str, more: &str) -> Daemon {
+    let log = place.path().join("unbound.log");
+    Daemon::start(&log, "ready.tinwire.test", |port| {
+        let here = place.path().display();
+        let configuration = format!(
+            "server:
+  interface: 127.0.0.1@{port}
+  port: {port}
+  username: \"\"
+  chroot: \"\"
+  directory: \"{here}\"
+  pidfile: \"\"
+  use-syslog: no
+  verbosity: 4
+  num-threads: 1
+  module-config: \"iterator\"
+  qname-minimisation: no
+  do-not-query-localhost: no
+  local-zone: \"tinwire.test.\" static
+  local-data: \"ready.tinwire.test. A 192.0.2.1\"
+  local-data: \"www.tinwire.test. A 192.0.2.7\"
+  local-data: \"www.tinwire.test. AAAA 2001:db8::7\"
+  local-data: \"mail.tinwire.test. MX 10 www.tinwire.test.\"
+remote-control:
+  control-enable: no
+dnstap:
+  dnstap-enable: yes
+  dnstap-send-identity: yes
+  dnstap-identity: \"ours\"
+  dnstap-send-version: yes
+  dnstap-version: \"of today\"
+  dnstap-log-client-query-messages: yes
+  dnstap-log-client-response-messages: yes
+  {dnstap}
+{more}"
+        );
+        place.write("unbound.conf", configuration);
+        let mut command = Command::new("unbound");
+        command
+            .args(["-d", "-c", "unbound.conf"])
+            .current_dir(place.path());
+        command
+    })
+}
+
+fn to_socket(place: &Place) -> String {
+    format!("dnstap-socket-path: \"{}\"", place.path().join("tap").display())
+}
+
+fn report(over: &str) -> Report {
+    Report {
+        peer: "unbound".into(),
+        version: debian_version("unbound"),
+        over: over.into(),
+    }
+}
+
+/// Asks, and sees that each question and its answer came, in order, and that the stream ended as it should.
+#[track_caller]
+fn check(place: &Place, collector: Collector, unbound: Daemon) {
+    unbound.client().ask(&QUESTIONS);
+    let expected = lines(CLIENT, &QUESTIONS);
+    assert_eq!(wait_for_lines(place, FILE, expected.len()), expected);
+    unbound.stop();
+    let summary = collector.stop();
+    assert_eq!(summary["ended"]["stop"], 1, "{summary}");
+    place.run(&["fstrm", "verify", FILE]).status(0);
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_sends_each_question_and_answer_to_a_unix_socket() {
+    let place = Place::new();
+    let collector = Collector::start(&place, &["unix:tap"]);
+    let unbound = unbound(&place, &to_socket(&place), "");
+    let port = unbound.port();
+    check(&place, collector, unbound);
+    for message in messages(&place, FILE) {
+        assert_eq!(message["identity"], "ours");
+        assert_eq!(message["version"], "of today");
+        let message = &message["message"];
+        assert_eq!(message["socket_protocol"], "UDP");
+        assert_eq!(message["query_address"], "127.0.0.1");
+        assert_eq!(message["response_port"], port);
+    }
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "handshake: bidirectional",
+        Outcome::Works,
+        "what was asked and answered, in order; ends with STOP",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_without_a_handshake_is_taken_by_a_collector_that_expects_none() {
+    for handshake in ["unidirectional", "either"] {
+        let place = Place::new();
+        let collector = Collector::start(&place, &["unix:tap", "--handshake", handshake]);
+        let words = format!("dnstap-bidirectional: no\n  {}", to_socket(&place));
+        let unbound = unbound(&place, &words, "");
+        check(&place, collector, unbound);
+    }
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "handshake: unidirectional",
+        Outcome::Works,
+        "--handshake unidirectional and either",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_without_a_handshake_is_refused_by_a_collector_that_expects_one() {
+    let place = Place::new();
+    let collector = Collector::start(&place, &["unix:tap"]);
+    let words = format!("dnstap-bidirectional: no\n  {}", to_socket(&place));
+    let unbound = unbound(&place, &words, "");
+    for _ in 0..2 {
+        let failed = collector.hears("failed");
+        let message = failed["message"].as_str().unwrap();
+        assert!(message.ends_with("expected READY, got START"), "{message}");
+    }
+    drop(unbound);
+    let summary = collector.stop();
+    assert_eq!(summary["frames"], 0, "{summary}");
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "handshake: unidirectional, unexpected",
+        Outcome::PeerFails,
+        "closed by us and told; unbound tries again",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_sends_over_tcp() {
+    let place = Place::new();
+    let collector = Collector::start(&place, &["tcp://127.0.0.1:0"]);
+    let words = format!("dnstap-ip: 127.0.0.1@{}\n  dnstap-tls: no", collector.port());
+    let unbound = unbound(&place, &words, "");
+    check(&place, collector, unbound);
+    report("TCP").row(
+        Direction::FromPeer,
+        "handshake: bidirectional",
+        Outcome::Works,
+        "what was asked and answered, in order; ends with STOP",
+    );
+}
+
+/// Writes `ca.crt`, and a certificate for each of these.
+fn sign(place: &Place, names: &[&str]) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    place.write("ca.crt", issuer.pem());
+    for name in names {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([(*name).to_owned()]).unwrap();
+        // A name other than its issuer's, or OpenSSL takes it for its own issuer.
+        params.distinguished_name.push(DnType::CommonName, *name);
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        place.write(&format!("{name}.crt"), certificate.pem());
+        place.write(&format!("{name}.key"), key.serialize_pem());
+    }
+}
+
+const TLS: [&str; 5] = [
+    "tls://127.0.0.1:0",
+    "--tls-cert",
+    "collector.test.crt",
+    "--tls-key",
+    "collector.test.key",
+];
+
+fn to_tls(place: &Place, port: u16, name: &str) -> String {
+    format!(
+        "dnstap-ip: 127.0.0.1@{port}
+  dnstap-tls: yes
+  dnstap-tls-server-name: \"{name}\"
+  dnstap-tls-cert-bundle: \"{}\"",
+        place.path().join("ca.crt").display()
+    )
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_sends_over_tls_and_shows_its_certificate_when_asked() {
+    for asks_for_certificate in [false, true] {
+        let place = Place::new();
+        sign(&place, &["collector.test", "unbound.test"]);
+        let mut words = TLS.to_vec();
+        if asks_for_certificate {
+            words.extend(["--tls-client-ca", "ca.crt"]);
+        }
+        let collector = Collector::start(&place, &words);
+        let mut words = to_tls(&place, collector.port(), "collector.test");
+        if asks_for_certificate {
+            let file = |name| place.path().join(name).display().to_string();
+            words.push_str(&format!(
+                "\n  dnstap-tls-client-cert-file: \"{}\"\n  dnstap-tls-client-key-file: \"{}\"",
+                file("unbound.test.crt"),
+                file("unbound.test.key")
+            ));
+        }
+        let unbound = unbound(&place, &words, "");
+        check(&place, collector, unbound);
+    }
+    report("TLS").row(
+        Direction::FromPeer,
+        "handshake: bidirectional",
+        Outcome::Works,
+        "with and without a certificate of unbound's",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_without_a_certificate_gets_nowhere_where_one_is_wanted() {
+    let place = Place::new();
+    sign(&place, &["collector.test"]);
+    let words = [&TLS, ["--tls-client-ca", "ca.crt"].as_slice()].concat();
+    let collector = Collector::start(&place, &words);
+    let words = to_tls(&place, collector.port(), "collector.test");
+    let unbound = unbound(&place, &words, "");
+    unbound.client().ask(&QUESTIONS);
+    wait_for("a second attempt", || {
+        (unbound.has_said("set reconnect attempt") >= 2).then_some(())
+    });
+    drop(unbound);
+    let summary = collector.stop();
+    assert_eq!(summary["frames"], 0, "{summary}");
+    report("TLS").row(
+        Direction::FromPeer,
+        "certificate: missing",
+        Outcome::Works,
+        "refused by us; unbound tries again",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn what_unbound_asks_others_has_both_ends_and_the_zone() {
+    let place = Place::new();
+    let authority = Authority::start();
+    let collector = Collector::start(&place, &["unix:tap"]);
+    let words = format!(
+        "{}
+  dnstap-log-resolver-query-messages: yes
+  dnstap-log-resolver-response-messages: yes",
+        to_socket(&place)
+    );
+    let stub = format!(
+        "stub-zone:\n  name: \"far.example.\"\n  stub-addr: 127.0.0.1@{}\n",
+        authority.port()
+    );
+    let unbound = unbound(&place, &words, &stub);
+    let question = Question::new("www.far.example.", "A", "NOERROR");
+    unbound.client().ask(&[question]);
+    let [client, resolver] = [CLIENT, RESOLVER].map(|kinds| lines(kinds, &[question]));
+    let expected = [&client[..1], &resolver, &client[1..]].concat();
+    assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
+    let messages = messages(&place, FILE);
+    for message in &messages[1..3] {
+        let message = &message["message"];
+        assert_eq!(message["response_address"], Ipv4Addr::LOCALHOST.to_string());
+        assert_eq!(message["response_port"], authority.port());
+        assert_eq!(message["query_zone"], "far.example.");
+    }
+    let answer = &messages[2]["message"]["response_dns"]["answer"][0];
+    assert_eq!(answer["data"]["address"], Authority::ADDRESS.to_string());
+    drop(unbound);
+    collector.stop();
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "messages: RQ and RR",
+        Outcome::Works,
+        "of a stub zone, with the server's address and port, and the zone",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn a_collector_that_ends_or_is_killed_gets_from_the_next_moment_on_what_is_asked() {
+    let place = Place::new();
+    let mut collector = Collector::start(&place, &["unix:tap"]);
+    let unbound = unbound(&place, &to_socket(&place), "");
+    let mut expected = Vec::new();
+    let mut ask = |questions: &[Question]| {
+        unbound.client().ask(questions);
+        expected.extend(lines(CLIENT, questions));
+        expected.clone()
+    };
+    for is_killed in [true, false, true] {
+        collector.hears("connected");
+        let expected = ask(&QUESTIONS[..2]);
+        assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
+        let before = unbound.has_said("set reconnect attempt");
+        if is_killed {
+            collector.kill();
+        } else {
+            collector.stop();
+        }
+        wait_for("unbound to see that", || {
+            (unbound.has_said("set reconnect attempt") > before).then_some(())
+        });
+        // It keeps these for whoever comes next.
+        ask(&QUESTIONS[2..]);
+        collector = Collector::start(&place, &["unix:tap"]);
+    }
+    let expected = ask(&QUESTIONS);
+    assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
+    unbound.stop();
+    collector.stop();
+    place.run(&["fstrm", "verify", FILE]).status(0);
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "restart: the collector, by kill -9 and by SIGTERM",
+        Outcome::Works,
+        "goes on in the same file; what was asked meanwhile comes too",
+    );
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn an_unbound_that_ends_or_is_killed_is_followed_by_the_next_one() {
+    let place = Place::new();
+    let collector = Collector::start(&place, &["unix:tap"]);
+    let mut expected = Vec::new();
+    for is_killed in [false, true, false] {
+        let unbound = unbound(&place, &to_socket(&place), "");
+        unbound.client().ask(&QUESTIONS);
+        expected.extend(lines(CLIENT, &QUESTIONS));
+        assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
+        if is_killed {
+            unbound.kill();
+        } else {
+            unbound.stop();
+        }
+    }
+    let summary = collector.stop();
+    assert_eq!(summary["sessions"], 3, "{summary}");
+    assert_eq!(
+        summary["ended"],
+        serde_json::json!({"stop": 2, "eof": 1}),
+        "{summary}"
+    );
+    place.run(&["fstrm", "verify", FILE]).status(0);
+    report("Unix socket").row(
+        Direction::FromPeer,
+        "restart: unbound, by SIGTERM and by kill -9",
+        Outcome::Works,
+        "all in one file; the killed one's end is told as such",
+    );
+}

@@ -12,7 +12,15 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 9] = [
+const NEEDS: [(&str, &[Need]); 14] = [
+    (
+        "peer_dnstap_tools",
+        &[
+            Need::Program("dnstap"),
+            Need::Program("dnstap-ldns"),
+            Need::Program("dnstap-read"),
+        ],
+    ),
     (
         "peer_fstrm",
         &[
@@ -31,9 +39,13 @@ const NEEDS: [(&str, &[Need]); 9] = [
         ],
     ),
     ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
+    ("peer_knot", &[Need::Program("knotd")]),
+    ("peer_named", &[Need::Program("named")]),
     ("peer_nats", &[Need::Python(STREAMS)]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
+    ("peer_tshark", &[Need::Program("tshark")]),
     ("peer_udsoncan", &[Need::Python(PYTHON)]),
+    ("peer_unbound", &[Need::Program("unbound")]),
     (
         "vcan_canutils",
         &[Need::Program("isotpsend"), Need::Program("isotprecv")],

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use vector_kinds::{captures, control, python, sessions, streams};
+use vector_kinds::{captures, control, python, scripts, sessions, streams};
 
 /// What one file's entries came to.
 #[derive(Debug, Default)]
@@ -60,6 +60,12 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
+/// A content type that is written as text.
+fn latin1(text: &Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    text.chars().map(|byte| u8::try_from(byte).unwrap()).collect()
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
@@ -97,8 +103,8 @@ fn every_vector_holds() {
         match file["schema"].as_str() {
             Some("fstrm-control-1") => control::check(&file, &mut tally),
             Some("fstrm-streams-1") => streams::check(&file, &mut tally),
-            Some("fstrm-transcripts-1") => sessions::check_transcripts(&file, &mut tally),
-            Some("fstrm-capture-raw-1") => sessions::check_capture(&file, &mut tally),
+            Some("fstrm-transcripts-1") => sessions::check(&file, &mut tally),
+            Some("fstrm-capture-raw-1") => scripts::check(&file, &mut tally),
             Some("fstrm-python-codec-1") => python::check(&file, &mut tally),
             Some("fstrm-capture-files-1") => captures::check(&file, path.parent().unwrap(), &mut tally),
             Some("fstrm-dnstap-1") => continue,

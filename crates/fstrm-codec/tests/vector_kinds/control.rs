@@ -16,7 +16,7 @@ pub(crate) fn check(file: &Value, tally: &mut Tally) {
         tally.checked();
     }
     for entry in list(&file["match"]) {
-        check_match(entry);
+        check_match(entry, tally);
         tally.checked();
     }
 }
@@ -81,8 +81,9 @@ fn check_decode(entry: &Value, tally: &mut Tally) {
         if go_takes_it {
             assert_same(lenient.unwrap(), go, entry);
             assert!(lenient.unwrap().irregularity().is_some(), "{entry}");
-        } else {
-            assert!(lenient.is_err(), "{entry}");
+        } else if let Ok(ours) = lenient {
+            assert_eq!(ours.content_types().last(), Some(&b""[..]), "{entry}");
+            tally.rule("an empty content type is one, also at the end");
         }
     }
 }
@@ -94,14 +95,20 @@ fn assert_same(ours: Control<'_>, theirs: &Value, entry: &Value) {
     assert_eq!(named, types(&theirs["content_types"]), "{entry}");
 }
 
-fn check_match(entry: &Value) {
+fn check_match(entry: &Value, tally: &mut Tally) {
     let mut payload = control_type(entry).to_bits().to_be_bytes().to_vec();
     for name in types(&entry["content_types"]) {
         payload.extend(1_u32.to_be_bytes());
         payload.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
         payload.extend(name);
     }
-    let control = Control::decode(&payload, Strictness::Lenient).unwrap();
+    let control = match Control::decode(&payload, Strictness::Lenient) {
+        Ok(control) => control,
+        Err(error) => {
+            assert!(payload.len() > 512, "{error}: {entry}");
+            return tally.rule("what no control frame has room for is not looked at");
+        }
+    };
     let wanted = entry["match"].as_str().map(|_| bytes(&entry["match"]));
     assert_eq!(
         control.matches(wanted.as_deref()),

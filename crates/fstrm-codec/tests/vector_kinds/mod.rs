@@ -3,5 +3,6 @@
 pub(crate) mod captures;
 pub(crate) mod control;
 pub(crate) mod python;
+pub(crate) mod scripts;
 pub(crate) mod sessions;
 pub(crate) mod streams;

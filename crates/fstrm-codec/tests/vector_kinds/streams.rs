@@ -276,11 +276,7 @@ fn column(input: &[u8]) -> Outcome {
         };
         at += 8 + clen;
         let kind = u32::from_be_bytes(payload[..4].try_into().unwrap());
-        let Some(types) = types(&payload[4..]).filter(|types| match kind {
-            2 => *types <= 1,
-            3 | 5 => *types == 0,
-            _ => true,
-        }) else {
+        let Some(types) = content_types(kind, &payload[4..]) else {
             if (1..=5).contains(&kind) {
                 break Finish::Malformed;
             }
@@ -293,25 +289,31 @@ fn column(input: &[u8]) -> Outcome {
             (2, false) => started = true,
             (3, true) => break Finish::End(End::Stop),
             (1..=5, true) | (_, false) => break Finish::NotThisStream,
-            (_, true) => assert!(types < 512, "passed over"),
+            (_, true) => assert!(types.len() < 512, "passed over"),
         }
     };
     (payloads, finish)
 }
 
-/// How many content types the fields name; `None` where they are none.
-fn types(mut fields: &[u8]) -> Option<usize> {
-    let mut count = 0;
+/// The content types that the fields of a control frame name; `None` where they are none, or too many.
+pub(crate) fn content_types(kind: u32, mut fields: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut types = Vec::new();
     while !fields.is_empty() {
-        let (kind, len) = (fields.get(..4)?, fields.get(4..8)?);
+        let (field, len) = (fields.get(..4)?, fields.get(4..8)?);
         let len = usize::try_from(u32::from_be_bytes(len.try_into().unwrap())).unwrap();
-        fields = fields
-            .get(8..)?
-            .get(len..)
-            .filter(|_| kind == [0, 0, 0, 1] && len <= 256)?;
-        count += 1;
+        let (value, rest) = fields.get(8..)?.split_at_checked(len)?;
+        if field != [0, 0, 0, 1] || len > 256 {
+            return None;
+        }
+        types.push(value);
+        fields = rest;
     }
-    Some(count)
+    let most = match kind {
+        2 => 1,
+        3 | 5 => 0,
+        _ => usize::MAX,
+    };
+    (types.len() <= most).then_some(types)
 }
 
 /// Whether a control frame of unknown type comes while data flows.

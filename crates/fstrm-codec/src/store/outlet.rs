@@ -78,6 +78,8 @@ impl<F: Outlet> Current<F> {
         self.is_dirty = true;
         let first = first.get(self.torn..).unwrap_or(&[]);
         let (written, result) = write_slices(&mut self.file, first, runs);
+        // What a stream keeps in a buffer of its own is not written yet.
+        let result = result.and_then(|()| self.file.flush());
         let result = match result {
             Ok(()) => self.check(written),
             Err(error) => Err(error.into()),

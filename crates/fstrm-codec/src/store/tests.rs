@@ -440,3 +440,30 @@ fn a_pipe_goes_on_from_the_exact_byte_and_is_never_rotated() {
     let (numbers, end) = read(&pipe.lock().unwrap().0);
     assert!(numbers.into_iter().eq(0..20) && end == Some(End::Stop));
 }
+
+/// A pipe that keeps what it takes until it is flushed, as standard output does.
+#[derive(Clone, Default)]
+struct Buffered(Arc<Mutex<(Vec<u8>, Vec<u8>)>>);
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let (kept, through) = &mut *self.0.lock().unwrap();
+        through.append(kept);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_written_to_a_stream_with_a_buffer_has_gone_through_it() {
+    let pipe = Buffered::default();
+    let mut store = Store::stream(pipe.clone(), "-", Config::new(), now(0)).unwrap();
+    store.write_run(now(0), &run(&frame(0))).unwrap();
+    store.flush(now(0));
+    assert_eq!(store.written(), store.accepted());
+    assert_eq!(read(&pipe.0.lock().unwrap().1).0, [0]);
+}

@@ -204,7 +204,12 @@ impl<D: Disk, S: Stream<Item: Record> + Unpin> Driver<D, S> {
     /// Closes the store; a disk that fails gets some time.
     async fn end(mut self) -> Result<(), CloseError> {
         let deadline = self.now().at + self.config.close_timeout;
-        while self.runs.is_empty() && !self.store.is_blocked() && self.gather_more() {
+        loop {
+            // A task that has taken a lot finds everything empty, until it has let others run.
+            tokio::task::yield_now().await;
+            if !self.runs.is_empty() || self.store.is_blocked() || !self.gather_more() {
+                break;
+            }
             self.work();
         }
         let outcome = loop {

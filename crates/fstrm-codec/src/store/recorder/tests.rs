@@ -270,3 +270,38 @@ async fn on_its_own_thread_it_writes_a_real_file_and_stops_when_told() {
     assert_eq!((stats.confirmed, end), (numbers.len() as u64, Some(End::Stop)));
     assert!(numbers.iter().copied().eq(0..stats.confirmed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_takes_all_batches_that_are_there() {
+    // Far more than a runtime lets a task take in one go.
+    const COUNT: u64 = 1_000;
+    let disk = World::shared(1);
+    let store = Store::open(
+        disk.clone(),
+        std::path::PathBuf::from("a.fstrm"),
+        Config::new(),
+        NOW,
+    )
+    .unwrap();
+    let (feed, fed) = mpsc::channel(1_000);
+    let fates = Fates::default();
+    for number in 0..COUNT {
+        let fates = Arc::clone(&fates);
+        assert!(feed.try_send(Parcel { number, fates }).is_ok());
+    }
+    let (orders, ordered) = mpsc::channel(1);
+    orders.send(Order::Close).await.unwrap();
+    let (tell, _events) = mpsc::channel(MAX_EVENTS);
+    let stats = Arc::default();
+    Driver::new(store, Feed(fed), RecorderConfig::new(), ordered, tell, stats)
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(read(&disk.files()[0].1), ((0..COUNT).collect(), Some(End::Stop)));
+    assert!(
+        lock(&fates)
+            .iter()
+            .map(|(number, fate)| (*number, *fate))
+            .eq((0..COUNT).map(|number| (number, Fate::Confirmed)))
+    );
+}

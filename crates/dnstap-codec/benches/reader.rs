@@ -1,6 +1,6 @@
 //! What reading and printing a message costs, of the messages that unbound sends.
 //!
-//! Run with `cargo xtask bench`. Figures besides the bars are ratios of this run; nothing asserts on time.
+//! Run with `cargo xtask bench`; what has to be reached is in `bars.rs`. Nothing asserts on time.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(missing_docs, unreachable_pub, reason = "benchmarks are not an interface")]
@@ -14,20 +14,8 @@ use dnstap_codec::filter::Filter;
 use dnstap_codec::stats::{Config as StatsConfig, Stats};
 use dnstap_codec::text::{Printer, Style};
 use fstrm_codec::{Config, FileReader};
-use testkit::bar::{self, Bar};
-
-#[path = "../tests/schema/mod.rs"]
-mod schema;
-
-const READER: Bar<'static> = Bar::new("reading unbound's messages, none copied", "messages/s", 10e6);
-const QUIET: Bar<'static> = Bar::new("reading and printing quiet lines", "messages/s", 0.0);
-const JSON: Bar<'static> = Bar::new("reading and printing JSON", "messages/s", 0.0);
-const AGAINST_PROST: Bar<'static> = Bar::new("reading, against prost", "times", 0.0);
 
 fn main() {
-    if bar::is_asked_for() {
-        bars();
-    }
     divan::main();
 }
 
@@ -39,37 +27,6 @@ fn frames() -> Vec<Vec<u8>> {
         frames.push(frame.to_vec());
     }
     frames
-}
-
-/// Messages in a second when each is read and given to `work`.
-fn speed(frames: &[Vec<u8>], mut work: impl FnMut(&[u8])) -> f64 {
-    let count = u32::try_from(frames.len()).unwrap();
-    bar::best(|| {
-        for _ in 0..100 {
-            frames.iter().for_each(|frame| work(frame));
-        }
-        count * 100
-    })
-}
-
-fn bars() {
-    let frames = frames();
-    let ours = speed(&frames, |frame| {
-        black_box(Dnstap::decode(black_box(frame)).unwrap());
-    });
-    READER.reached(ours);
-    let theirs = speed(&frames, |frame| {
-        black_box(schema::decode(black_box(frame)).unwrap());
-    });
-    AGAINST_PROST.reached(ours / theirs);
-    for (style, bar) in [(Style::Quiet, QUIET), (Style::Json, JSON)] {
-        let (mut printer, mut text) = (Printer::new(style), Vec::new());
-        bar.reached(speed(&frames, |frame| {
-            text.clear();
-            printer.print(&Dnstap::decode(frame).unwrap(), &mut text);
-            black_box(&text);
-        }));
-    }
 }
 
 fn bench(bencher: Bencher<'_, '_>, mut work: impl FnMut(&Dnstap<'_>)) {
@@ -106,5 +63,15 @@ fn stats(bencher: Bencher<'_, '_>) {
 fn encode(bencher: Bencher<'_, '_>) {
     bench(bencher, |dnstap| {
         black_box(dnstap.encode());
+    });
+}
+
+#[divan::bench(args = [Style::Quiet, Style::Json])]
+fn print(bencher: Bencher<'_, '_>, style: Style) {
+    let (mut printer, mut text) = (Printer::new(style), Vec::new());
+    bench(bencher, |dnstap| {
+        text.clear();
+        printer.print(dnstap, &mut text);
+        black_box(&text);
     });
 }

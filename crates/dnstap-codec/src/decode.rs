@@ -23,7 +23,8 @@ pub enum DecodeError {
     /// A number of more than ten bytes.
     #[error("number of more than ten bytes")]
     Varint,
-    /// A field that is none of the four kinds in use.
+    /// A field of no kind that there is, the end of a group that never began, or more than 100 groups within
+    /// each other.
     #[error("field {field} is of no known wire type")]
     WireType {
         /// The field's number.

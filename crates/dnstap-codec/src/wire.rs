@@ -3,9 +3,13 @@
 //! ```text
 //! field = varint(number << 3 | wire type)  value
 //! wire type 0: varint   1: 8 bytes   2: varint length, then as many bytes   5: 4 bytes, little endian
+//!           3: fields up to the one of wire type 4 with the same number (a group)
 //! ```
 
 use crate::DecodeError;
+
+/// Most groups within each other. prost has the same limit.
+const MAX_GROUPS: u8 = 100;
 
 /// One field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub(crate) enum Value<'a> {
     Fixed64,
     Bytes(&'a [u8]),
     Fixed32(u32),
+    /// A group, which no schema of ours has.
+    Group,
 }
 
 /// Walks the fields of one message.
@@ -40,7 +46,13 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let key = self.varint()?;
-        let value = match key & 7 {
+        Ok(Some((key >> 3, self.value(key, MAX_GROUPS)?)))
+    }
+
+    /// What follows a key.
+    #[inline]
+    fn value(&mut self, key: u64, groups: u8) -> Result<Value<'a>, DecodeError> {
+        Ok(match key & 7 {
             0 => Value::Varint(self.varint()?),
             1 => {
                 self.take(8)?;
@@ -50,15 +62,32 @@ impl<'a> Fields<'a> {
                 let len = self.varint()?;
                 Value::Bytes(self.take(usize::try_from(len).unwrap_or(usize::MAX))?)
             }
+            3 => {
+                self.group(key >> 3, groups)?;
+                Value::Group
+            }
             5 => {
                 let bytes = self.take(4)?;
                 let (number, _) = bytes.split_first_chunk().ok_or(DecodeError::Varint)?;
                 Value::Fixed32(u32::from_le_bytes(*number))
             }
-            // Groups (3, 4) are no part of this schema and nobody sends them.
             _ => return Err(DecodeError::WireType { field: key >> 3 }),
+        })
+    }
+
+    /// Passes over a group, to its end.
+    #[cold]
+    fn group(&mut self, field: u64, groups: u8) -> Result<(), DecodeError> {
+        let Some(groups) = groups.checked_sub(1) else {
+            return Err(DecodeError::WireType { field });
         };
-        Ok(Some((key >> 3, value)))
+        loop {
+            let key = self.varint()?;
+            if key == field << 3 | 4 {
+                return Ok(());
+            }
+            self.value(key, groups)?;
+        }
     }
 
     /// At most ten bytes of seven bits, least significant first; bits beyond 64 are dropped, as protobuf

@@ -10,7 +10,7 @@ mod schema;
 
 use std::path::Path;
 
-use dnstap_codec::Dnstap;
+use dnstap_codec::{DecodeError, Dnstap};
 use fstrm_codec::{Config, FileReader};
 use proptest::prelude::*;
 
@@ -60,8 +60,19 @@ fn value() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Fields that no schema of ours has, of each kind.
+/// Fields that no schema of ours has, of each kind; groups hold others, and groups.
 fn unknown() -> impl Strategy<Value = Vec<u8>> {
+    plain().prop_recursive(4, 16, 4, |inner| {
+        (17..3000_u64, prop::collection::vec(inner, 0..4))
+            .prop_map(|(number, fields)| group(number, &fields.concat()))
+    })
+}
+
+fn group(number: u64, content: &[u8]) -> Vec<u8> {
+    [&varint(number << 3 | 3), content, &varint(number << 3 | 4)].concat()
+}
+
+fn plain() -> impl Strategy<Value = Vec<u8>> {
     let number = 17..3000_u64;
     prop_oneof![
         (number.clone(), any::<u64>()).prop_map(|(number, value)| number_field(number, value)),
@@ -113,6 +124,27 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(|message| bytes_field(14, &[number_field(1, 5), message].concat()));
     fields(&[15], &[], &[1, 2, 3], message.boxed())
         .prop_map(|payload| [payload, number_field(15, 1)].concat())
+}
+
+#[test]
+fn groups_are_passed_over_as_deep_as_prost_does() {
+    let nested = |depth| (0..depth).fold(Vec::new(), |inner, _| group(20, &inner));
+    let read = |fields: &[u8]| {
+        let payload = [fields, &number_field(15, 1)].concat();
+        assert_eq!(
+            Dnstap::decode(&payload).is_ok(),
+            schema::decode(&payload).is_ok(),
+            "{fields:?}"
+        );
+        Dnstap::decode(&payload).map(drop)
+    };
+    assert!(read(&nested(100)).is_ok());
+    let wrong = Err(DecodeError::WireType { field: 20 });
+    assert_eq!(read(&nested(101)), wrong);
+    assert_eq!(read(&varint(20 << 3 | 4)), wrong);
+    let crossed = [varint(21 << 3 | 3), group(22, &varint(20 << 3 | 4))].concat();
+    assert_eq!(read(&crossed), wrong);
+    assert!(read(&varint(20 << 3 | 3)).is_err());
 }
 
 proptest! {

@@ -41,7 +41,7 @@ use core::ops::Range;
 
 use keyed::Keyed;
 
-use crate::dns::{Message as DnsMessage, QType, Section};
+use crate::dns::Message as DnsMessage;
 use crate::wire::{Fields, Value};
 use crate::{DecodeError, Dnstap};
 
@@ -326,12 +326,11 @@ fn each(
 
 /// The next client subnet option of a DNS message that begins at `from` or behind, without its head.
 fn next_subnet(dns: &[u8], from: usize) -> Result<Option<Range<usize>>, crate::dns::DnsError> {
-    const OPT: QType = QType(41);
     const CLIENT_SUBNET: [u8; 2] = [0, 8];
     const SHORT: crate::dns::DnsError = crate::dns::DnsError::Short { field: "EDNS" };
     for record in DnsMessage::decode(dns)?.records()? {
         let record = record?;
-        if record.rtype != OPT || record.section != Section::Additional {
+        if !record.is_opt() {
             continue;
         }
         let mut rest = record.rdata;

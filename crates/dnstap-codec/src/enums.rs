@@ -121,6 +121,19 @@ impl MessageType {
         })
     }
 
+    /// Whether the message is between a server that tells of it and a client of that server, and not between
+    /// the teller and somebody whom it asks.
+    #[must_use]
+    pub const fn is_of_client(self) -> bool {
+        use MessageType::{
+            AuthQuery, AuthResponse, ClientQuery, ClientResponse, UpdateQuery, UpdateResponse,
+        };
+        matches!(
+            self,
+            AuthQuery | AuthResponse | ClientQuery | ClientResponse | UpdateQuery | UpdateResponse
+        )
+    }
+
     /// Whether the number is a query's.
     #[must_use]
     pub const fn is_query(self) -> bool {

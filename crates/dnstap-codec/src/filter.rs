@@ -39,7 +39,7 @@
 //! | `qport`, `rport` | a number | all comparisons, `in` |
 //! | `qname`, `zone` | a name; letter case does not matter | `==` `!=` `~` `under` `in` |
 //! | `qtype`, `qclass`, `opcode` | `AAAA`, `IN`, `QUERY`, or a number | all comparisons, `in` |
-//! | `rcode` | `NXDOMAIN` or a number; only responses have it | all comparisons, `in` |
+//! | `rcode` | `NXDOMAIN` or a number, EDNS included; only responses have it | all comparisons, `in` |
 //! | `id`, `size` | a number; of the DNS message, size in bytes | all comparisons, `in` |
 //! | `answers`, `authorities`, `additionals` | how many records, by the header | all comparisons, `in` |
 //! | `latency` | `10ms`, `1.5s`, `200us`, `50ns`; milliseconds without a unit | all comparisons |

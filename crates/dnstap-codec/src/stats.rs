@@ -43,7 +43,7 @@ pub use rates::Rates;
 use sketch::Sketch;
 pub use snapshot::{Count, Snapshot, Top};
 
-use crate::dns::{Header, Question};
+use crate::dns::{Message as DnsMessage, Question};
 use crate::{Dnstap, Message, Timestamp};
 
 /// How much is kept.
@@ -113,7 +113,7 @@ pub struct Stats {
     protocols: [u64; PROTOCOLS],
     /// Unknown, IPv4, IPv6.
     families: [u64; 3],
-    rcodes: [u64; 16],
+    rcodes: BTreeMap<u16, u64>,
     opcodes: [u64; 16],
     qtypes: BTreeMap<u16, u64>,
     rates: Rates,
@@ -137,7 +137,7 @@ impl Stats {
             kinds: [0; KINDS],
             protocols: [0; PROTOCOLS],
             families: [0; 3],
-            rcodes: [0; 16],
+            rcodes: BTreeMap::new(),
             opcodes: [0; 16],
             qtypes: BTreeMap::new(),
             rates: Rates::default(),
@@ -190,15 +190,15 @@ impl Stats {
     }
 
     fn handle_dns(&mut self, message: &Message<'_>, dns: &[u8], is_query: bool, client: Option<IpAddr>) {
-        let header = Header::decode(dns);
+        let whole = DnsMessage::decode(dns);
         let question = Question::decode(dns);
         self.malformed += u64::from(question.is_err());
         let mut id = 0;
-        if let Ok(header) = header {
-            id = header.id;
-            count(&mut self.opcodes, i32::from(header.opcode()));
+        if let Ok(dns) = whole {
+            id = dns.header.id;
+            count(&mut self.opcodes, i32::from(dns.header.opcode()));
             if !is_query {
-                count(&mut self.rcodes, i32::from(header.rcode().to_bits()));
+                *self.rcodes.entry(dns.rcode().to_bits()).or_default() += 1;
             }
         }
         let question = question.ok().flatten();
@@ -226,7 +226,7 @@ impl Stats {
                 let mut name = [0; 256];
                 self.names.add(sketch::name(&question.name, &mut name));
             }
-            match client {
+            match client.filter(|_| message.message_type.is_of_client()) {
                 Some(IpAddr::V4(four)) => self.clients.add(&four.octets()),
                 Some(IpAddr::V6(sixteen)) => self.clients.add(&sixteen.octets()),
                 None => {}
@@ -248,10 +248,14 @@ impl Stats {
         add(&mut self.kinds, &other.kinds);
         add(&mut self.protocols, &other.protocols);
         add(&mut self.families, &other.families);
-        add(&mut self.rcodes, &other.rcodes);
         add(&mut self.opcodes, &other.opcodes);
-        for (qtype, count) in &other.qtypes {
-            *self.qtypes.entry(*qtype).or_default() += count;
+        for (to, from) in [
+            (&mut self.rcodes, &other.rcodes),
+            (&mut self.qtypes, &other.qtypes),
+        ] {
+            for (number, count) in from {
+                *to.entry(*number).or_default() += count;
+            }
         }
         self.rates.merge(&other.rates);
         self.latencies.merge(&other.latencies);

@@ -25,6 +25,7 @@ mod json;
 mod names;
 mod quiet;
 mod rdata;
+mod svcb;
 mod yaml;
 
 use alloc::vec::Vec;

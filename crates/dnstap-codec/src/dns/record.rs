@@ -1,6 +1,6 @@
 //! A whole DNS message: its questions, then its records, one after the other.
 
-use super::{Class, DnsError, Header, Name, QType, Question};
+use super::{Class, DnsError, Header, Name, QType, Question, Rcode};
 
 /// A DNS message, of which nothing but the header has been read. Borrows all it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,24 @@ impl<'a> Message<'a> {
             message: *self,
             offset: Header::LEN,
             left: self.header.questions,
+        }
+    }
+
+    /// The record that carries EDNS, as far as the message can be read.
+    #[must_use]
+    pub fn opt(&self) -> Option<Record<'a>> {
+        if self.header.additionals == 0 {
+            return None;
+        }
+        self.records().ok()?.map_while(Result::ok).find(Record::is_opt)
+    }
+
+    /// The response code with the bits that EDNS adds above those of the header (RFC 6891, 6.1.3).
+    #[must_use]
+    pub fn rcode(&self) -> Rcode {
+        match self.opt() {
+            Some(opt) => opt.rcode(self.header.rcode()),
+            None => self.header.rcode(),
         }
     }
 
@@ -116,6 +134,20 @@ pub struct Record<'a> {
     pub rdata: &'a [u8],
     /// Where `rdata` begins in the message.
     pub offset: usize,
+}
+
+impl Record<'_> {
+    /// Whether it carries EDNS (RFC 6891).
+    #[must_use]
+    pub fn is_opt(&self) -> bool {
+        self.section == Section::Additional && self.rtype == QType(41)
+    }
+
+    /// The response code of a message with this OPT record.
+    pub(crate) const fn rcode(&self, low: Rcode) -> Rcode {
+        let [high, ..] = self.ttl.to_be_bytes();
+        Rcode::from_bits(u16::from_be_bytes([0, high]) << 4 | low.to_bits())
+    }
 }
 
 /// The records of a message. Ends after the first error.

@@ -231,3 +231,22 @@ fn a_pattern_of_many_stars_takes_no_time_to_speak_of() {
     assert!(pattern.matches(&text));
     assert!(!Glob([pattern.0, b"b".to_vec()].concat()).matches(&text));
 }
+
+#[test]
+fn a_response_code_has_the_bits_of_edns() {
+    // NOERROR in the header, 1 in EDNS: BADVERS.
+    let dns = b"\x12\x34\x81\0\0\x01\0\0\0\0\0\x01\0\0\x02\0\x01\0\0\x29\x04\xd0\x01\0\0\0\0\0";
+    let message = Message {
+        response_message: Some(dns),
+        ..Message::new(MessageType::ClientResponse)
+    };
+    for (text, holds) in [
+        ("rcode==BADVERS", true),
+        ("rcode==16", true),
+        ("rcode!=0", true),
+        ("rcode==0", false),
+    ] {
+        let filter: Filter = text.parse().unwrap();
+        assert_eq!(filter.matches(&Dnstap::new(message)), holds, "{text}");
+    }
+}

@@ -4,7 +4,7 @@ use core::cell::OnceCell;
 use core::net::IpAddr;
 
 use super::field::{Address, Bytes, Fact, Name, Number};
-use crate::dns::{Header, Name as DnsName, Question};
+use crate::dns::{Header, Message as DnsMessage, Name as DnsName, Question};
 use crate::message::ip;
 use crate::{Dnstap, Message};
 
@@ -57,8 +57,8 @@ impl<'d, 'a> View<'d, 'a> {
             Number::QClass => i64::from(self.question()?.class),
             Number::Opcode => i64::from(self.header()?.opcode()),
             Number::Rcode => {
-                let header = self.header().filter(|header| header.is_response())?;
-                i64::from(header.rcode().to_bits())
+                self.header().filter(|header| header.is_response())?;
+                i64::from(DnsMessage::decode(self.dns()?).ok()?.rcode().to_bits())
             }
             Number::Id => i64::from(self.header()?.id),
             Number::Size => i64::try_from(self.dns()?.len()).ok()?,

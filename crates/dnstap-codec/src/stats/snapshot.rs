@@ -1,5 +1,6 @@
 //! The figures of a moment.
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -60,7 +61,7 @@ pub struct Snapshot {
     pub protocols: Vec<Count>,
     /// `INET`, `INET6`
     pub families: Vec<Count>,
-    /// `NOERROR`, ..., of responses.
+    /// `NOERROR`, ..., of responses, with the bits of EDNS.
     pub rcodes: Vec<Count>,
     /// `QUERY`, ...
     pub opcodes: Vec<Count>,
@@ -68,7 +69,8 @@ pub struct Snapshot {
     pub qtypes: Vec<Count>,
     /// Names asked for, in lower case, once for each exchange.
     pub names: Vec<Top>,
-    /// Addresses of those who asked, once for each exchange.
+    /// Addresses of those who asked a server, once for each exchange. Where a server asks others itself
+    /// (`RESOLVER_QUERY` and the like), nobody is counted.
     pub clients: Vec<Top>,
     /// Latencies that are known.
     pub latencies: u64,
@@ -108,16 +110,11 @@ pub(super) fn take(stats: &Stats, now: Option<u64>, top: usize) -> Snapshot {
         kinds: named(&stats.kinds, |bits| MessageType::from_bits(bits).name()),
         protocols: named(&stats.protocols, |bits| SocketProtocol::from_bits(bits).name()),
         families: named(&stats.families, |bits| SocketFamily::from_bits(bits).name()),
-        rcodes: numbered(&stats.rcodes, |bits| Rcode::from_bits(bits).to_string()),
+        rcodes: counted(&stats.rcodes, |bits| Rcode::from_bits(bits).to_string()),
         opcodes: numbered(&stats.opcodes, |bits| {
             Opcode(u8::try_from(bits).unwrap_or(u8::MAX)).to_string()
         }),
-        qtypes: sorted(
-            stats
-                .qtypes
-                .iter()
-                .map(|(bits, count)| (QType(*bits).to_string(), *count)),
-        ),
+        qtypes: counted(&stats.qtypes, |bits| QType(bits).to_string()),
         names: stats.names.top(top).into_iter().map(name).collect(),
         clients: stats.clients.top(top).into_iter().map(client).collect(),
         latencies: latencies.count(),
@@ -143,6 +140,10 @@ fn named(counts: &[u64], name: fn(i32) -> Option<&'static str>) -> Vec<Count> {
 
 fn numbered(counts: &[u64], name: fn(u16) -> String) -> Vec<Count> {
     sorted((0_u16..).zip(counts).map(|(bits, count)| (name(bits), *count)))
+}
+
+fn counted(counts: &BTreeMap<u16, u64>, name: fn(u16) -> String) -> Vec<Count> {
+    sorted(counts.iter().map(|(bits, count)| (name(*bits), *count)))
 }
 
 fn sorted(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {

@@ -219,3 +219,35 @@ proptest! {
         prop_assert_eq!(whole, merged);
     }
 }
+
+#[test]
+fn a_response_code_has_the_bits_of_edns() {
+    let mut bytes = dns(7, 0x8180, "a");
+    bytes[11] = 1;
+    bytes.extend(b"\0\0\x29\x04\xd0\x01\0\0\0\0\0");
+    let mut stats = Stats::new(Config::new());
+    stats.handle_message(None, &response(&bytes, 4000, 5_000));
+    let mut sum = stats.clone();
+    sum.merge(&stats);
+    assert_eq!(counts(&sum.snapshot(None, 5).rcodes), [("BADVERS", 2)]);
+}
+
+#[test]
+fn a_resolver_that_asks_others_is_no_client() {
+    let bytes = dns(7, 0x0100, "a");
+    let mut stats = Stats::new(Config::new());
+    for message_type in [
+        MessageType::ResolverQuery,
+        MessageType::ForwarderQuery,
+        MessageType::AuthQuery,
+    ] {
+        let asked = query(&bytes, 4000, 5_000).message.unwrap();
+        let message = Message {
+            message_type,
+            ..asked
+        };
+        stats.handle_message(None, &Dnstap::new(message));
+    }
+    let snapshot = stats.snapshot(None, 5);
+    assert_eq!((snapshot.clients[0].count, snapshot.names[0].count), (1, 3));
+}

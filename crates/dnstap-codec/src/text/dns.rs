@@ -67,7 +67,7 @@ pub(super) fn print(bytes: &[u8], to: &mut Vec<u8>) -> Result<(), DnsError> {
     let mut section = None;
     for record in message.records()? {
         let record = record?;
-        if edns::is_opt(&record) {
+        if record.is_opt() {
             continue;
         }
         if section.replace(record.section) != Some(record.section) {

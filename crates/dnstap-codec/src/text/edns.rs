@@ -4,10 +4,8 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::ink;
-use crate::dns::{Header, Message, QType, Rcode, Record, Section};
+use crate::dns::{Header, Message, Rcode, Record};
 
-/// Type of the record that carries EDNS.
-const OPT: QType = QType(41);
 /// "DNSSEC OK" among the flags.
 const DO: u32 = 0x8000;
 
@@ -20,11 +18,7 @@ pub(super) struct Edns<'a> {
 impl<'a> Edns<'a> {
     /// The first one, as far as the message can be read.
     pub(super) fn find(message: &Message<'a>) -> Option<Self> {
-        if message.header.additionals == 0 {
-            return None;
-        }
-        let mut records = message.records().ok()?.map_while(Result::ok);
-        let record = records.find(is_opt)?;
+        let record = message.opt()?;
         Some(Self { record })
     }
 
@@ -54,19 +48,11 @@ impl<'a> Edns<'a> {
     }
 }
 
-pub(super) fn is_opt(record: &Record<'_>) -> bool {
-    record.section == Section::Additional && record.rtype == OPT
-}
-
 /// The response code with the bits that EDNS adds above.
 pub(super) const fn rcode(header: &Header, edns: Option<&Edns<'_>>) -> Rcode {
-    let low = header.rcode().to_bits();
     match edns {
-        Some(edns) => {
-            let [high, ..] = edns.record.ttl.to_be_bytes();
-            Rcode::from_bits(u16::from_be_bytes([0, high]) << 4 | low)
-        }
-        None => Rcode::from_bits(low),
+        Some(edns) => edns.record.rcode(header.rcode()),
+        None => header.rcode(),
     }
 }
 

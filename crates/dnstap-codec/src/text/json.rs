@@ -207,7 +207,7 @@ fn sections(message: &DnsMessage<'_>, to: &mut Vec<u8>) -> Result<(), DnsError> 
         let of_section = core::iter::from_fn(|| {
             records.next_if(|record| record.as_ref().is_ok_and(|record| record.section == section))
         });
-        let shown = of_section.flatten().filter(|record| !edns::is_opt(record));
+        let shown = of_section.flatten().filter(|record| !record.is_opt());
         list(shown, to, |shown, to| record(&shown, message.as_bytes(), to));
     }
     records.next().transpose().map(|_| ())

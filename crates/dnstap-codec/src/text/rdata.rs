@@ -14,6 +14,7 @@ use domain::rdata::AllRecordData;
 use super::clock::Clock;
 use super::ink;
 use super::names::{self, Escapes};
+use super::svcb::Params;
 use crate::dns::{Name, Record};
 
 /// A record's data, in the parts that are shown.
@@ -36,6 +37,12 @@ enum Parts<'a> {
     Strings(&'a [u8]),
     /// RP
     Two(Name<'a>, Name<'a>),
+    /// SVCB, HTTPS
+    Binding {
+        priority: u16,
+        target: Name<'a>,
+        params: Params<'a>,
+    },
     /// URI
     Uri { numbers: [u16; 2], target: &'a [u8] },
 }
@@ -81,6 +88,16 @@ fn parts<'a>(record: &Record<'a>, message: &'a [u8]) -> Option<Parts<'a>> {
             let numbers = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
             let target = last(record.offset + 6)?;
             Parts::Service { numbers, target }
+        }
+        64 | 65 => {
+            let priority = u16::from_be_bytes(*record.rdata.first_chunk::<2>()?);
+            let (target, behind) = name(record.offset + 2)?;
+            let params = Params::decode(message.get(behind..end)?)?;
+            Parts::Binding {
+                priority,
+                target,
+                params,
+            }
         }
         256 => {
             let ([a, b, c, d], target) = record.rdata.split_first_chunk::<4>()?;
@@ -136,10 +153,10 @@ fn by_domain(record: &Record<'_>, message: &[u8], to: &mut Vec<u8>) -> Option<()
     Some(())
 }
 
-/// What `domain` shows otherwise than golang-dnstap, from `start` on: the times of RRSIG as dates, the digest
-/// of TLSA in lower case, and quotes around the values of SVCB and HTTPS.
+/// What `domain` shows otherwise than golang-dnstap, from `start` on: the times of RRSIG as dates, the
+/// digests of TLSA and ZONEMD in lower case.
 fn mend(rtype: u16, start: usize, to: &mut Vec<u8>) {
-    if !matches!(rtype, 46 | 52 | 64 | 65) {
+    if !matches!(rtype, 46 | 52 | 63) {
         return;
     }
     let shown = to.split_off(start);
@@ -149,8 +166,7 @@ fn mend(rtype: u16, start: usize, to: &mut Vec<u8>) {
         }
         match (rtype, index) {
             (46, 4 | 5) => date(word, to),
-            (52, _) => to.extend(word.iter().map(u8::to_ascii_lowercase)),
-            (64 | 65, 2..) => pair(word, to),
+            (52 | 63, _) => to.extend(word.iter().map(u8::to_ascii_lowercase)),
             _ => to.extend_from_slice(word),
         }
     }
@@ -167,20 +183,6 @@ fn date(seconds: &[u8], to: &mut Vec<u8>) {
     let mut clock = Clock::default();
     to.extend(clock.date(seconds).iter().filter(|byte| **byte != b'-'));
     to.extend(clock.time(seconds).iter().filter(|byte| **byte != b':'));
-}
-
-/// `key=value` as `key="value"`.
-fn pair(word: &[u8], to: &mut Vec<u8>) {
-    let equals = word.iter().position(|byte| *byte == b'=');
-    let (key, value) = equals.map_or((word, &[][..]), |at| word.split_at(at + 1));
-    to.extend_from_slice(key);
-    if value.is_empty() || value.starts_with(b"\"") {
-        to.extend_from_slice(value);
-    } else {
-        to.push(b'"');
-        to.extend_from_slice(value);
-        to.push(b'"');
-    }
 }
 
 /// As an object with the parts by name; nothing for types that are shown as text alone.
@@ -231,6 +233,16 @@ impl Parts<'_> {
                     }
                     quoted(string, to);
                 }
+            }
+            Self::Binding {
+                priority,
+                target,
+                params,
+            } => {
+                ink::number(*priority, to);
+                to.push(b' ');
+                names::full(target, Escapes::Golang, to);
+                params.text(to);
             }
             Self::Uri { numbers, target } => {
                 for number in numbers {
@@ -289,6 +301,18 @@ impl Parts<'_> {
                     ink::json_string(string, to);
                 }
                 to.push(b']');
+            }
+            Self::Binding {
+                priority,
+                target,
+                params,
+            } => {
+                json_number("priority", u32::from(*priority), to);
+                to.push(b',');
+                json_name("target", target, to);
+                to.extend_from_slice(b",\"params\":{");
+                params.json(to);
+                to.push(b'}');
             }
             Self::Uri { numbers, target } => {
                 for (key, number) in SRV_NUMBERS.iter().zip(numbers) {

@@ -5,6 +5,7 @@ use std::println;
 use proptest::prelude::*;
 
 use super::clock::Clock;
+use super::svcb::Params;
 use super::{Printer, Style, ink};
 use crate::{Dnstap, Message, MessageType};
 
@@ -85,5 +86,66 @@ proptest! {
         let string = text(|to| ink::json_string(&bytes, to));
         let read: String = serde_json::from_str(&string).unwrap();
         prop_assert_eq!(read, String::from_utf8_lossy(&bytes).into_owned());
+    }
+}
+
+fn params(bytes: &[u8]) -> Option<(String, String)> {
+    let params = Params::decode(bytes)?;
+    Some((text(|to| params.text(to)), text(|to| params.json(to))))
+}
+
+/// Checked against golang-dnstap, which shows the same, but for the keys 8 and 9.
+#[test]
+fn service_parameters_are_shown_by_name_and_escaped() {
+    let all = [
+        &[0, 0, 0, 4, 0, 1, 0, 2][..],
+        &[
+            0, 1, 0, 11, 2, b'h', b'2', 7, b'a', b',', b'b', b'\\', b'"', b' ', 0,
+        ],
+        &[0, 2, 0, 0],
+        &[0, 3, 0, 2, 0x20, 0xfb],
+        &[0, 4, 0, 8, 192, 0, 2, 1, 192, 0, 2, 2],
+        &[0, 5, 0, 4, 0, 1, 2, 255],
+        &[
+            0, 6, 0, 16, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        ],
+        &[0, 7, 0, 6, b'/', b'q', b'{', b';', b'd', b'}'],
+        &[0, 8, 0, 0],
+        &[0, 9, 0, 2, 0, 29],
+        &[0xff, 0x35, 0, 5, b'a', b' ', b'b', b'"', 0xff],
+    ]
+    .concat();
+    let (text, json) = params(&all).unwrap();
+    let wanted = [
+        r#" mandatory="alpn,no-default-alpn" alpn="h2,a\\\044b\\\092\"\ \000" no-default-alpn="""#,
+        r#" port="8443" ipv4hint="192.0.2.1,192.0.2.2" ech="AAEC/w==" ipv6hint="2001:db8::1""#,
+        r#" dohpath="/q{\;d}" ohttp="" tls-supported-groups="29" key65333="a\ b\"\255""#,
+    ];
+    assert_eq!(text, wanted.concat());
+    let object: serde_json::Value = serde_json::from_str(&alloc::format!("{{{json}}}")).unwrap();
+    assert_eq!(object["mandatory"], "alpn,no-default-alpn");
+    assert_eq!(object["key65333"], r#"a\ b\"\255"#);
+    assert_eq!(object.as_object().unwrap().len(), 11);
+    assert_eq!(params(&[]).unwrap(), (String::new(), String::new()));
+}
+
+#[test]
+fn malformed_service_parameters_are_none() {
+    for wrong in [
+        &[0, 3, 0, 1, 9][..],
+        &[0, 3, 0, 2, 1],
+        &[0, 3, 0],
+        &[0, 1, 0, 0],
+        &[0, 1, 0, 2, 2, b'h'],
+        &[0, 1, 0, 1, 0],
+        &[0, 2, 0, 1, 0],
+        &[0, 0, 0, 0],
+        &[0, 4, 0, 3, 1, 2, 3],
+        &[0, 6, 0, 4, 1, 2, 3, 4],
+        // The same key again, and a smaller one: an object cannot have a key twice.
+        &[0xff, 0, 0, 0, 0xff, 0, 0, 0],
+        &[0, 2, 0, 0, 0, 1, 0, 2, 1, b'h'],
+    ] {
+        assert_eq!(params(wrong), None, "{wrong:?}");
     }
 }

@@ -59,12 +59,7 @@ impl Packets {
 
 /// As the server sees it that tells of the message: it answers clients, and asks others.
 const fn direction(message_type: MessageType, is_query: bool) -> Direction {
-    use MessageType::{AuthQuery, AuthResponse, ClientQuery, ClientResponse, UpdateQuery, UpdateResponse};
-    let answers = matches!(
-        message_type,
-        AuthQuery | AuthResponse | ClientQuery | ClientResponse | UpdateQuery | UpdateResponse
-    );
-    if answers == is_query {
+    if message_type.is_of_client() == is_query {
         Direction::Inbound
     } else {
         Direction::Outbound

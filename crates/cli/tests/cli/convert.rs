@@ -1,5 +1,7 @@
 //! `dnstap convert` and `dnstap anonymize`.
 
+use dnstap_codec::{Dnstap, Message, MessageType, Policy, PolicyAction, SocketFamily, SocketProtocol};
+
 use crate::dnstap::{CAPTURE, stream};
 use crate::place::Place;
 
@@ -22,6 +24,57 @@ fn json_and_back_is_the_same_file() {
     let ran = place.run(&["dnstap", "convert", "a.jsonl", "b.tap"]).status(0);
     assert_eq!(ran.stderr, "20 messages, 2607 bytes, 0 dropped\n");
     assert_eq!(read(&place, "b.tap"), CAPTURE);
+}
+
+#[test]
+fn json_brings_every_known_field_back() {
+    let mut odd = Vec::new();
+    let times = [
+        (Some(1), None),
+        (None, Some(1)),
+        (Some(1), Some(1_000_000_000)),
+        (Some(253_370_764_799), Some(999_999_999)),
+        (Some(253_370_764_800), Some(0)),
+        (Some(u64::MAX), Some(u32::MAX)),
+    ];
+    for (sec, nsec) in times {
+        let message = Message {
+            socket_family: Some(SocketFamily::from_bits(9)),
+            socket_protocol: Some(SocketProtocol::from_bits(-1)),
+            query_address: Some(&[]),
+            response_address: Some(&[1, 2, 3]),
+            query_port: Some(u32::MAX),
+            query_time_sec: sec,
+            query_time_nsec: nsec,
+            response_time_sec: sec,
+            response_time_nsec: nsec,
+            query_message: Some(b""),
+            response_message: Some(b"\xff"),
+            query_zone: Some(b"\xc0"),
+            policy: Some(Policy {
+                rule: Some(b"\xffrule"),
+                action: Some(PolicyAction::from_bits(77)),
+                ..Policy::default()
+            }),
+            ..Message::new(MessageType::from_bits(99))
+        };
+        let identity = Some(&b"\x80\"\n"[..]);
+        odd.push(
+            Dnstap {
+                identity,
+                ..Dnstap::new(message)
+            }
+            .encode(),
+        );
+    }
+    let frames: Vec<&[u8]> = odd.iter().map(Vec::as_slice).collect();
+    let place = Place::new();
+    place.write("odd.fstrm", stream(&frames));
+    place
+        .run(&["dnstap", "convert", "odd.fstrm", "a.jsonl"])
+        .status(0);
+    place.run(&["dnstap", "convert", "a.jsonl", "b.fstrm"]).status(0);
+    assert_eq!(read(&place, "b.fstrm"), stream(&frames));
 }
 
 #[test]

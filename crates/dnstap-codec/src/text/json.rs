@@ -54,8 +54,12 @@ fn fields(message: &Message<'_>, parts: Parts, clock: &mut Clock, scratch: &mut 
     if let Some(mnemonic) = message.message_type.mnemonic() {
         word("kind", mnemonic, to);
     }
-    time("query_time", message.query_time(), clock, to);
-    time("response_time", message.response_time(), clock, to);
+    let asked = (message.query_time_sec, message.query_time_nsec);
+    let keys = ["query_time", "query_time_sec", "query_time_nsec"];
+    time(keys, message.query_time(), asked, clock, to);
+    let answered = (message.response_time_sec, message.response_time_nsec);
+    let keys = ["response_time", "response_time_sec", "response_time_nsec"];
+    time(keys, message.response_time(), answered, clock, to);
     if let Some(latency) = message.latency_nanos() {
         key("latency_ns", to);
         ink::signed(latency, to);
@@ -330,14 +334,36 @@ fn address(name: &str, bytes: Option<&[u8]>, to: &mut Vec<u8>) {
     to.push(b'"');
 }
 
-fn time(name: &str, time: Option<Timestamp>, clock: &mut Clock, to: &mut Vec<u8>) {
-    let Some(time) = time else { return };
-    key(name, to);
-    let (second, nanos) = time.normal();
-    to.push(b'"');
-    to.extend_from_slice(clock.date(second));
-    to.push(b'T');
-    to.extend_from_slice(clock.time(second));
-    yaml::fraction(nanos, to);
-    to.extend_from_slice(b"Z\"");
+/// A time as RFC 3339 has it; and the fields themselves, where that does not tell what is in them.
+fn time(
+    keys: [&str; 3],
+    time: Option<Timestamp>,
+    fields: (Option<u64>, Option<u32>),
+    clock: &mut Clock,
+    to: &mut Vec<u8>,
+) {
+    /// The end of the year 9998. RFC 3339 has one more, of which those who allow for time zones lack an end.
+    const LAST: u64 = 253_370_764_799;
+    let [name, sec, nsec] = keys;
+    let time = time.map(Timestamp::normal).filter(|(second, _)| *second <= LAST);
+    if let Some((second, nanos)) = time {
+        key(name, to);
+        to.push(b'"');
+        to.extend_from_slice(clock.date(second));
+        to.push(b'T');
+        to.extend_from_slice(clock.time(second));
+        yaml::fraction(nanos, to);
+        to.extend_from_slice(b"Z\"");
+    }
+    let told = time.map(|(second, nanos)| (Some(second), Some(nanos)));
+    if told.unwrap_or_default() != fields {
+        if let Some(second) = fields.0 {
+            key(sec, to);
+            ink::number(second, to);
+        }
+        if let Some(nanos) = fields.1 {
+            key(nsec, to);
+            ink::number(nanos, to);
+        }
+    }
 }

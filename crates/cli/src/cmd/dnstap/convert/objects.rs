@@ -147,8 +147,8 @@ impl<'v> Fields<'v> {
         let kind = number(object, "type", |bits| MessageType::from_bits(bits).name())?;
         let [query_address, response_address] = self.addresses.each_ref().map(Option::as_deref);
         let [query_message, response_message] = self.dns.each_ref().map(Option::as_deref);
-        let query_time = time(object, "query_time")?;
-        let response_time = time(object, "response_time")?;
+        let (query_time_sec, query_time_nsec) = time(object, "query_time")?;
+        let (response_time_sec, response_time_nsec) = time(object, "response_time")?;
         Ok(Message {
             socket_family: number(object, "socket_family", |bits| {
                 SocketFamily::from_bits(bits).name()
@@ -162,12 +162,12 @@ impl<'v> Fields<'v> {
             response_address,
             query_port: port(object, "query_port")?,
             response_port: port(object, "response_port")?,
-            query_time_sec: query_time.map(|(second, _)| second),
-            query_time_nsec: query_time.map(|(_, nanos)| nanos),
+            query_time_sec,
+            query_time_nsec,
             query_message,
             query_zone: self.zone.as_deref(),
-            response_time_sec: response_time.map(|(second, _)| second),
-            response_time_nsec: response_time.map(|(_, nanos)| nanos),
+            response_time_sec,
+            response_time_nsec,
             response_message,
             policy: object
                 .get("policy")
@@ -224,13 +224,26 @@ fn port(object: &Value, key: &str) -> anyhow::Result<Option<u32>> {
         .transpose()
 }
 
-fn time(object: &Value, key: &str) -> anyhow::Result<Option<(u64, u32)>> {
+/// Seconds and nanoseconds: as fields of their own, which are there when the time does not say the same.
+fn time(object: &Value, key: &str) -> anyhow::Result<(Option<u64>, Option<u32>)> {
+    let field = |end: &str| -> anyhow::Result<Option<u64>> {
+        let key = format!("{key}_{end}");
+        let number = object
+            .get(&key)
+            .map(|value| value.as_u64().with_context(|| format!("{key:?}")));
+        number.transpose()
+    };
+    let (second, nanos) = (field("sec")?, field("nsec")?);
+    if second.is_some() || nanos.is_some() {
+        let nanos = nanos.map(u32::try_from).transpose();
+        return Ok((second, nanos.with_context(|| format!("{key:?}"))?));
+    }
     let Some(word) = text(object, key)? else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let time: jiff::Timestamp = word.parse().with_context(|| format!("{key:?}"))?;
     let second = u64::try_from(time.as_second()).with_context(|| format!("{key:?} is before 1970"))?;
-    Ok(Some((second, u32::try_from(time.subsec_nanosecond())?)))
+    Ok((Some(second), Some(u32::try_from(time.subsec_nanosecond())?)))
 }
 
 /// A string, or the hex beside it where it is no UTF-8.

@@ -17,7 +17,7 @@ use crate::{FRAMES, TYPE};
 
 /// Bytes of a payload; the number is in the first eight.
 pub(crate) const PAYLOAD: usize = 60;
-/// Frames that are offered at a time, half of them one by one and half as a run; leave is given in such pieces.
+/// Frames that are offered at a time, half of them one by one and half as a run; leave is given likewise.
 const PIECE: u64 = 1_000;
 
 pub(crate) struct Producer {

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use fstrm_codec::collector::{Event, SessionError};
 use fstrm_codec::endpoint::Endpoint;
-use fstrm_codec::store;
+use fstrm_codec::handshake::{Got, HandshakeError};
+use fstrm_codec::{ControlType, store};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -57,6 +58,18 @@ impl<'a> Line<'a> {
             message,
         }
     }
+}
+
+/// What helps a peer that begins as the other kind of sender does: unbound, say, without its handshake.
+fn hint(error: &SessionError) -> &'static str {
+    let SessionError::Handshake(HandshakeError::Unexpected {
+        expected: "READY",
+        got: Got::Control(ControlType::Start),
+    }) = error
+    else {
+        return "";
+    };
+    "; --handshake either takes both"
 }
 
 impl Teller {
@@ -116,7 +129,9 @@ impl Teller {
                 } else {
                     2
                 };
-                (Some(session), Some(peer), level, "failed", chain(error))
+                let hint = if self.is_terse { "" } else { hint(error) };
+                let message = format!("{}{hint}", chain(error));
+                (Some(session), Some(peer), level, "failed", message)
             }
             Event::Refused { peer } => (None, Some(peer), 2, "refused", "over the limit".to_owned()),
             Event::AcceptFailed { error } => (None, None, 1, "accept-failed", error.to_string()),

@@ -20,6 +20,10 @@ impl<D: Disk> Store<D> {
             path: path.to_owned(),
             error,
         };
+        // A folder named as . or .. has no name that a number could follow.
+        if name.file_name().is_none() {
+            return Err(failed(&name, io::ErrorKind::IsADirectory.into()));
+        }
         let last = self.last_number(&name).map_err(|error| failed(&name, error))?;
         let Some(last) = last.filter(|_| self.config.existing == Existing::Append) else {
             return self.open_next(now).map_err(|error| failed(&name, error));

@@ -12,7 +12,7 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 14] = [
+const NEEDS: [(&str, &[Need]); 16] = [
     (
         "peer_dnstap_tools",
         &[
@@ -38,11 +38,20 @@ const NEEDS: [(&str, &[Need]); 14] = [
             Need::Program("dnstap-ldns"),
         ],
     ),
+    (
+        "peer_fstrm_tools",
+        &[
+            Need::Program("fstrm_capture"),
+            Need::Program("fstrm_dump"),
+            Need::Program("fstrm_replay"),
+        ],
+    ),
     ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
     ("peer_knot", &[Need::Program("knotd")]),
     ("peer_named", &[Need::Program("named")]),
     ("peer_nats", &[Need::Python(STREAMS)]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
+    ("peer_python_fstrm", &[Need::Python(STREAMS)]),
     ("peer_tshark", &[Need::Program("tshark")]),
     ("peer_udsoncan", &[Need::Python(PYTHON)]),
     ("peer_unbound", &[Need::Program("unbound")]),

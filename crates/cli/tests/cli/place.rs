@@ -56,6 +56,12 @@ impl Place {
         self.prepared(Command::new("sh"), &[&shell, words].concat())
     }
 
+    /// Somebody else's program.
+    #[cfg(unix)]
+    pub(crate) fn foreign(&self, program: &str, words: &[&str]) -> Command {
+        self.prepared(Command::new(program), words)
+    }
+
     /// The command under another tool's name.
     #[cfg(unix)]
     pub(crate) fn tool(&self, name: &str, words: &[&str]) -> Command {

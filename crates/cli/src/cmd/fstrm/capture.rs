@@ -25,9 +25,21 @@ use crate::metrics::{self, Exporter};
 use crate::multicall::Guise;
 use crate::service::Supervisor;
 
-/// Captures until something ends it.
+/// What `fstrm_capture` is told to say of how it went: `-ddd`.
+const INFO: u8 = 3;
+
+/// Captures until something ends it; as `fstrm_capture`, with its exit statuses.
 pub(super) async fn run(session: &Session, args: &Capture) -> Result {
     let is_original = session.guise == Some(Guise::FstrmCapture);
+    let ended = record(session, args, is_original).await;
+    if is_original {
+        return ended
+            .map_err(|failure| Failure::imitated(1, format_args!("fstrm_capture: {}", failure.message())));
+    }
+    ended
+}
+
+async fn record(session: &Session, args: &Capture, is_original: bool) -> Result {
     if args.write == Path::new("-") && std::io::stdout().is_terminal() {
         let message = "standard output is a terminal; name a file, or let another program read";
         return Err(Failure::new(Code::Usage, message));
@@ -69,8 +81,10 @@ pub(super) async fn run(session: &Session, args: &Capture) -> Result {
     while let Some(event) = recorder.next_event().await {
         teller.file(session, &event);
     }
-    let figures = Figures::new(&watch.stats(), &recorder.stats(), meter.surplus());
-    session.output.summary(&figures, Figures::text);
+    if !is_original || args.debug >= INFO {
+        let figures = Figures::new(&watch.stats(), &recorder.stats(), meter.surplus());
+        session.output.summary(&figures, Figures::text);
+    }
     match outcome {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::caused(Code::File, error)),

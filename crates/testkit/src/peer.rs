@@ -160,6 +160,8 @@ pub enum Python {
     Main,
     /// With aioisotp and a python-can of version 3.
     Aioisotp,
+    /// With fstrm and the brokers.
+    Streams,
 }
 
 impl Python {
@@ -167,6 +169,7 @@ impl Python {
         let (variable, folder) = match self {
             Self::Main => ("TINWIRE_PYTHON", "venv"),
             Self::Aioisotp => ("TINWIRE_PYTHON_AIOISOTP", "venv-aioisotp"),
+            Self::Streams => ("TINWIRE_PYTHON_STREAMS", "venv-streams"),
         };
         let beside_us = || {
             let own = env::current_exe().ok()?;

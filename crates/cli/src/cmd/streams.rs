@@ -12,7 +12,9 @@ mod outputs;
 
 use core::num::NonZeroU32;
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 
 use fstrm_codec::endpoint::{DialConfig, Direction, Endpoint, ListenConfig, ParseEndpointError, Place};
 use fstrm_codec::{Config, ContentType, collector};
@@ -115,7 +117,7 @@ pub(crate) fn content_type(args: &StreamArgs) -> Result<Option<ContentType>> {
         })
 }
 
-#[cfg(feature = "tls")]
+/// Adds what listening on `tls://` needs.
 fn server(args: &TlsArgs, listen: ListenConfig) -> Result<ListenConfig> {
     let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
         return Err(
@@ -123,8 +125,19 @@ fn server(args: &TlsArgs, listen: ListenConfig) -> Result<ListenConfig> {
                 .hint("--tls-cert server.crt --tls-key server.key"),
         );
     };
+    identified(listen, certificate, key, args.tls_ca.as_deref())
+}
+
+/// Adds a certificate and its key, and the authority whose clients alone are let in.
+#[cfg(feature = "tls")]
+pub(super) fn identified(
+    listen: ListenConfig,
+    certificate: &Path,
+    key: &Path,
+    clients: Option<&Path>,
+) -> Result<ListenConfig> {
     let mut config = fstrm_codec::tls::ServerConfig::new(certificate, key);
-    if let Some(authority) = &args.tls_ca {
+    if let Some(authority) = clients {
         config = config.client_authority(authority);
     }
     let server = config
@@ -175,7 +188,12 @@ fn authorities(args: &TlsArgs) -> Result<PathBuf> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn server(_args: &TlsArgs, _listen: ListenConfig) -> Result<ListenConfig> {
+pub(super) fn identified(
+    _listen: ListenConfig,
+    _certificate: &Path,
+    _key: &Path,
+    _clients: Option<&Path>,
+) -> Result<ListenConfig> {
     Err(without_tls())
 }
 

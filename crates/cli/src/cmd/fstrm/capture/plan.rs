@@ -9,12 +9,13 @@ use fstrm_codec::endpoint::{Endpoint, Host, HostPort, ListenConfig, Listener, Pl
 use fstrm_codec::frame::{DEFAULT_MAX_DATA_LEN, FrameConfig, Oversize};
 use fstrm_codec::rotate::{Now, Period, Rotation};
 use fstrm_codec::store::{self, Folder, InProgress, Store, Sync};
-use fstrm_codec::{Config, ContentType, tls};
+use fstrm_codec::{Config, ContentType};
 use jiff::tz::TimeZone;
 
 use super::names::Pattern;
 use crate::args::fstrm::{Capture, Fsync, Handshake};
 use crate::cmd::fstrm::feed::blocking;
+use crate::cmd::streams;
 use crate::failure::{Code, Failure, Result};
 use crate::service;
 
@@ -50,14 +51,7 @@ pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
         config = config.mode(mode);
     }
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        let mut server = tls::ServerConfig::new(certificate, key);
-        if let Some(authority) = &args.tls_client_ca {
-            server = server.client_authority(authority);
-        }
-        let server = server
-            .load()
-            .map_err(|error| Failure::caused(Code::CannotOpen, error))?;
-        config = config.tls(server);
+        config = streams::identified(config, certificate, key, args.tls_client_ca.as_deref())?;
     }
     let mut listeners = service::sockets(&config)?;
     if endpoints.is_empty() && listeners.is_empty() {

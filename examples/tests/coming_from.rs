@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "helpers of tests may panic and print like tests"
 )]
 #![allow(
@@ -13,6 +14,7 @@
     unused_assignments,
     unused_must_use,
     unused_variables,
+    clippy::redundant_clone,
     reason = "a table's cell shows a call and not what is done with its result"
 )]
 
@@ -22,10 +24,18 @@ mod aioisotp;
 mod can_utils_isotp;
 #[path = "coming_from/csp_py.rs"]
 mod csp_py;
+#[path = "coming_from/fstrm.rs"]
+mod fstrm;
+#[path = "coming_from/golang_dnstap.rs"]
+mod golang_dnstap;
+#[path = "coming_from/golang_framestream.rs"]
+mod golang_framestream;
 #[path = "coming_from/libcsp.rs"]
 mod libcsp;
 #[path = "coming_from/python_can_isotp.rs"]
 mod python_can_isotp;
+#[path = "coming_from/python_fstrm.rs"]
+mod python_fstrm;
 
 /// Panics unless all code of `page` is in `source`.
 #[track_caller]

@@ -4,6 +4,7 @@
 
 use core::error::Error;
 
+use bytes::Bytes;
 use can_link::link::LinkChange;
 use can_link::virtual_bus::VirtualBus;
 use can_link::{CanFrame, CanRxExt, CanTxExt, Event, StandardId};
@@ -12,7 +13,8 @@ use csp_core::rt::PingConfig;
 use csp_core::{InterfaceConfig, InterfaceName, Netmask};
 use dnstap_codec::Dnstap;
 use flow_core::{LocalLayer, QosSpec};
-use fstrm_codec::file::FileReader;
+use fstrm_codec::endpoint::{DialConfig, Dialer};
+use fstrm_codec::{FileReader, Sender, sender};
 use isotp::{Address, IsoTpStream};
 use tinwire_sim::{World, WorldConfig};
 
@@ -75,6 +77,16 @@ fn dnstap() -> Outcome {
         messages += usize::from(message.is_some());
     }
     assert_eq!(messages, 20);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sender() -> Outcome {
+    let (config, payload) = (sender::Config::new(), Bytes::from_static(b"payload"));
+    let collector = Dialer::new(&"unix:/run/collector.sock".parse()?, DialConfig::new())?;
+    let sender = Sender::spawn(collector, config)?; // connects, and again after each loss
+    sender.send(payload).await?; // waits for room, or drops and counts: as the policy says
+    assert_eq!(sender.stats().frames.offered, 1);
     Ok(())
 }
 

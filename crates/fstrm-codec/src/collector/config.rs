@@ -9,6 +9,8 @@ use crate::handshake;
 pub const DEFAULT_MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Default time for a handshake as a whole, from the connection to START: 5 s.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Default time for the first byte, where START may come first: 60 s.
+pub const DEFAULT_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Default time for a frame as a whole, from its first byte to its last: 60 s.
 pub const DEFAULT_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of batches that nobody has confirmed or dropped yet, by default: 16 MiB.
@@ -49,6 +51,7 @@ pub struct Config {
     pub(super) max_connections: NonZeroUsize,
     pub(super) overflow: Overflow,
     pub(super) handshake_timeout: Duration,
+    pub(super) first_byte_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) frame_timeout: Duration,
     pub(super) queue: usize,
@@ -66,6 +69,7 @@ impl Config {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             overflow: Overflow::Wait,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
+            first_byte_timeout: Some(DEFAULT_FIRST_BYTE_TIMEOUT),
             idle_timeout: None,
             frame_timeout: DEFAULT_FRAME_TIMEOUT,
             queue: DEFAULT_QUEUE,
@@ -107,11 +111,22 @@ impl Config {
 
     /// Longest time from the connection to START, however the bytes drip. Default 5 s.
     ///
-    /// Where START may come first it runs from the first byte: the Rust crates hold START back until there is
-    /// something to send. A connection that is silent until then falls under the idle timeout.
+    /// Where START may come first it runs from the first byte; until then the
+    /// [`first_byte_timeout`](Self::first_byte_timeout) does.
     #[must_use]
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Longest silence of a connection before its first byte, where START may come first. Default 60 s.
+    ///
+    /// It is longer than the time for a handshake, as the Rust crates hold START back until there is
+    /// something to send; they connect again by themselves. With none, anybody who connects and says nothing
+    /// keeps a place for ever. Where READY has to come first the handshake timeout covers this too.
+    #[must_use]
+    pub const fn first_byte_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.first_byte_timeout = timeout;
         self
     }
 

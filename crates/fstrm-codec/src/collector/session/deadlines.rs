@@ -25,8 +25,10 @@ pub(super) struct Deadlines {
     handshake_timeout: Duration,
     frame_timeout: Duration,
     idle_timeout: Option<Duration>,
-    /// Until START has come, and, where START may come first, since the first byte.
+    /// By when START has to come; where it may come first, by when the first byte has to, until that has.
     handshake: Option<Instant>,
+    /// Whether a byte has come, where the time for the handshake begins with it.
+    is_begun: bool,
     is_started: bool,
     /// The last byte, or the beginning.
     heard: Instant,
@@ -37,12 +39,16 @@ pub(super) struct Deadlines {
 
 impl Deadlines {
     pub(super) fn new(config: &Config, now: Instant) -> Self {
-        let runs = config.handshake == Handshake::Bidirectional;
+        let is_begun = config.handshake == Handshake::Bidirectional;
+        let timeout = Some(config.handshake_timeout).filter(|_| is_begun);
         Self {
             handshake_timeout: config.handshake_timeout,
             frame_timeout: config.frame_timeout,
             idle_timeout: config.idle_timeout,
-            handshake: now.checked_add(config.handshake_timeout).filter(|_| runs),
+            handshake: timeout
+                .or(config.first_byte_timeout)
+                .and_then(|timeout| now.checked_add(timeout)),
+            is_begun,
             is_started: false,
             heard: now,
             frame: None,
@@ -72,7 +78,7 @@ impl Deadlines {
     /// Bytes have come.
     pub(super) fn progressed(&mut self, now: Instant, is_large: bool) {
         self.heard = now;
-        if self.handshake.is_none() && !self.is_started {
+        if !core::mem::replace(&mut self.is_begun, true) {
             self.handshake = now.checked_add(self.handshake_timeout);
         }
         if is_large && self.settle.is_none() {

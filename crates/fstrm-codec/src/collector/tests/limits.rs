@@ -30,16 +30,41 @@ async fn a_handshake_that_drips_is_over_after_five_seconds_in_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_one_way_peer_may_be_silent_before_its_first_byte_and_not_after_it() {
-    let (collector, _batches) = Collector::spawn(typed().handshake(Handshake::Either));
-    let mut client = Client::connect(&collector);
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    assert_eq!(collector.stats().open, 1);
-    client.say(&[std::vec![0]]).await;
-    assert!(matches!(
-        outcome(&collector).await,
-        Err(SessionError::HandshakeTimeout)
-    ));
+async fn a_peer_that_says_nothing_loses_its_place_whatever_it_may_begin_with() {
+    for (handshake, seconds) in [
+        (Handshake::Bidirectional, 5),
+        (Handshake::Unidirectional, 60),
+        (Handshake::Either, 60),
+    ] {
+        let (collector, _batches) = Collector::spawn(typed().handshake(handshake));
+        let begin = Instant::now();
+        let _silent = Client::connect(&collector);
+        assert!(matches!(
+            outcome(&collector).await,
+            Err(SessionError::HandshakeTimeout)
+        ));
+        assert_eq!(begin.elapsed().as_secs(), seconds, "{handshake:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_byte_begins_the_time_for_the_handshake() {
+    for (first_byte, silence) in [(Some(Duration::from_secs(60)), 59), (None, 3600)] {
+        let config = typed()
+            .handshake(Handshake::Either)
+            .first_byte_timeout(first_byte);
+        let (collector, _batches) = Collector::spawn(config);
+        let mut client = Client::connect(&collector);
+        tokio::time::sleep(Duration::from_secs(silence)).await;
+        assert_eq!(collector.stats().open, 1);
+        let begin = Instant::now();
+        client.say(&[std::vec![0]]).await;
+        assert!(matches!(
+            outcome(&collector).await,
+            Err(SessionError::HandshakeTimeout)
+        ));
+        assert_eq!(begin.elapsed().as_secs(), 5);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,9 +80,10 @@ impl Sender {
     /// # Errors
     /// When the configuration contradicts itself, or there can be no thread.
     pub fn spawn<C: Connect + Send + 'static>(connect: C, config: Config) -> Result<Self, SpawnError> {
+        // In this order: a runtime must not be dropped within another one, where this may be called.
+        let (sender, driver) = crate::Sender::with_driver(connect, config)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(SpawnError::Thread)?;
-        let (sender, driver) = crate::Sender::with_driver(connect, config)?;
         let thread = thread::Builder::new().name("fstrm-sender".into());
         let thread = thread
             .spawn(move || runtime.block_on(driver))

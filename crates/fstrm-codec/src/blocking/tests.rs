@@ -84,8 +84,8 @@ fn a_closed_sender_takes_nothing() {
     assert_eq!(sender.flush(), Ok(()));
 }
 
-#[test]
-fn what_cannot_be_is_refused() {
+#[tokio::test]
+async fn what_cannot_be_is_refused_within_a_runtime_too() {
     let (dialer, _) = collector();
     let unidirectional = crate::Config::new().mode(crate::Mode::Unidirectional);
     let config = Config::new()

@@ -1,3 +1,4 @@
 mod seeds;
 mod stories;
+mod threads;
 mod wire;

@@ -18,6 +18,7 @@
 
 mod batch;
 mod config;
+mod doubt;
 mod piece;
 mod stats;
 
@@ -31,6 +32,7 @@ pub use config::{
     Config, DEFAULT_COALESCE_BYTES, DEFAULT_MAX_BYTES, DEFAULT_MAX_FRAMES, DEFAULT_WINDOW_BYTES, Delivery,
     Policy,
 };
+use doubt::{Doubt, Loss};
 use piece::Piece;
 pub use stats::{Dropped, Stats};
 
@@ -100,6 +102,7 @@ pub struct Queue {
     urgent: u64,
     /// Frames below this number are to be confirmed soon.
     confirm: u64,
+    doubt: Doubt,
     stats: Stats,
 }
 
@@ -120,6 +123,7 @@ impl Queue {
             taken: 0,
             urgent: 0,
             confirm: 0,
+            doubt: Doubt::new(),
             stats: Stats::default(),
         }
     }
@@ -218,7 +222,7 @@ impl Queue {
         self.close_open();
         let mut batch = Batch::default();
         while batch.len() < BATCH && self.has_window() {
-            let Some(piece) = self.queued.pop_front() else {
+            let Some(piece) = self.pop_queued() else {
                 break;
             };
             self.stats.unqueue(piece.frames, piece.len());
@@ -255,6 +259,42 @@ impl Queue {
             self.stats.done(piece.frames, piece.len());
         }
         self.kept_bytes = 0;
+        self.doubt.handle_confirmed();
+    }
+
+    /// The collector has closed the connection: as [`handle_lost`](Self::handle_lost), but perhaps it was for
+    /// a frame that it will never take. Gives the number of frames that were given up for that.
+    ///
+    /// Under [`Delivery::Confirmed`] streams get shorter from time to time, until a single frame is lost. One
+    /// of over 64 KiB that is lost alone eight times in a row is dropped, and counted under
+    /// [`Dropped::refused`]. Shorter ones are never given up: there is no reader that refuses them.
+    pub fn handle_refused(&mut self) -> u64 {
+        let begun: u64 = self.flight.front().map_or(0, |piece| {
+            let whole = piece.boundary(self.written);
+            u64::from(whole.bytes < self.written)
+                + match self.config.delivery {
+                    Delivery::Written => 0,
+                    Delivery::Confirmed => whole.frames,
+                }
+        });
+        let frames = begun + self.kept.iter().map(|piece| piece.frames).sum::<u64>();
+        self.handle_lost();
+        let Some(front) = self.queued.front_mut().filter(|_| frames > 0) else {
+            return 0;
+        };
+        let first = front.first;
+        self.doubt.handle_refused(Loss { first, frames });
+        if !self.doubt.is_hopeless(first, front.payload_len()) {
+            return 0;
+        }
+        let (left, len) = (front.frames, front.pop_frame());
+        if left == 1 {
+            self.queued.pop_front();
+        }
+        self.stats.unqueue(1, len);
+        self.stats.dropped.refused += 1;
+        self.stats.dropped.bytes += wide(len);
+        1
     }
 
     /// The connection is lost: what is not done goes back to the front of the queue, from a frame boundary.
@@ -296,14 +336,16 @@ impl Queue {
 
     /// Whether STOP should be sent now, so that FINISH confirms what has been written.
     ///
-    /// That is so when the window is half full, or what [`expedite_all`](Self::expedite_all) or
-    /// [`ask_confirmation`](Self::ask_confirmation) asked for has been written and no more.
+    /// That is so when the window is half full, or as much as one dares to send was written, or what
+    /// [`expedite_all`](Self::expedite_all) or [`ask_confirmation`](Self::ask_confirmation) asked for has
+    /// been written and no more.
     #[must_use]
     pub fn wants_confirmation(&self) -> bool {
         let Some(first) = self.kept.front().filter(|_| self.flight.is_empty()) else {
             return false;
         };
         self.kept_bytes >= self.config.window_bytes / 2
+            || self.stats.kept >= self.doubt.limit()
             || first.first < self.confirm && self.first_queued() >= self.confirm
     }
 
@@ -397,7 +439,20 @@ impl Queue {
 
     /// Whether another piece may be written before a confirmation.
     fn has_window(&self) -> bool {
-        self.config.delivery == Delivery::Written || self.stats.kept_bytes < self.config.window_bytes
+        self.config.delivery == Delivery::Written
+            || self.stats.kept_bytes < self.config.window_bytes && self.stats.kept < self.doubt.limit()
+    }
+
+    /// The next piece to write, or as much of it as one dares to send.
+    fn pop_queued(&mut self) -> Option<Piece> {
+        let dared = match self.config.delivery {
+            Delivery::Written => u64::MAX,
+            Delivery::Confirmed => self.doubt.limit().saturating_sub(self.stats.kept),
+        };
+        match self.queued.front_mut() {
+            Some(piece) if piece.frames > dared => Some(piece.split_front(dared)),
+            _ => self.queued.pop_front(),
+        }
     }
 
     fn first_open(&self) -> u64 {

@@ -92,6 +92,27 @@ impl Piece {
         }
     }
 
+    /// Takes the first frames off, fewer than all.
+    pub(super) fn split_front(&mut self, frames: u64) -> Self {
+        let mut boundary = Boundary::default();
+        while boundary.frames < frames.min(self.frames) {
+            boundary.bytes += self.frame_len(boundary.bytes);
+            boundary.frames += 1;
+        }
+        let mut front = self.clone();
+        front.frames = boundary.frames;
+        if let Body::Run(wire) = &mut front.body {
+            wire.truncate(boundary.bytes);
+        }
+        self.advance(boundary);
+        front
+    }
+
+    /// Length of the first frame's payload.
+    pub(super) fn payload_len(&self) -> usize {
+        self.frame_len(0).saturating_sub(DATA_HEADER_LEN)
+    }
+
     /// Lets go of the first frame and gives its length on the wire.
     pub(super) fn pop_frame(&mut self) -> usize {
         let bytes = self.frame_len(0);

@@ -40,6 +40,9 @@ pub struct Dropped {
     pub newest: u64,
     /// Pushed out of a full queue under [`Policy::DropOldest`](super::Policy::DropOldest).
     pub oldest: u64,
+    /// Over 64 KiB and refused by the collector again and again, see
+    /// [`handle_refused`](super::Queue::handle_refused).
+    pub refused: u64,
     /// Left when the sender was closed and its deadline was over.
     pub shutdown: u64,
     /// Bytes of all of them.
@@ -50,7 +53,7 @@ impl Dropped {
     /// Frames, for whatever cause.
     #[must_use]
     pub const fn frames(&self) -> u64 {
-        self.newest + self.oldest + self.shutdown
+        self.newest + self.oldest + self.refused + self.shutdown
     }
 }
 

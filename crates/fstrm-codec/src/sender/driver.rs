@@ -12,11 +12,12 @@ use tinwire_time::Instant;
 
 use super::Config;
 use super::backoff::Backoff;
-use super::event::Event;
+use super::event::{Cause, Event};
 use super::session::{Outcome, Session, timed_out};
 use super::shared::{Shared, Until};
 use crate::conn::{Clock, ConnError};
 use crate::endpoint::Connect;
+use crate::handshake::{Absence, HandshakeError};
 
 /// What every part of the task needs.
 #[derive(Debug)]
@@ -208,11 +209,28 @@ impl Task {
         let retry = backoff.delay_after(started, self.clock.now());
         let mut state = self.shared.lock();
         let before = state.queue.stats().resent;
-        state.queue.handle_lost();
+        let refused = if is_timeout(&error) {
+            state.queue.handle_lost();
+            0
+        } else {
+            state.queue.handle_refused()
+        };
         let resent = state.queue.stats().resent - before;
         state.stats.lost += 1;
+        if refused > 0 {
+            state.tell_dropped(Cause::Refused, refused);
+        }
         drop(state);
         self.shared.tell(Event::Lost { error, resent, retry });
         retry
+    }
+}
+
+/// Whether it was us who hung up: a collector that takes nothing for a while may take it later.
+fn is_timeout(error: &ConnError) -> bool {
+    match error {
+        ConnError::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,
+        ConnError::Handshake(HandshakeError::NoAnswer { absence, .. }) => *absence == Absence::Timeout,
+        _ => false,
     }
 }

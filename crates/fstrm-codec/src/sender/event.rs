@@ -51,6 +51,9 @@ pub enum Cause {
     Newest,
     /// The queue was full and its policy is [`Policy::DropOldest`](queue::Policy::DropOldest).
     Oldest,
+    /// The collector closed the connection whenever they came, see
+    /// [`handle_refused`](queue::Queue::handle_refused).
+    Refused,
     /// The sender was closed, and could not send them in time.
     Shutdown,
 }

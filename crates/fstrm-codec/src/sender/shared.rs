@@ -180,7 +180,7 @@ impl State {
     }
 
     /// Adds to what was told and not taken yet; whether it was told anew.
-    fn tell_dropped(&mut self, cause: Cause, more: u64) -> bool {
+    pub(super) fn tell_dropped(&mut self, cause: Cause, more: u64) -> bool {
         for event in self.events.iter_mut().rev() {
             if let Event::Dropped { cause: told, frames } = event
                 && *told == cause

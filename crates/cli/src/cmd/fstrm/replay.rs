@@ -231,6 +231,12 @@ fn judge(report: &Report, watch: &mut Watch, was_stopped: bool) -> Result {
     if was_stopped || report.is_complete() && (report.finished || report.stats.frames.offered == 0) {
         return Ok(());
     }
+    let refused = report.stats.frames.dropped.refused;
+    if refused > 0 {
+        let frames = units::counted(refused, "frame");
+        let message = format!("{} closes the connection at {frames}", watch.collector());
+        return Err(Failure::new(Code::Lost, message).hint("they may be over its limit"));
+    }
     let message = format!(
         "{} did not confirm the end of the stream: the last frames may be missing there",
         watch.collector()

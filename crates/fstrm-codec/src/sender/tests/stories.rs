@@ -114,6 +114,53 @@ async fn an_idle_collector_that_goes_away_is_noticed_and_called_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_frame_that_the_collector_refuses_for_ever_does_not_keep_the_others() {
+    for (delivery, len) in [(Delivery::Written, 100_000), (Delivery::Confirmed, 100_000)] {
+        let refusing = Plan {
+            cut_after: Some(70_000),
+            ..Plan::good()
+        };
+        let config = Config::new().queue(queue::Config::new().delivery(delivery));
+        let (sender, collector) = spawn(vec![refusing], config);
+        for number in [0, 1] {
+            sender.send(payload(number, 8)).await.unwrap();
+        }
+        sender.send(payload(2, len)).await.unwrap();
+        sender.send(payload(3, 8)).await.unwrap();
+        sender.flush().await.unwrap();
+        let stats = sender.stats().frames;
+        assert_eq!((stats.sent, stats.dropped.refused), (3, 1), "{delivery:?}");
+        let mut arrived = collector.frames();
+        arrived.dedup();
+        assert!(arrived.ends_with(&[3]) && !arrived.contains(&2), "{arrived:?}");
+        let mut told = 0;
+        while let Some(event) = sender.poll_event() {
+            if let Event::Dropped { cause, frames } = event {
+                assert_eq!(cause, Cause::Refused);
+                told += frames;
+            }
+        }
+        assert_eq!(told, 1);
+        assert_eq!(sender.close().await.left(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_takes_no_bytes_for_long_loses_no_frame() {
+    let stalled = Plan {
+        stall_after: Some(70_000),
+        ..Plan::good()
+    };
+    let mut plans = vec![stalled; 20];
+    plans.push(Plan::good());
+    let (sender, collector) = spawn(plans, Config::new());
+    sender.send(payload(0, 100_000)).await.unwrap();
+    sender.flush().await.unwrap();
+    assert_eq!(collector.frames(), [0]);
+    assert_eq!(sender.stats().lost, 20);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_nobody_listens_frames_wait_and_attempts_get_rare() {
     let mut plans = vec![refusing(); 20];
     plans.push(Plan::good());

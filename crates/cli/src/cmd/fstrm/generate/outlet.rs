@@ -171,7 +171,7 @@ impl Outlet {
                 Ok(Sent {
                     offered: frames.offered,
                     sent: frames.sent,
-                    dropped: frames.dropped.newest + frames.dropped.oldest,
+                    dropped: frames.dropped.frames() - report.left(),
                     left: report.left(),
                 })
             }

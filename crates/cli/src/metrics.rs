@@ -13,7 +13,7 @@ use fstrm_codec::endpoint::{Endpoint, ListenConfig, Listener, Place};
 use tokio::task::JoinHandle;
 
 pub(crate) use self::page::Page;
-pub(crate) use self::streams::collected;
+pub(crate) use self::streams::{Relayed, collected, relayed};
 use crate::failure::{Code, Failure, Result};
 use crate::output::Output;
 

@@ -21,7 +21,7 @@ use fstrm_codec::{Config, ContentType, collector};
 
 pub(crate) use goal::Goal;
 pub(crate) use inputs::{Arrival, Inputs, Parcel, Redial, Source, Ticket};
-pub(crate) use lane::{Exit, LaneStats, OnFull};
+pub(crate) use lane::{Exit, LaneStats, Level, Meter, OnFull};
 pub(crate) use outputs::{Carrier, Delivered, Output, OutputConfig, shares};
 
 use crate::args::streams::{StreamArgs, TlsArgs};

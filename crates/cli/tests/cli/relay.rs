@@ -164,6 +164,36 @@ fn a_dead_output_that_may_drop_stops_no_other() {
 }
 
 #[test]
+fn an_output_that_ends_while_it_is_waited_for_ends_the_relay() {
+    let place = Place::new();
+    let mut relay = place
+        .command(&["fstrm", "relay", "-", "-", "--queue", "1000"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = relay.stdin.take().unwrap();
+    let payload = vec![7; 60_000];
+    let wire = stream(&vec![&payload[..]; 1_000]);
+    // Nobody reads, so sooner or later this is stuck, and goes on only when the relay has ended.
+    let writer = std::thread::spawn(move || stdin.write_all(&wire));
+    let mut stdout = relay.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 100_000]).unwrap();
+    // Until what lies between is full.
+    std::thread::sleep(core::time::Duration::from_millis(300));
+    drop(stdout);
+    let start = std::time::Instant::now();
+    while relay.try_wait().unwrap().is_none() {
+        if start.elapsed().as_secs() > 30 {
+            relay.kill().unwrap();
+            panic!("it waits for an output that is gone");
+        }
+        std::thread::sleep(core::time::Duration::from_millis(10));
+    }
+    assert!(writer.join().unwrap().is_err(), "it did not read on");
+}
+
+#[test]
 fn a_stream_of_another_type_goes_to_nobody() {
     let place = Place::new();
     place.write("a.fstrm", typed(b"a"));

@@ -1,4 +1,4 @@
-//! `fstrm capture` as a service: sockets handed over, readiness, watchdog, figures.
+//! `fstrm capture` and `fstrm relay` as services: sockets handed over, readiness, watchdog, figures.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -57,8 +57,8 @@ fn told(notify: &UnixDatagram, words: &str) -> String {
     }
 }
 
-#[test]
-fn a_socket_handed_over_is_listened_on_and_readiness_is_told() {
+/// Has a frame taken through a socket that was handed over.
+fn handed_over(words: &str) {
     let place = Place::new();
     let notify = UnixDatagram::bind(place.path().join("notify")).unwrap();
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -68,7 +68,7 @@ fn a_socket_handed_over_is_listened_on_and_readiness_is_told() {
     early.set_read_timeout(Some(PATIENCE)).unwrap();
     early.write_all(&[READY, START, FRAME, STOP].concat()).unwrap();
 
-    let child = start(&place, socket.into(), "fstrm capture -t t -w out");
+    let child = start(&place, socket.into(), words);
     told(&notify, "READY=1");
     let mut answer = Vec::new();
     early.read_to_end(&mut answer).unwrap();
@@ -84,21 +84,54 @@ fn a_socket_handed_over_is_listened_on_and_readiness_is_told() {
 }
 
 #[test]
-fn figures_are_served_while_it_runs() {
+fn a_socket_handed_over_is_listened_on_and_readiness_is_told() {
+    handed_over("fstrm capture -t t -w out");
+}
+
+#[test]
+fn a_relay_takes_the_socket_of_its_input_from_who_hands_it_over() {
+    handed_over("fstrm relay unix:s out");
+}
+
+#[test]
+fn a_relay_that_waits_for_an_output_tells_that_it_lives() {
     let place = Place::new();
-    let words = [
-        "fstrm",
-        "capture",
-        "-t",
-        "t",
-        "-u",
-        "s",
-        "-w",
-        "out",
-        "--metrics",
-        ":0",
-    ];
-    let mut child = place.command(&words).spawn().unwrap();
+    let notify = UnixDatagram::bind(place.path().join("notify")).unwrap();
+    notify.set_read_timeout(Some(PATIENCE)).unwrap();
+    let socket = UnixListener::bind(place.path().join("s")).unwrap();
+    let mut sender = UnixStream::connect(place.path().join("s")).unwrap();
+    sender
+        .write_all(&[READY, START, &FRAME.repeat(100)].concat())
+        .unwrap();
+    let words = "fstrm relay unix:s unix:none --queue 10";
+    let child = start(&place, socket.into(), words);
+    for _ in 0..100 {
+        sender.write_all(&FRAME.repeat(500)).unwrap();
+        let status = told(&notify, "WATCHDOG=1");
+        // The sender's own queue is 1 MiB; what is over that is waited for.
+        if !status.contains(" 0 waiting") && status.contains("waiting") {
+            break;
+        }
+        sender.write_all(&FRAME.repeat(20_000)).unwrap();
+    }
+    for _ in 0..3 {
+        told(&notify, "WATCHDOG=1");
+    }
+    signal_to(&child, "TERM");
+    told(&notify, "STOPPING=1");
+    // A supervisor that hears nothing for the time that outputs get at the end would kill it.
+    told(&notify, "WATCHDOG=1");
+    std::thread::spawn(move || while notify.recv(&mut [0; 4096]).is_ok() {});
+    finish(child).status(3);
+}
+
+/// The figures of a command that takes two frames by the socket `s`.
+fn figures(words: &[&str]) -> String {
+    let place = Place::new();
+    let mut child = place
+        .command(&[words, &["--metrics", ":0"]].concat())
+        .spawn()
+        .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let port: u16 = loop {
         let mut line = String::new();
@@ -121,6 +154,14 @@ fn figures_are_served_while_it_runs() {
     reader.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut page = String::new();
     reader.read_to_string(&mut page).unwrap();
+    signal_to(&child, "TERM");
+    finish(child).status(0);
+    page
+}
+
+#[test]
+fn figures_are_served_while_it_runs() {
+    let page = figures(&["fstrm", "capture", "-t", "t", "-u", "s", "-w", "out"]);
     for figure in [
         "tinwire_fstrm_frames_total{dir=\"in\"} 2",
         "tinwire_fstrm_frames_total{dir=\"out\"} 2",
@@ -131,8 +172,27 @@ fn figures_are_served_while_it_runs() {
     ] {
         assert!(page.contains(&format!("{figure}\n")), "{figure}\n{page}");
     }
-    signal_to(&child, "TERM");
-    finish(child).status(0);
+}
+
+#[test]
+fn a_relay_has_figures_for_each_output() {
+    let page = figures(&["fstrm", "relay", "unix:s", "one", "file:two"]);
+    for figure in [
+        "tinwire_fstrm_frames_total{dir=\"in\"} 2",
+        "tinwire_fstrm_frames_total{dir=\"out\",output=\"file:one\"} 2",
+        "tinwire_fstrm_frames_total{dir=\"out\",output=\"file:two\"} 2",
+        "tinwire_fstrm_bytes_total{dir=\"in\"} 10",
+        "tinwire_fstrm_drops_total{reason=\"wrong_type\"} 0",
+        "tinwire_fstrm_drops_total{reason=\"full\",output=\"file:one\"} 0",
+        "tinwire_fstrm_errors_total{reason=\"malformed\"} 0",
+        "tinwire_fstrm_sessions_total 1",
+        "tinwire_fstrm_queue_depth{output=\"file:two\"} 0",
+    ] {
+        assert!(page.contains(&format!("{figure}\n")), "{figure}\n{page}");
+    }
+    let heads = page.lines().filter(|line| line.starts_with("# TYPE"));
+    let names: std::collections::BTreeSet<_> = heads.clone().collect();
+    assert_eq!(heads.count(), names.len(), "one name, one group\n{page}");
 }
 
 /// Keys with their values, by section.

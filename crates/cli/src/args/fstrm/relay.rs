@@ -1,10 +1,12 @@
 //! `fstrm relay`
 
 use clap::{Args, ValueEnum};
+use fstrm_codec::endpoint::Endpoint;
 
 use super::Delivery;
 use crate::args::streams::StreamArgs;
 use crate::cmd::streams::OnFull;
+use crate::metrics;
 
 pub(super) const EXAMPLES: &str = "\
 STREAM: unix:PATH, tcp://HOST:PORT, tls://HOST:PORT, file:PATH or a bare path, - for standard input
@@ -14,6 +16,9 @@ or output; in front listen+ or dial+ where the default is wrong. Inputs listen, 
 An input that ends its stream gets FINISH when every output has what it sent: a collector has sent
 FINISH for it, or a file holds it. Whatever was not confirmed when we are killed is sent again by
 senders that keep it.
+
+A socket that systemd hands over stands for the input of the same path or port, so that one command
+line serves with and without; others are inputs too. READY=1, STATUS= and the watchdog are served.
 
 Without -t the first stream says what all others have to be.
 
@@ -58,6 +63,9 @@ pub(crate) struct Relay {
     /// End with status 5 when frames were dropped
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Figures for Prometheus: :9187 for this machine, *:9187 for all, :0 for any port
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics::address)]
+    pub(crate) metrics: Option<Endpoint>,
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
 }

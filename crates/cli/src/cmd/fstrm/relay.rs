@@ -1,7 +1,11 @@
 //! `fstrm relay`: from any inputs to any outputs.
 
+mod tally;
+
+use core::pin::pin;
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fstrm_codec::endpoint::Endpoint;
 use fstrm_codec::queue::Delivery;
@@ -10,6 +14,7 @@ use futures::future::{join_all, select_all};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use self::tally::{Tally, exporter};
 use super::check_end;
 use super::faults::Faults;
 use crate::args::fstrm::{Delivery as DeliveryWord, Relay};
@@ -19,6 +24,7 @@ use crate::cmd::streams::{
     Source, content_type, endpoint, shares,
 };
 use crate::failure::{Code, Failure, Result};
+use crate::service::{self, Supervisor};
 use crate::units;
 
 /// Remarks that wait to be told.
@@ -121,6 +127,8 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
         content_type: content_type(&args.stream)?,
         told,
         strangers: BTreeSet::new(),
+        tally: Arc::default(),
+        supervisor: Supervisor::new(),
         summary: Summary {
             r#type: "summary",
             ..Summary::default()
@@ -129,12 +137,22 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
     if relay.content_type.is_some() {
         relay.open().await?;
     }
-    let mut inputs = Inputs::open(&inputs, &relay.settings).await?;
+    let handed = service::sockets(&relay.settings.listen)?;
+    let mut inputs = Inputs::open_with(&inputs, handed, &relay.settings).await?;
+    let exporter = match &args.metrics {
+        Some(address) => Some(exporter(address, &relay.tally, inputs.watch()).await?),
+        None => None,
+    };
     for place in inputs.listening() {
         session.output.notice(format_args!("listening on {place}"));
     }
+    if let Some(exporter) = &exporter {
+        exporter.tell(&session.output);
+    }
+    relay.supervisor.ready("relaying");
     let mut faults = Faults::default();
     let carried = relay.carry(session, &mut inputs, &mut remarks, &mut faults).await;
+    relay.supervisor.stopping();
     let finished = relay.finish(session, &mut remarks, &mut faults).await;
     // Peers whose frames have arrived in the meantime get FINISH.
     let sockets = inputs.close().await;
@@ -145,6 +163,9 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
         oversize: stats.dropped.oversize,
         confirmed_frames: stats.confirmed_frames,
     });
+    relay.summary.frames = relay.tally.frames();
+    relay.summary.bytes = relay.tally.bytes();
+    relay.summary.wrong_type = relay.tally.wrong_type();
     session.output.summary(&relay.summary, Summary::text);
     carried.and(finished)?;
     faults.result()?;
@@ -208,6 +229,8 @@ struct Way {
     told: mpsc::Sender<String>,
     /// Sources of another content type, told already.
     strangers: BTreeSet<String>,
+    tally: Arc<Tally>,
+    supervisor: Supervisor,
     summary: Summary,
 }
 
@@ -218,6 +241,7 @@ impl Way {
             let output = place
                 .open(&self.settings, *config, content_type, &self.told)
                 .await?;
+            self.tally.opened(&output);
             self.outputs.push(output);
         }
         Ok(())
@@ -249,6 +273,10 @@ impl Way {
                     session.output.notice(remark);
                     continue;
                 }
+                () = self.supervisor.due() => {
+                    self.supervisor.alive(&self.tally.status());
+                    continue;
+                }
                 arrival = inputs.next() => arrival,
             };
             match arrival {
@@ -257,11 +285,9 @@ impl Way {
                     let Some((parcel, frames)) = self.admit(session, parcel).await? else {
                         continue;
                     };
-                    let offered = self.offer(parcel);
-                    tokio::select! {
-                        biased;
-                        () = offered => continue,
-                        () = cut(&stop, is_stopping, grace.as_mut()) => {}
+                    let cut = cut(&stop, is_stopping, grace.as_mut());
+                    if self.offer(session, remarks, parcel, cut).await {
+                        continue;
                     }
                     // Its ticket is gone: whoever keeps the frames sends them again.
                     self.summary.refused += frames;
@@ -295,7 +321,7 @@ impl Way {
             self.open().await?;
         }
         if parcel.content_type.is_some() && parcel.content_type != self.content_type {
-            self.summary.wrong_type += frames;
+            self.tally.count_wrong(frames);
             let source = parcel.source.to_string();
             if !self.strangers.contains(&source) && self.strangers.len() < REMARKS {
                 let got = parcel
@@ -314,21 +340,39 @@ impl Way {
             }
             return Ok(None);
         }
-        self.summary.frames += frames;
-        self.summary.bytes += parcel.run.payload_bytes();
+        self.tally.count(frames, parcel.run.payload_bytes());
         Ok(Some((parcel, frames)))
     }
 
-    async fn offer(&self, parcel: Parcel) {
+    /// Gives a parcel to every output; whether all of them took it before `cut` or the end of one that must
+    /// not lose anything.
+    async fn offer(
+        &mut self,
+        session: &Session,
+        remarks: &mut mpsc::Receiver<String>,
+        parcel: Parcel,
+        cut: impl Future<Output = ()>,
+    ) -> bool {
         let shares = shares(parcel.ticket, &parcel.run, self.outputs.len());
         // At the same time: one that blocks holds up what comes next, not its neighbours' share of this.
-        join_all(
+        let offered = join_all(
             self.outputs
                 .iter()
                 .zip(shares)
                 .map(|(output, share)| output.offer(share)),
-        )
-        .await;
+        );
+        let (mut offered, mut cut) = (pin!(offered), pin!(cut));
+        let mut over = pin!(over(&self.outputs));
+        loop {
+            tokio::select! {
+                biased;
+                _all = &mut offered => return true,
+                () = &mut cut => return false,
+                () = &mut over => return false,
+                Some(remark) = remarks.recv() => session.output.notice(remark),
+                () = self.supervisor.due() => self.supervisor.alive(&self.tally.status()),
+            }
+        }
     }
 
     /// Waits until outputs have everything, and counts.
@@ -346,6 +390,7 @@ impl Way {
                 tokio::select! {
                     outcome = output.finished() => break outcome,
                     Some(remark) = remarks.recv() => session.output.notice(remark),
+                    () = self.supervisor.due() => self.supervisor.alive(&self.tally.status()),
                 }
             };
             let delivered = match outcome {

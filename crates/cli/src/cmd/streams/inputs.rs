@@ -128,6 +128,16 @@ struct Live {
 impl Inputs {
     /// Opens all of them. Files are read one after the other; sockets at the same time.
     pub(crate) async fn open(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
+        Self::open_with(endpoints, Vec::new(), settings).await
+    }
+
+    /// The same, with sockets that were handed over: one stands for the endpoint that names its place, the
+    /// others are inputs of their own.
+    pub(crate) async fn open_with(
+        endpoints: &[Endpoint],
+        mut handed: Vec<Listener>,
+        settings: &Settings,
+    ) -> Result<Self> {
         let (sender, arrivals) = mpsc::channel(AHEAD);
         let mut files = Vec::new();
         let mut listening = Vec::new();
@@ -146,8 +156,15 @@ impl Inputs {
             };
             match direction {
                 Direction::Listen => {
-                    let listener = Listener::bind(endpoint, settings.listen.clone()).await;
-                    let listener = listener.map_err(|error| refused(endpoint, error))?;
+                    let ready = handed
+                        .iter()
+                        .position(|listener| is_same_socket(&listener.local_endpoint(), endpoint));
+                    let listener = match ready {
+                        Some(index) => handed.swap_remove(index),
+                        None => Listener::bind(endpoint, settings.listen.clone())
+                            .await
+                            .map_err(|error| refused(endpoint, error))?,
+                    };
                     listening.push(listener.local_endpoint());
                     collector.listen(listener);
                 }
@@ -156,6 +173,13 @@ impl Inputs {
                     let dialer = dialer.map_err(|error| refused(endpoint, error))?;
                     collector.listen(Dialed::new(dialer, settings.redial, sender.clone()));
                 }
+            }
+        }
+        for listener in handed {
+            let live: &Live = live.get_or_insert_with(|| Live::new(settings.collector.clone()));
+            listening.push(listener.local_endpoint());
+            if let Some(collector) = &live.collector {
+                collector.listen(listener);
             }
         }
         if !files.is_empty() {
@@ -172,6 +196,11 @@ impl Inputs {
     /// Where we listen, with the ports that the system chose.
     pub(crate) fn listening(&self) -> &[Endpoint] {
         &self.listening
+    }
+
+    /// The counters of the sockets, if there are any.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.live.as_ref().map(|live| live.watch.clone())
     }
 
     /// Takes nothing more, and waits until peers have been told what became of their frames. The counters of
@@ -236,6 +265,19 @@ impl Inputs {
                 }
             }
         }
+    }
+}
+
+/// Whether a socket that was handed over is the one that is meant; of a TCP socket the port tells.
+fn is_same_socket(handed: &Endpoint, meant: &Endpoint) -> bool {
+    match (&handed.place, &meant.place) {
+        (Place::Tcp(handed) | Place::Tls(handed), Place::Tcp(meant) | Place::Tls(meant)) => {
+            handed.port == meant.port
+        }
+        (Place::Unix(handed), Place::Unix(meant)) => {
+            std::path::absolute(handed).ok() == std::path::absolute(meant).ok()
+        }
+        _ => false,
     }
 }
 

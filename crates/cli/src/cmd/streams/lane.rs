@@ -199,6 +199,11 @@ impl Entry {
         self.0.lock().stats
     }
 
+    /// For whoever shows figures.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.0))
+    }
+
     /// Nothing more comes; what waits can still be taken.
     pub(crate) fn close(&self) {
         let mut state = self.0.lock();
@@ -213,6 +218,31 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// A way to a lane's figures that outlives borrows.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter(Arc<Shared>);
+
+/// How a lane stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(crate) stats: LaneStats,
+    /// Frames that wait.
+    pub(crate) frames: u64,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+}
+
+impl Meter {
+    pub(crate) fn level(&self) -> Level {
+        let state = self.0.lock();
+        Level {
+            stats: state.stats,
+            frames: state.waiting.iter().map(|freight| freight.run.frames()).sum(),
+            bytes: state.bytes,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where frames go to: files, standard output, collectors; each behind a lane of its own.
 
 use core::convert::Infallible;
+use core::pin::pin;
 use core::time::Duration;
 use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +19,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::inputs::refused;
-use super::lane::{Ack, Entry, Exit, Freight, LaneStats, OnFull, lane};
+use super::lane::{Ack, Entry, Exit, Freight, LaneStats, Meter, OnFull, lane};
 use super::{Settings, Ticket};
 use crate::failure::{Code, Failure, Result};
+use crate::units;
 
 /// Bytes that a sender holds beside its lane.
 const SENDER_BYTES: u64 = 1 << 20;
@@ -30,6 +32,8 @@ const LULL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a disk that takes nothing is waited for at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
+/// How long a collector may take nothing at the end.
+const LAST_SEND: Duration = Duration::from_secs(5);
 
 /// How outputs behave.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +149,11 @@ impl Output {
 
     pub(crate) fn stats(&self) -> LaneStats {
         self.entry.stats()
+    }
+
+    /// For whoever shows figures.
+    pub(crate) fn meter(&self) -> Meter {
+        self.entry.meter()
     }
 
     /// Completes when it has ended, which it does not before it is closed unless it has failed.
@@ -293,9 +302,23 @@ impl Carrier for Remote {
         let Self { name, sender } = self;
         let acks = Acks::default();
         let work = async {
-            feed(&sender, exit, &acks).await?;
+            let closing = exit.closing();
+            let mut feeding = pin!(feed(&sender, exit, &acks));
+            let fed = tokio::select! {
+                fed = &mut feeding => Some(fed),
+                () = closing.wait() => while_moving(&sender, feeding).await,
+            };
+            let timeout = match fed {
+                Some(fed) => {
+                    fed?;
+                    while_moving(&sender, sender.flush())
+                        .await
+                        .map(|_flushed| LAST_SEND)
+                }
+                None => None,
+            };
             // The others go on: what happens at the end is worth telling too.
-            Ok(sender.clone().close().await)
+            Ok(sender.clone().close_within(timeout.unwrap_or_default()).await)
         };
         let report = tokio::select! {
             report = work => report,
@@ -305,13 +328,28 @@ impl Carrier for Remote {
         let report =
             report.map_err(|error: sender::SendError| Failure::caused(Code::Lost, error).context(&name))?;
         let frames = report.stats.frames;
-        if report.is_complete() {
+        if report.left() == 0 {
             acks.confirm(usize::MAX);
         }
         Ok(Delivered {
             frames: frames.sent,
-            dropped: 0,
+            dropped: frames.dropped.refused,
         })
+    }
+}
+
+/// Waits for something at the end, but not for a collector that takes nothing: that may be so for ever.
+async fn while_moving<T>(sender: &Sender, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut before = sender.stats().frames.sent;
+    loop {
+        if let Ok(output) = tokio::time::timeout(LAST_SEND, &mut future).await {
+            return Some(output);
+        }
+        let sent = sender.stats().frames.sent;
+        if core::mem::replace(&mut before, sent) == sent {
+            return None;
+        }
     }
 }
 
@@ -389,6 +427,13 @@ async fn tell(name: &str, sender: &Sender, told: &mpsc::Sender<String>) -> Infal
             sender::Event::Lost { error, .. } => {
                 is_known = true;
                 format!("{}; tried again", chain(name, &error))
+            }
+            sender::Event::Dropped {
+                cause: sender::Cause::Refused,
+                frames,
+            } => {
+                let frames = units::counted(frames, "frame");
+                format!("{name}: it closes the connection at {frames}, now dropped: over its limit?")
             }
             _ => continue,
         };

@@ -31,8 +31,9 @@
 //!
 //! # What is not changed
 //!
-//! Names (a reverse lookup has an address in its name), answers, cookies, times, and the texts of policies.
-//! An address in `policy.value` is changed when the policy went by the client's address.
+//! Names (a reverse lookup has an address in its name), answers, times, the texts of policies, and EDNS
+//! options other than client subnets: cookies tell clients apart, unless [`Anonymizer::without_options`]
+//! blanks them. An address in `policy.value` is changed when the policy went by the client's address.
 
 mod keyed;
 
@@ -41,7 +42,7 @@ use core::ops::Range;
 
 use keyed::Keyed;
 
-use crate::dns::Message as DnsMessage;
+use crate::dns::{DnsError, Message as DnsMessage};
 use crate::wire::{Fields, Value};
 use crate::{DecodeError, Dnstap};
 
@@ -129,6 +130,7 @@ pub struct Anonymizer {
     addresses: Addresses,
     sides: Sides,
     client_subnet: bool,
+    without_options: bool,
     without_ports: bool,
     without_identity: bool,
 }
@@ -140,7 +142,10 @@ pub struct Report {
     pub addresses: u64,
     /// Client subnets in the DNS messages.
     pub client_subnets: u64,
-    /// DNS messages that could not be read to their end: a client subnet behind that place is still there.
+    /// Other EDNS options that were filled with zeros.
+    pub options: u64,
+    /// DNS messages that could not be read to their last byte: what is behind that place is still there, and
+    /// may be a client subnet.
     pub unread: u64,
 }
 
@@ -152,6 +157,7 @@ impl Anonymizer {
             addresses,
             sides: Sides::Query,
             client_subnet: true,
+            without_options: false,
             without_ports: false,
             without_identity: false,
         }
@@ -168,6 +174,14 @@ impl Anonymizer {
     #[must_use]
     pub const fn client_subnet(mut self, is_changed: bool) -> Self {
         self.client_subnet = is_changed;
+        self
+    }
+
+    /// Fills all other EDNS options with zeros: a cookie (RFC 7873) stays with its client, and some
+    /// forwarders tell a device's number or hardware address. Their numbers and lengths stay.
+    #[must_use]
+    pub const fn without_options(mut self, is_left_out: bool) -> Self {
+        self.without_options = is_left_out;
         self
     }
 
@@ -229,7 +243,7 @@ impl Anonymizer {
             match number {
                 4 => self.patch_address(bytes, report),
                 5 if self.sides == Sides::Both => self.patch_address(bytes, report),
-                10 | 14 if self.client_subnet => self.patch_dns(bytes, report),
+                10 | 14 if self.client_subnet || self.without_options => self.patch_dns(bytes, report),
                 15 => self.patch_policy(bytes, report)?,
                 _ => {}
             }
@@ -259,22 +273,20 @@ impl Anonymizer {
     }
 
     fn patch_dns(&self, dns: &mut [u8], report: &mut Report) {
-        let mut from = 0;
-        // Found one by one: what is changed cannot be borrowed meanwhile.
-        loop {
-            match next_subnet(dns, from) {
-                Ok(Some(range)) => {
-                    from = range.end;
-                    if let Some(option) = dns.get_mut(range) {
-                        self.patch_subnet(option);
-                        report.client_subnets += 1;
-                    }
-                }
-                Ok(None) => return,
-                Err(_) => {
-                    report.unread += 1;
-                    return;
-                }
+        let mut options = Vec::new();
+        if find_options(dns, &mut options).is_err() {
+            report.unread += 1;
+        }
+        for (code, range) in options {
+            let Some(option) = dns.get_mut(range) else {
+                continue;
+            };
+            if code == CLIENT_SUBNET && self.client_subnet {
+                self.patch_subnet(option);
+                report.client_subnets += 1;
+            } else if code != CLIENT_SUBNET && self.without_options {
+                option.fill(0);
+                report.options += 1;
             }
         }
     }
@@ -324,11 +336,17 @@ fn each(
     }
 }
 
-/// The next client subnet option of a DNS message that begins at `from` or behind, without its head.
-fn next_subnet(dns: &[u8], from: usize) -> Result<Option<Range<usize>>, crate::dns::DnsError> {
-    const CLIENT_SUBNET: [u8; 2] = [0, 8];
-    const SHORT: crate::dns::DnsError = crate::dns::DnsError::Short { field: "EDNS" };
-    for record in DnsMessage::decode(dns)?.records()? {
+/// Number of the EDNS option with a client subnet.
+const CLIENT_SUBNET: u16 = 8;
+
+/// Finds the EDNS options of a DNS message that hold anything: the number of each, and where its content is.
+///
+/// # Errors
+/// When the message cannot be read to its last byte; those before that place have been found.
+fn find_options(dns: &[u8], options: &mut Vec<(u16, Range<usize>)>) -> Result<(), DnsError> {
+    const SHORT: DnsError = DnsError::Short { field: "EDNS" };
+    let mut records = DnsMessage::decode(dns)?.records()?;
+    for record in records.by_ref() {
         let record = record?;
         if !record.is_opt() {
             continue;
@@ -340,13 +358,17 @@ fn next_subnet(dns: &[u8], from: usize) -> Result<Option<Range<usize>>, crate::d
             let (_, behind) = behind.split_at_checked(len).ok_or(SHORT)?;
             rest = behind;
             let end = record.offset + record.rdata.len() - rest.len();
-            let start = end - len;
-            if [*c, *d] == CLIENT_SUBNET && start >= from && len > 0 {
-                return Ok(Some(start..end));
+            if len > 0 {
+                options.push((u16::from_be_bytes([*c, *d]), end - len..end));
             }
         }
     }
-    Ok(None)
+    // Bytes that no count covers may be anything.
+    if records.offset() == dns.len() {
+        Ok(())
+    } else {
+        Err(SHORT)
+    }
 }
 
 #[cfg(test)]

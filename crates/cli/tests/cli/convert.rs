@@ -175,6 +175,25 @@ fn a_copy_does_not_say_who_asked() {
 }
 
 #[test]
+fn cookies_are_blanked_on_request_and_counted() {
+    // A query with an OPT record of one option: a cookie of four bytes.
+    let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\0\0\x02\0\x01\0\0\x29\x04\xd0\0\0\0\0\0\x08\0\x0a\
+        \0\x04cook";
+    let message = Message {
+        query_message: Some(query),
+        ..Message::new(MessageType::ClientQuery)
+    };
+    let place = Place::new();
+    place.write("a.fstrm", stream(&[&Dnstap::new(message).encode()]));
+    let words = ["dnstap", "anonymize", "--no-options", "a.fstrm", "b.fstrm"];
+    let ran = place.run(&words).status(0);
+    let told = "0 addresses, 0 client subnets, 1 other options changed\n";
+    assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
+    let file = read(&place, "b.fstrm");
+    assert!(!file.windows(4).any(|four| four == b"cook"));
+}
+
+#[test]
 fn a_key_replaces_addresses_always_alike() {
     let place = with_capture();
     place.write("key", b"000102030405060708090a0b0c0d0e0f\n");

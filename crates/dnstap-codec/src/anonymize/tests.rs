@@ -123,6 +123,47 @@ fn a_malformed_dns_message_is_counted_and_its_neighbours_changed() {
 }
 
 #[test]
+fn options_are_blanked_where_they_are_not_wanted() {
+    let dns = with_subnet(1, 24, &[192, 0, 2]);
+    let message = Message {
+        query_message: Some(&dns),
+        ..Message::new(MessageType::ClientQuery)
+    };
+    let told = |anonymizer: &Anonymizer| {
+        let mut payload = Dnstap::new(message).encode();
+        let report = anonymizer.patch(&mut payload).unwrap();
+        let told = Dnstap::decode(&payload).unwrap().message.unwrap();
+        (
+            report.options,
+            report.client_subnets,
+            told.query_message.unwrap().to_vec(),
+        )
+    };
+    let anonymizer = Anonymizer::new(Addresses::cut()).without_options(true);
+    let mut blank = dns.clone();
+    let end = blank.len();
+    blank[end - 2..].fill(0);
+    blank[end - 2 - 4 - 7 - 4 - 2..][..2].fill(0);
+    assert_eq!(told(&anonymizer), (2, 1, blank.clone()));
+    assert_eq!(told(&anonymizer.client_subnet(false)), (2, 0, blank));
+    assert_eq!(told(&Anonymizer::new(Addresses::cut())), (0, 1, dns.clone()));
+}
+
+#[test]
+fn bytes_that_no_count_covers_are_told() {
+    let mut dns = with_subnet(1, 24, &[192, 0, 2]);
+    // The OPT record is there, and its count says that it is not.
+    dns[11] = 0;
+    let message = Message {
+        query_message: Some(&dns),
+        ..Message::new(MessageType::ClientQuery)
+    };
+    let mut payload = Dnstap::new(message).encode();
+    let report = Anonymizer::new(Addresses::cut()).patch(&mut payload).unwrap();
+    assert_eq!((report.client_subnets, report.unread), (0, 1));
+}
+
+#[test]
 fn a_subnet_of_no_known_form_becomes_zeros() {
     for (family, address) in [(1, &[7; 9][..]), (2, &[7; 20]), (9, &[7; 17])] {
         let dns = with_subnet(family, 24, address);

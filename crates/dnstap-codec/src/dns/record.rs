@@ -159,6 +159,12 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// Where the next record begins; after the last one, the end of the message, unless more bytes follow.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
     fn read(&mut self, section: Section) -> Result<Record<'a>, DnsError> {
         const SHORT: DnsError = DnsError::Short { field: "record" };
         let (name, behind) = Name::decode(self.bytes, self.offset)?;

@@ -149,3 +149,17 @@ fn malformed_service_parameters_are_none() {
         assert_eq!(params(wrong), None, "{wrong:?}");
     }
 }
+
+/// kdig stores microseconds where the schema has nanoseconds. Nobody can know from a message; it is shown as
+/// what it says, as the other tools do.
+#[test]
+fn nanoseconds_are_what_the_schema_says_whoever_sent_them() {
+    let message = Message {
+        query_time_sec: Some(1_795_150_947),
+        query_time_nsec: Some(995_759),
+        ..Message::new(MessageType::ToolQuery)
+    };
+    let mut line = Vec::new();
+    Printer::new(Style::Quiet).print(&Dnstap::new(message), &mut line);
+    assert!(line.starts_with(b"05:02:27.000995 TQ "));
+}

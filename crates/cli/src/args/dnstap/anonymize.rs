@@ -18,7 +18,7 @@ Exit status: as that of dnstap cat.
 
 Examples:
   tinwire dnstap anonymize capture.fstrm public.fstrm
-  tinwire dnstap anonymize --v4 16 --v6 32 --no-ports --no-identity capture.fstrm public.fstrm
+  tinwire dnstap anonymize --v4 16 --v6 32 --no-options --no-ports --no-identity capture.fstrm public.fstrm
   head -c 16 /dev/urandom > key
   tinwire dnstap anonymize --key-file key capture.fstrm public.fstrm";
 
@@ -48,6 +48,9 @@ pub(crate) struct Anonymize {
     /// Leave client subnets in the DNS messages as they are
     #[arg(long)]
     pub(crate) keep_subnets: bool,
+    /// Fill the other EDNS options with zeros: cookies, and what forwarders add about a client
+    #[arg(long)]
+    pub(crate) no_options: bool,
     /// Leave the ports out
     #[arg(long)]
     pub(crate) no_ports: bool,

@@ -24,6 +24,8 @@ struct Changed {
     r#type: &'static str,
     addresses: u64,
     client_subnets: u64,
+    /// Other EDNS options.
+    options: u64,
     /// DNS messages that could not be read to their end.
     unread: u64,
 }
@@ -37,6 +39,7 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
     let anonymizer = Anonymizer::new(addresses)
         .sides(if args.both { Sides::Both } else { Sides::Query })
         .client_subnet(!args.keep_subnets)
+        .without_options(args.no_options)
         .without_ports(args.no_ports)
         .without_identity(args.no_identity);
     let existing = if args.append {
@@ -65,6 +68,7 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
         r#type: "changed",
         addresses: report.addresses,
         client_subnets: report.client_subnets,
+        options: report.options,
         unread: report.unread,
     };
     session.output.summary(&changed, |changed| {
@@ -73,7 +77,11 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
             unread => format!("; {} not read to the end", units::counted(unread, "DNS message")),
         };
         let (addresses, subnets) = (changed.addresses, changed.client_subnets);
-        format!("{addresses} addresses, {subnets} client subnets changed{unread}")
+        let options = match changed.options {
+            0 => String::new(),
+            options => format!(", {options} other options"),
+        };
+        format!("{addresses} addresses, {subnets} client subnets{options} changed{unread}")
     });
     manners.end(session, ended, &counts)
 }
@@ -121,6 +129,7 @@ impl Way {
                 Ok(report) => {
                     self.report.addresses += report.addresses;
                     self.report.client_subnets += report.client_subnets;
+                    self.report.options += report.options;
                     self.report.unread += report.unread;
                     written = self.outlet.write(&self.payload);
                 }

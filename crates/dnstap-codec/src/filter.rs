@@ -25,6 +25,10 @@
 //! | `FIELD ~ GLOB` | the text matches; `*` stands for any characters, `?` for one |
 //! | `NAME under example.org` | the name is this one or below it |
 //!
+//! A value that has spaces or signs of the language in it stands in quotes, `"` or `'`; there, a backslash
+//! before a quote or a backslash takes it as it is, and stands for itself otherwise: names are written as
+//! they are shown.
+//!
 //! **A test of a field that a message does not have does not hold**, whatever the operator: `rcode != 0`
 //! holds for responses that are no success, `!(rcode == 0)` for queries too.
 //!

@@ -178,7 +178,8 @@ impl<'t> Lexer<'t> {
         Err(self.error(Reason::Character(first)))
     }
 
-    /// A string; a backslash takes the next character as it is.
+    /// A string. A backslash before a quote or another one is not part of it; before anything else it is, as
+    /// in the names that the printers show.
     fn quoted(&mut self, quote: char) -> Result<Token, FilterError> {
         let mut text = String::new();
         let mut letters = self.rest.char_indices().skip(1);
@@ -187,12 +188,15 @@ impl<'t> Lexer<'t> {
                 self.rest = self.rest.get(at + 1..).unwrap_or_default();
                 return Ok(Token::Text(text));
             }
-            let taken = if letter == '\\' {
-                letters.next().map(|(_, next)| next)
+            if letter == '\\' {
+                match letters.next() {
+                    Some((_, next @ ('\\' | '"' | '\''))) => text.push(next),
+                    Some((_, next)) => text.extend([letter, next]),
+                    None => break,
+                }
             } else {
-                Some(letter)
-            };
-            text.extend(taken);
+                text.push(letter);
+            }
         }
         Err(self.error(Reason::Unclosed))
     }

@@ -250,3 +250,20 @@ fn a_response_code_has_the_bits_of_edns() {
         assert_eq!(filter.matches(&Dnstap::new(message)), holds, "{text}");
     }
 }
+
+#[test]
+fn a_name_is_found_as_it_is_shown_in_quotes_or_not() {
+    let message = Message {
+        query_message: Some(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04a.b\"\x01\xff\0\0\x01\0\x01"),
+        ..Message::new(MessageType::ClientQuery)
+    };
+    for text in [
+        r#"qname=='a\.b\".\255'"#,
+        r#"qname=="a\.b\".\255""#,
+        r#"qname=='a\.b".\255.'"#,
+        r#"qname=="a\\.b\\\".\\255""#,
+    ] {
+        let filter: Filter = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(filter.matches(&Dnstap::new(message)), "{text}");
+    }
+}

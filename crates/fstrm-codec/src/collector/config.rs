@@ -13,6 +13,8 @@ pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEFAULT_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Default time for a frame as a whole, from its first byte to its last: 60 s.
 pub const DEFAULT_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a refused connection is kept by default: 250 ms.
+pub const DEFAULT_REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 /// Bytes of batches that nobody has confirmed or dropped yet, by default: 16 MiB.
 pub const DEFAULT_QUEUE: usize = 16 << 20;
 /// Bytes that incomplete frames of all connections may hold by default: 64 MiB.
@@ -54,6 +56,7 @@ pub struct Config {
     pub(super) first_byte_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) frame_timeout: Duration,
+    pub(super) refusal_pause: Duration,
     pub(super) queue: usize,
     pub(super) memory: usize,
     pub(super) close_timeout: Duration,
@@ -72,6 +75,7 @@ impl Config {
             first_byte_timeout: Some(DEFAULT_FIRST_BYTE_TIMEOUT),
             idle_timeout: None,
             frame_timeout: DEFAULT_FRAME_TIMEOUT,
+            refusal_pause: DEFAULT_REFUSAL_PAUSE,
             queue: DEFAULT_QUEUE,
             memory: DEFAULT_MEMORY,
             close_timeout: DEFAULT_CLOSE_TIMEOUT,
@@ -143,6 +147,18 @@ impl Config {
     #[must_use]
     pub const fn frame_timeout(mut self, timeout: Duration) -> Self {
         self.frame_timeout = timeout;
+        self
+    }
+
+    /// How long a connection that is no Frame Stream, or not the one expected, is kept before it is closed.
+    /// Default 250 ms; zero closes it at once.
+    ///
+    /// unbound set to the other handshake connects again without any pause, a thousand times a second. Up to
+    /// 256 connections are kept so, beside [`max_connections`](Self::max_connections); further ones are closed
+    /// at once.
+    #[must_use]
+    pub const fn refusal_pause(mut self, pause: Duration) -> Self {
+        self.refusal_pause = pause;
         self
     }
 

@@ -18,7 +18,7 @@ use super::clock::{self, Alarm};
 use super::doom::{Doom, Verdict};
 use super::memory::units;
 use super::race::{Won, race};
-use super::shared::Task;
+use super::shared::{Shared, Task};
 use super::{Event, Handshake, Peer, SessionError, SessionId, SessionStats};
 use crate::control::ControlType;
 use crate::frame::{End, Frame, OwnedRun, Parser, Piece};
@@ -83,8 +83,13 @@ where
                 Won::First(verdict) => Err(verdict.into()),
                 Won::Second(outcome) => outcome,
             };
-            session.conclude(outcome);
+            let is_refused = matches!(outcome, Err(SessionError::Frame(_) | SessionError::Handshake(_)));
+            let (io, shared) = session.conclude(outcome);
             drop(slot);
+            if is_refused {
+                keep(&shared).await;
+            }
+            drop(io);
         });
     }
 
@@ -388,8 +393,8 @@ where
         });
     }
 
-    /// Counts and tells how it ended.
-    fn conclude(self, outcome: Result<End, SessionError>) {
+    /// Counts and tells how it ended; gives back the connection, which is no session any more.
+    fn conclude(self, outcome: Result<End, SessionError>) -> (S, Arc<Shared>) {
         let is_streaming = self.machine.as_ref().is_some_and(ReaderMachine::is_streaming);
         let is_torn = match &outcome {
             Ok(end) => matches!(end, End::Truncated { .. }),
@@ -434,6 +439,15 @@ where
             outcome,
             stats: self.stats,
         });
+        (self.io, Arc::clone(&self.task.shared))
+    }
+}
+
+/// Waits before a refused connection is closed: its sender may try again at once, and for ever.
+async fn keep(shared: &Shared) {
+    if let Ok(_permit) = shared.kept.try_acquire() {
+        let pause = tokio::time::sleep(shared.config.refusal_pause);
+        race(shared.closing.cancelled(), pause).await;
     }
 }
 

@@ -13,6 +13,8 @@ use super::doom::{Doom, Verdict};
 use super::memory::{Memory, UNIT, units};
 use super::{Config, Event, SessionId, Stats};
 
+/// Refused connections kept at a time.
+const MAX_KEPT: usize = 256;
 /// Events held; a full queue loses its oldest.
 const MAX_EVENTS: usize = 1024;
 
@@ -25,6 +27,8 @@ pub(super) struct Shared {
     pub(super) max_room: u32,
     /// One permit per connection.
     pub(super) slots: Arc<Semaphore>,
+    /// One permit per refused connection that is kept for a while.
+    pub(super) kept: Semaphore,
     /// Nothing more is accepted, and what has come is drained.
     pub(super) closing: CancellationToken,
     next_session: AtomicU64,
@@ -85,6 +89,7 @@ impl Shared {
             slots: Arc::new(Semaphore::new(
                 config.max_connections.get().min(Semaphore::MAX_PERMITS),
             )),
+            kept: Semaphore::new(MAX_KEPT),
             closing: CancellationToken::new(),
             next_session: AtomicU64::new(0),
             state: Mutex::default(),

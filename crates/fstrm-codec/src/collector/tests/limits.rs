@@ -187,3 +187,49 @@ async fn a_listener_that_fails_is_asked_again_without_haste() {
     assert_eq!(collector.stats().accept_errors, 20);
     collector.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_and_comes_back_at_once_comes_four_times_a_second() {
+    let (collector, _batches) = Collector::spawn(typed());
+    let begin = Instant::now();
+    for _ in 0..8 {
+        let mut client = Client::connect(&collector);
+        client.say(&[start()]).await;
+        assert!(client.hears().await.is_empty());
+    }
+    assert_eq!(begin.elapsed(), Duration::from_secs(2));
+    assert_eq!(
+        (collector.stats().failed.protocol, collector.stats().open),
+        (8, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_connections_take_nobodys_place_and_hold_up_no_close() {
+    let (collector, mut batches) = Collector::spawn(typed().max_connections(TWO));
+    let mut refused = Vec::new();
+    for _ in 0..300 {
+        let mut client = Client::connect(&collector);
+        client.say(&[start()]).await;
+        refused.push(client);
+        assert!(outcome(&collector).await.is_err());
+    }
+    let begin = Instant::now();
+    let mut honest = Client::connect(&collector);
+    honest.say(&[ready(), start(), frame(b"x")]).await;
+    assert_eq!(payloads(&mut batches, 1).await, ["x"]);
+    // 256 are kept; for more there is no room.
+    let mut closed = 0;
+    for client in &mut refused {
+        let hears = race(client.hears(), tokio::time::sleep(Duration::ZERO)).await;
+        closed += usize::from(matches!(hears, Won::First(_)));
+    }
+    assert_eq!(closed, 300 - 256);
+    drop(honest);
+    collector.close().await;
+    assert!(
+        begin.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        begin.elapsed()
+    );
+}

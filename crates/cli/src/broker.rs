@@ -15,7 +15,10 @@ mod package;
 mod stats;
 #[cfg(feature = "kafka")]
 mod tls;
+mod watch;
 mod window;
 
 pub(crate) use address::Target;
 pub(crate) use carrier::Freighter;
+pub(crate) use stats::Stats;
+pub(crate) use watch::Watch;

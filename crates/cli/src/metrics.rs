@@ -3,6 +3,7 @@
 //! One page of text over HTTP/1.0, made anew for each who asks. Whoever asks slowly, too much or too often
 //! meets a limit, and holds nobody up. Not here: what the figures are, which is a closure of each command.
 
+mod brokers;
 mod http;
 mod page;
 mod streams;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use fstrm_codec::endpoint::{Endpoint, ListenConfig, Listener, Place};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::brokers::brokers;
 pub(crate) use self::page::Page;
 pub(crate) use self::streams::{Relayed, collected, relayed};
 use crate::failure::{Code, Failure, Result};

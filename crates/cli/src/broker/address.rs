@@ -16,6 +16,8 @@ use crate::failure::{Code, Failure};
 const DEFAULT_WINDOW: usize = 16 << 20;
 /// How long an acknowledgement may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a broker may store nothing once nothing more comes.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(60);
 /// How long a JetStream stream made by us remembers the ids of messages, as `nats-server`.
 const DEFAULT_DEDUP: Duration = Duration::from_secs(120);
 
@@ -93,6 +95,14 @@ pub(crate) struct Tls {
     pub(crate) key: Option<PathBuf>,
 }
 
+impl Tls {
+    /// Takes a file; who names one wants TLS.
+    fn put(&mut self, place: impl Fn(&mut Self) -> &mut Option<PathBuf>, file: String) -> Option<()> {
+        self.required = true;
+        put(place(self), file.into())
+    }
+}
+
 /// Who we say we are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Login {
@@ -144,6 +154,8 @@ pub(crate) struct Target {
     /// Bytes that may wait for their acknowledgement.
     pub(crate) window: usize,
     pub(crate) timeout: Duration,
+    /// How long it may store nothing once nothing more comes, before what it has not stored is given up.
+    pub(crate) drain: Duration,
     /// Largest message; what the broker says, or Kafka's default, when `None`.
     pub(crate) max: Option<usize>,
     /// Whether the stream or topic is made when it is not there.
@@ -176,6 +188,7 @@ impl Target {
             oversize: Oversize::default(),
             window: DEFAULT_WINDOW,
             timeout: DEFAULT_TIMEOUT,
+            drain: DEFAULT_DRAIN,
             max: None,
             create: false,
             stream: None,
@@ -197,11 +210,12 @@ impl Target {
             "window" => positive(&value).map(|bytes| self.window = bytes),
             "max" => positive(&value).map(|bytes| self.max = Some(bytes)),
             "timeout" => positive(&value).map(|seconds| self.timeout = Duration::from_secs(seconds)),
+            "drain" => positive(&value).map(|seconds| self.drain = Duration::from_secs(seconds)),
             "create" => choose(&value, &YES).map(|create| self.create = create),
             "tls" => choose(&value, &YES).map(|required| self.tls.required = required),
-            "ca" => put(&mut self.tls.ca, value.into()),
-            "cert" => put(&mut self.tls.cert, value.into()),
-            "key" => put(&mut self.tls.key, value.into()),
+            "ca" => self.tls.put(|tls| &mut tls.ca, value),
+            "cert" => self.tls.put(|tls| &mut tls.cert, value),
+            "key" => self.tls.put(|tls| &mut tls.key, value),
             "passfile" => put(&mut self.login.passfile, value.into()),
             "creds" if !kafka => put(&mut self.login.creds, value.into()),
             "token" if !kafka => put(&mut self.login.token, value),
@@ -219,15 +233,38 @@ impl Target {
         Ok(taken)
     }
 
+    /// What of it does not go together.
+    fn conflict(&self) -> Option<&'static str> {
+        let Login {
+            user,
+            password,
+            token,
+            passfile,
+            creds,
+        } = &self.login;
+        let logins = [user.is_some(), token.is_some(), creds.is_some()];
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            Some("cert and key go together")
+        } else if passfile.is_some() && user.is_none() {
+            Some("passfile needs a user: USER@HOST")
+        } else if passfile.is_some() && password.is_some() {
+            Some("the password stands there and in passfile")
+        } else if logins.into_iter().filter(|is_given| *is_given).count() > 1 {
+            Some("one of user, token and creds is enough")
+        } else {
+            None
+        }
+    }
+
     const fn options(&self) -> &'static str {
         match self.kind {
             Kind::Nats => {
-                "batch, oversize, window, max, timeout, create, stream, dedup, token, creds, passfile, tls, \
-                 ca, cert, key"
+                "batch, oversize, window, max, timeout, drain, create, stream, dedup, token, creds, \
+                 passfile, tls, ca, cert, key"
             }
             Kind::Kafka => {
-                "batch, oversize, window, max, timeout, create, partition, partitions, sasl, passfile, tls, \
-                 ca, cert, key"
+                "batch, oversize, window, max, timeout, drain, create, partition, partitions, sasl, \
+                 passfile, tls, ca, cert, key"
             }
         }
     }
@@ -342,7 +379,10 @@ impl FromStr for Target {
                 }
             }
         }
-        Ok(target)
+        match target.conflict() {
+            Some(what) => Err(bad(what.to_owned())),
+            None => Ok(target),
+        }
     }
 }
 

@@ -5,9 +5,7 @@
 
 use core::fmt;
 use core::hash::{BuildHasher as _, Hasher as _};
-use core::time::Duration;
 use std::collections::hash_map::RandomState;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant as StdInstant, SystemTime};
 
 use fstrm_codec::ContentType;
@@ -17,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::address::{Kind, Oversize, Target};
 use super::package::{Message, Packer};
-use super::stats::{DropReason, Stats};
+use super::stats::DropReason;
+use super::watch::Watch;
 use super::window::{Config, Event, MAX_IN_FLIGHT, Window};
 use crate::failure::{Code, Failure, Result};
 
@@ -70,7 +69,6 @@ pub(crate) struct Broker {
     parcels: mpsc::Sender<Parcel>,
     notes: mpsc::Receiver<Note>,
     ended: oneshot::Receiver<Result>,
-    stats: Arc<Mutex<Stats>>,
     /// Its end is the thread's.
     _alive: watch::Sender<()>,
 }
@@ -100,14 +98,13 @@ impl Broker {
     /// # Errors
     ///
     /// When this program was built without what the target needs, or no thread can be had.
-    pub(crate) fn open(target: Target) -> Result<Self> {
+    pub(crate) fn open(target: Target, watch: Watch) -> Result<Self> {
         require(target.kind)?;
         let (parcels, incoming) = mpsc::channel(PARCELS);
         let (tell, notes) = mpsc::channel(NOTES);
         let (end, ended) = oneshot::channel();
         let (alive, is_alive) = watch::channel(());
-        let stats = Arc::new(Mutex::new(Stats::default()));
-        let core = Core::new(&target, incoming, tell, is_alive, Arc::clone(&stats));
+        let core = Core::new(&target, incoming, tell, is_alive, watch);
         std::thread::Builder::new()
             .name(format!("{} relay", target.kind.scheme()))
             .spawn(move || {
@@ -119,7 +116,6 @@ impl Broker {
             parcels,
             notes,
             ended,
-            stats,
             _alive: alive,
         })
     }
@@ -138,34 +134,19 @@ impl Broker {
         self.notes.recv().await
     }
 
-    /// Waits until all that was given is stored, at most for `limit`.
+    /// Waits until all that was given is stored or dropped by reason. Dropped before, it ends the thread.
     ///
     /// # Errors
     ///
-    /// What ended the thread before, or that frames are not known to be stored.
-    pub(crate) async fn close(mut self, limit: Duration, mut tell: impl FnMut(Note)) -> Result<Stats> {
+    /// What ended the thread before.
+    pub(crate) async fn close(mut self, mut tell: impl FnMut(Note)) -> Result {
         drop(self.parcels);
-        let ended = tokio::time::timeout(limit, async {
-            // Until its end, which is the end of what it tells.
-            while let Some(note) = self.notes.recv().await {
-                tell(note);
-            }
-            self.ended.await
-        });
-        let ended = ended.await;
-        let stats = *self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        match ended {
-            Ok(Ok(Ok(()))) => Ok(stats),
-            Ok(Ok(Err(failure))) => Err(failure),
-            Ok(Err(_)) => Err(Failure::new(Code::Lost, "the thread of the broker has ended")),
-            Err(_) => Err(Failure::new(
-                Code::NotSent,
-                format!(
-                    "the broker has not acknowledged {} frames in time",
-                    stats.held_frames
-                ),
-            )),
+        // Until its end, which is the end of what it tells.
+        while let Some(note) = self.notes.recv().await {
+            tell(note);
         }
+        let ended = self.ended.await;
+        ended.unwrap_or_else(|_| Err(Failure::new(Code::Lost, "the thread of the broker has ended")))
     }
 }
 
@@ -221,7 +202,7 @@ pub(super) struct Core {
     is_closing: bool,
     notes: mpsc::Sender<Note>,
     alive: watch::Receiver<()>,
-    stats: Arc<Mutex<Stats>>,
+    watch: Watch,
     clock: Origin,
     /// Why the last connection was lost, so that the same is not told for every attempt.
     told: Option<String>,
@@ -253,7 +234,7 @@ impl Core {
         incoming: mpsc::Receiver<Parcel>,
         notes: mpsc::Sender<Note>,
         alive: watch::Receiver<()>,
-        stats: Arc<Mutex<Stats>>,
+        watch: Watch,
     ) -> Self {
         let seed = RandomState::new().build_hasher().finish();
         let clock = Origin::new(StdInstant::now());
@@ -271,7 +252,7 @@ impl Core {
             is_closing: false,
             notes,
             alive,
-            stats,
+            watch,
             clock,
             told: None,
         }
@@ -430,7 +411,7 @@ impl Core {
     }
 
     fn publish_stats(&self) {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = self.window.stats();
+        self.watch.publish(self.window.stats());
     }
 
     fn note(&self, note: Note) {

@@ -12,12 +12,12 @@ use std::time::UNIX_EPOCH;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use rskafka::BackoffConfig;
 use rskafka::chrono::DateTime;
-use rskafka::client::error::{Error, ProtocolError};
+use rskafka::client::error::{Error, ProtocolError, RequestError};
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record;
+use rskafka::{BackoffConfig, BackoffError, ConnectionError};
 
 use super::address::{Sasl, Target};
 use super::driver::{Core, End, Turn};
@@ -31,6 +31,8 @@ use crate::failure::{Code, Failure, Result};
 const MAX_PAYLOAD: usize = 1_000_000;
 /// What a record's own fields and headers are reckoned to take.
 const RECORD: usize = 512;
+/// How TLS begins to say that a broker is not who we trust: to the library an error like any other.
+const STRANGER: &str = "invalid peer certificate";
 /// The library's own attempts, before the connection is given up and we begin anew.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_secs(1);
@@ -175,6 +177,8 @@ fn record(message: &Message, relay: &str) -> Record {
 enum Trouble {
     /// The library's word; most of it heals with time.
     Kafka(Error),
+    /// Of the topic that is to be made.
+    Making(Error),
     /// Nothing heals it.
     Final(Failure),
 }
@@ -196,23 +200,66 @@ impl Trouble {
     fn end(self, target: &Target, core: &Core) -> Result<End> {
         let error = match self {
             Self::Final(failure) => return Err(failure.context(target)),
-            Self::Kafka(error) => error,
-        };
-        let is_final = matches!(
-            error,
-            Error::ServerError {
-                protocol_error: ProtocolError::TopicAuthorizationFailed
-                    | ProtocolError::ClusterAuthorizationFailed
-                    | ProtocolError::SaslAuthenticationFailed
-                    | ProtocolError::UnknownTopicOrPartition
-                    | ProtocolError::InvalidTopicException,
-                ..
+            Self::Kafka(error) => {
+                let why = reason(&error);
+                if is_final(&error, &why) && !core.has_stored() {
+                    return Err(Failure::new(Code::CannotOpen, why).context(target));
+                }
+                return Ok(End::Lost(why));
             }
-        );
+            Self::Making(error) => error,
+        };
+        let why = reason(&error);
+        // Some brokers, and some that only look like Kafka, have no controller that makes topics.
+        let is_final = is_final(&error, &why) || matches!(error, Error::InvalidResponse(_));
+        let why = format!("making the topic: {why}");
         if is_final && !core.has_stored() {
-            return Err(Failure::caused(Code::CannotOpen, error).context(target));
+            return Err(Failure::new(Code::CannotOpen, why)
+                .context(target)
+                .hint("make it with the broker's own tools"));
         }
-        Ok(End::Lost(error.to_string()))
+        Ok(End::Lost(why))
+    }
+}
+
+/// Whether waiting mends it.
+fn is_final(error: &Error, why: &str) -> bool {
+    match error {
+        Error::ServerError { protocol_error, .. } => matches!(
+            protocol_error,
+            ProtocolError::TopicAuthorizationFailed
+                | ProtocolError::ClusterAuthorizationFailed
+                | ProtocolError::UnknownTopicOrPartition
+                | ProtocolError::InvalidTopicException
+                | ProtocolError::InvalidPartitions
+                | ProtocolError::InvalidReplicationFactor
+                | ProtocolError::PolicyViolation
+        ),
+        // The broker does not know what we want of it.
+        Error::Request(RequestError::NoVersionMatch { .. }) => true,
+        // The library keeps a refused login to itself, but for its words. What it says of a connection
+        // that broke is no refusal.
+        _ => {
+            why.contains(STRANGER)
+                || (why.contains("Sasl handshake failed") && !why.contains("Cannot read/write data"))
+        }
+    }
+}
+
+/// What the library says, without how often it has tried.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::RetryFailed(BackoffError::DeadlineExceded { source, .. })
+        | Error::Connection(ConnectionError::RetryFailed(BackoffError::DeadlineExceded { source, .. })) => {
+            source.to_string()
+        }
+        Error::ServerError {
+            protocol_error,
+            error_message: Some(words),
+            ..
+        } => format!("{protocol_error}: {words}"),
+        Error::ServerError { protocol_error, .. } => protocol_error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -221,7 +268,8 @@ async fn connect(target: &Target) -> core::result::Result<Vec<Lane>, Trouble> {
         init_backoff: FIRST_BACKOFF,
         max_backoff: LAST_BACKOFF,
         base: 2.0,
-        deadline: Some(target.timeout),
+        // Well before our own patience ends, so that we learn the reason.
+        deadline: Some(target.timeout / 4),
     };
     let mut builder = ClientBuilder::new(target.hosts.clone())
         .client_id("tinwire")
@@ -264,7 +312,7 @@ async fn partitions(target: &Target, client: &Client) -> core::result::Result<Ve
         Some(topic) => topic.partitions.into_iter().collect(),
         None if target.create => {
             let timeout = i32::try_from(target.timeout.as_millis()).unwrap_or(i32::MAX);
-            let controller = client.controller_client()?;
+            let controller = client.controller_client().map_err(Trouble::Making)?;
             // -1: as many replicas as the cluster's default says.
             match controller
                 .create_topic(&target.name, target.partitions, -1, timeout)
@@ -275,7 +323,7 @@ async fn partitions(target: &Target, client: &Client) -> core::result::Result<Ve
                     protocol_error: ProtocolError::TopicAlreadyExists,
                     ..
                 }) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Trouble::Making(error)),
             }
             (0..target.partitions).collect()
         }

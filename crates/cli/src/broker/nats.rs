@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, StatusCode};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -32,23 +32,29 @@ const SUBJECTS_OVERLAP: u64 = 10065;
 /// The stream is there, and made otherwise than we would.
 const NAME_IN_USE: u64 = 10058;
 
+/// How TLS begins to say that a server is not who we trust: to the library an error like any other.
+const STRANGER: &str = "invalid peer certificate";
+
 /// Serves one connection from its beginning to its end.
 pub(super) async fn serve(target: &Target, core: &mut Core) -> Result<End> {
     let (tell, mut events) = mpsc::channel(16);
-    let client = match connect(target, core, tell).await? {
-        Ok(client) => client,
+    let opened = tokio::select! {
+        biased;
+        opened = tokio::time::timeout(target.timeout, open(target, core, tell)) => opened,
+        loss = lost(&mut events) => return loss.end(target, core),
+    };
+    let Ok(opened) = opened else {
+        return Ok(End::Lost("the server did not answer in time".to_owned()));
+    };
+    let Line {
+        client,
+        inbox,
+        answers,
+    } = match opened? {
+        Ok(line) => line,
         Err(why) => return Ok(End::Lost(why)),
     };
-    if target.create
-        && let Err(why) = create(target, &client).await?
-    {
-        return Ok(End::Lost(why));
-    }
-    let inbox = client.new_inbox();
-    let mut answers = match client.subscribe(format!("{inbox}.*")).await {
-        Ok(answers) => answers.ready_chunks(MAX_IN_FLIGHT),
-        Err(error) => return Ok(End::Lost(error.to_string())),
-    };
+    let mut answers = answers.ready_chunks(MAX_IN_FLIGHT);
     core.connected(target, client.max_payload().saturating_sub(HEADERS));
     let relay = core.relay.clone();
     loop {
@@ -69,13 +75,13 @@ pub(super) async fn serve(target: &Target, core: &mut Core) -> Result<End> {
         let said = async {
             tokio::select! {
                 chunk = answers.next() => Said::Answers(chunk),
-                why = lost(&mut events) => Said::Lost(why),
+                loss = lost(&mut events) => Said::Lost(loss),
             }
         };
         let chunk = match core.turn(said).await? {
             Turn::Again => continue,
             Turn::End(end) => return Ok(end),
-            Turn::Answer(Said::Lost(why)) => return Ok(End::Lost(why)),
+            Turn::Answer(Said::Lost(loss)) => return loss.end(target, core),
             Turn::Answer(Said::Answers(None)) => return Ok(End::Lost("the connection ended".to_owned())),
             Turn::Answer(Said::Answers(Some(chunk))) => chunk,
         };
@@ -87,24 +93,82 @@ pub(super) async fn serve(target: &Target, core: &mut Core) -> Result<End> {
     }
 }
 
+/// A connection that stands, and where answers come.
+struct Line {
+    client: Client,
+    inbox: String,
+    answers: Subscriber,
+}
+
+/// Connects, makes what has to be made, and listens; the inner error is one that time may heal.
+async fn open(
+    target: &Target,
+    core: &Core,
+    tell: mpsc::Sender<Event>,
+) -> Result<core::result::Result<Line, String>> {
+    let client = match connect(target, core, tell).await? {
+        Ok(client) => client,
+        Err(why) => return Ok(Err(why)),
+    };
+    if target.create
+        && let Err(why) = create(target, &client).await?
+    {
+        return Ok(Err(why));
+    }
+    let inbox = client.new_inbox();
+    let subscribed = client.subscribe(format!("{inbox}.*")).await;
+    Ok(subscribed.map_err(|error| error.to_string()).map(|answers| Line {
+        client,
+        inbox,
+        answers,
+    }))
+}
+
 /// What a connection says.
 enum Said {
     Answers(Option<Vec<async_nats::Message>>),
-    Lost(String),
+    Lost(Loss),
 }
 
-/// Why the connection is of no use any more.
-async fn lost(events: &mut mpsc::Receiver<Event>) -> String {
+/// Why a connection is of no use any more.
+enum Loss {
+    Connection(String),
+    /// We are not allowed what we need.
+    Forbidden(String),
+}
+
+impl Loss {
+    /// What is forbidden ends the relay, unless it was allowed before.
+    fn end(self, target: &Target, core: &Core) -> Result<End> {
+        match self {
+            Self::Forbidden(why) if !core.has_stored() => {
+                Err(Failure::new(Code::CannotOpen, why).context(target))
+            }
+            Self::Forbidden(why) | Self::Connection(why) => Ok(End::Lost(why)),
+        }
+    }
+}
+
+/// What ends the use of a connection.
+async fn lost(events: &mut mpsc::Receiver<Event>) -> Loss {
     while let Some(event) = events.recv().await {
         match event {
-            Event::Disconnected | Event::Closed => return "the connection was lost".to_owned(),
-            Event::LameDuckMode => return "the server is going down".to_owned(),
+            Event::Disconnected | Event::Closed => break,
+            Event::LameDuckMode => return Loss::Connection("the server is going down".to_owned()),
             // What the server objects to concerns this connection and its messages: begin anew, and say why.
-            Event::ServerError(error) => return error.to_string(),
+            Event::ServerError(error) => {
+                let why = error.to_string();
+                let is_forbidden = why.to_lowercase().contains("permissions violation");
+                return if is_forbidden {
+                    Loss::Forbidden(why)
+                } else {
+                    Loss::Connection(why)
+                };
+            }
             _ => {}
         }
     }
-    "the connection was lost".to_owned()
+    Loss::Connection("the connection was lost".to_owned())
 }
 
 /// A connection; the inner error is one that time may heal.
@@ -135,7 +199,7 @@ async fn connect(
     let is_final = matches!(
         error.kind(),
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication | ConnectErrorKind::Tls
-    );
+    ) || error.to_string().contains(STRANGER);
     // Who was let in before is let in again when the server has its accounts back.
     if is_final && !core.has_stored() {
         return Err(Failure::caused(Code::CannotOpen, error).context(target));

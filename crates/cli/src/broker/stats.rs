@@ -1,5 +1,9 @@
 //! What became of the frames for a broker, in figures.
 
+use serde::Serialize;
+
+use crate::cmd::streams::Delivered;
+
 /// Why a frame is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropReason {
@@ -17,7 +21,7 @@ impl DropReason {
 }
 
 /// Frames dropped, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Dropped {
     pub(crate) too_large: u64,
 }
@@ -32,10 +36,15 @@ impl Dropped {
     pub(crate) const fn total(self) -> u64 {
         self.too_large
     }
+
+    /// As [`DropReason::name`] has it.
+    pub(crate) const fn by_reason(self) -> [(&'static str, u64); 1] {
+        [(DropReason::TooLarge.name(), self.too_large)]
+    }
 }
 
 /// Figures of a window. `offered == stored + dropped.total() + held_frames`, always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Stats {
     /// Frames taken.
     pub(crate) offered: u64,
@@ -57,4 +66,36 @@ pub(crate) struct Stats {
     /// What is kept until it is acknowledged.
     pub(crate) held_frames: u64,
     pub(crate) held_bytes: u64,
+}
+
+impl Stats {
+    /// Frames of which it is known what became of them.
+    pub(crate) const fn settled(self) -> u64 {
+        self.stored + self.dropped.total()
+    }
+
+    /// In words, without what is not worth a word.
+    pub(crate) fn text(self) -> String {
+        let mut text = format!("{} messages", self.stored_messages);
+        for (count, what) in [
+            (self.resent, "frames sent again"),
+            (self.duplicates, "that were there already"),
+            (self.losses, "connections lost"),
+            (self.overdue, "answers overdue"),
+        ] {
+            if count > 0 {
+                text = format!("{text}, {count} {what}");
+            }
+        }
+        text
+    }
+}
+
+impl From<Stats> for Delivered {
+    fn from(stats: Stats) -> Self {
+        Self {
+            frames: stats.stored,
+            dropped: stats.dropped.total(),
+        }
+    }
 }

@@ -52,3 +52,20 @@ fn a_wrong_part_is_named_with_what_is_right() {
     assert!(refused("kafka://h/t?stream=x").contains("partitions"));
     assert!(refused("nats://h/s%2").contains("is no name"));
 }
+
+#[test]
+fn parts_that_do_not_go_together_are_refused() {
+    assert!(refused("nats://h/s?cert=a.pem").contains("cert and key go together"));
+    assert!(refused("nats://h/s?passfile=p").contains("passfile needs a user"));
+    assert!(refused("nats://u:p@h/s?passfile=p").contains("in passfile"));
+    assert!(refused("nats://u:p@h/s?token=t").contains("one of user, token and creds"));
+}
+
+#[test]
+fn who_names_a_certificate_wants_tls() {
+    let target: Target = "kafka://h/t?ca=ca.pem".parse().unwrap();
+    assert!(target.tls.required);
+    let target: Target = "kafka://h/t?drain=7".parse().unwrap();
+    assert!(!target.tls.required);
+    assert_eq!(target.drain, Duration::from_secs(7));
+}

@@ -25,7 +25,7 @@ use crate::cmd::streams::{
 };
 use crate::failure::{Code, Failure, Result};
 use crate::service::{self, Supervisor};
-use crate::units;
+use crate::{broker, units};
 
 /// Remarks that wait to be told.
 const REMARKS: usize = 64;
@@ -68,6 +68,9 @@ struct Figures {
     frames: u64,
     dropped: u64,
     undelivered: u64,
+    /// What a broker counts beside that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<broker::Stats>,
 }
 
 impl Summary {
@@ -91,10 +94,14 @@ impl Summary {
                 frames,
                 dropped,
                 undelivered,
+                broker,
             } = output;
             text = format!("{text}; {name}: {frames} delivered, {dropped} dropped");
             if *undelivered > 0 {
                 text = format!("{text}, {undelivered} not delivered");
+            }
+            if let Some(broker) = broker {
+                text = format!("{text}; {}", broker.text());
             }
         }
         text
@@ -140,7 +147,7 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
     let handed = service::sockets(&relay.settings.listen)?;
     let mut inputs = Inputs::open_with(&inputs, handed, &relay.settings).await?;
     let exporter = match &args.metrics {
-        Some(address) => Some(exporter(address, &relay.tally, inputs.watch()).await?),
+        Some(address) => Some(exporter(address, &relay.tally, inputs.watch(), relay.brokers()).await?),
         None => None,
     };
     for place in inputs.listening() {
@@ -235,6 +242,14 @@ struct Way {
 }
 
 impl Way {
+    /// The brokers among the outputs, by name.
+    fn brokers(&self) -> Vec<(String, broker::Watch)> {
+        let brokers = self.places.iter();
+        brokers
+            .filter_map(|(goal, _)| Some((goal.to_string(), goal.broker()?.clone())))
+            .collect()
+    }
+
     async fn open(&mut self) -> Result {
         for (place, config) in &self.places {
             let content_type = self.content_type.as_ref();
@@ -385,19 +400,28 @@ impl Way {
         for output in &self.outputs {
             output.close();
         }
-        for mut output in self.outputs.drain(..) {
+        let brokers: Vec<_> = self.places.iter().map(|(goal, _)| goal.broker()).collect();
+        let stop = session.stop.clone();
+        let mut is_stopping = false;
+        for (mut output, broker) in self.outputs.drain(..).zip(&brokers) {
             let outcome = loop {
                 tokio::select! {
                     outcome = output.finished() => break outcome,
                     Some(remark) = remarks.recv() => session.output.notice(remark),
                     () = self.supervisor.due() => self.supervisor.alive(&self.tally.status()),
+                    _ = stop.wait(), if !is_stopping => {
+                        is_stopping = true;
+                        // Others end in seconds by themselves.
+                        brokers.iter().flatten().for_each(|broker| broker.hurry());
+                    }
                 }
             };
+            let broker = broker.map(broker::Watch::stats);
             let delivered = match outcome {
                 Ok(delivered) => delivered,
                 Err(failure) => {
                     faults.take(session, failure)?;
-                    Delivered::default()
+                    broker.map_or_else(Delivered::default, Delivered::from)
                 }
             };
             let LaneStats { offered, dropped } = output.stats();
@@ -408,6 +432,7 @@ impl Way {
                 frames: delivered,
                 dropped,
                 undelivered: offered.saturating_sub(dropped).saturating_sub(delivered),
+                broker,
             });
         }
         Ok(())

@@ -7,21 +7,23 @@ use fstrm_codec::endpoint::Endpoint;
 use tokio::sync::mpsc;
 
 use super::{Output, OutputConfig, Settings, endpoint};
-use crate::broker::{Freighter, Target};
+use crate::broker::{Freighter, Target, Watch};
 use crate::failure::Result;
 
 /// The other end of an output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Goal {
     Stream(Endpoint),
-    Broker(Box<Target>),
+    /// A broker, and its figures once it is open.
+    Broker(Box<Target>, Watch),
 }
 
 impl Goal {
     /// Reads a word.
     pub(crate) fn read(word: &str) -> Result<Self> {
         if Target::is_meant(word) {
-            word.parse().map(|target| Self::Broker(Box::new(target)))
+            word.parse()
+                .map(|target| Self::Broker(Box::new(target), Watch::default()))
         } else {
             endpoint(word).map(Self::Stream)
         }
@@ -31,7 +33,15 @@ impl Goal {
     pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Stream(endpoint) => Some(endpoint),
-            Self::Broker(_) => None,
+            Self::Broker(..) => None,
+        }
+    }
+
+    /// The broker's, if it is one.
+    pub(crate) const fn broker(&self) -> Option<&Watch> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Broker(_, watch) => Some(watch),
         }
     }
 
@@ -39,7 +49,7 @@ impl Goal {
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Stream(one), Self::Stream(other)) => one.place == other.place,
-            (Self::Broker(one), Self::Broker(other)) => one.to_string() == other.to_string(),
+            (Self::Broker(one, _), Self::Broker(other, _)) => one.to_string() == other.to_string(),
             _ => false,
         }
     }
@@ -54,10 +64,11 @@ impl Goal {
     ) -> Result<Output> {
         match self {
             Self::Stream(endpoint) => Output::open(endpoint, settings, config, content_type, told).await,
-            Self::Broker(target) => {
+            Self::Broker(target, watch) => {
                 let freighter = Freighter {
                     target: (**target).clone(),
                     content_type: content_type.cloned(),
+                    watch: watch.clone(),
                 };
                 Ok(Output::carried(self.to_string(), config, freighter, told))
             }
@@ -69,7 +80,7 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stream(endpoint) => endpoint.fmt(f),
-            Self::Broker(target) => target.fmt(f),
+            Self::Broker(target, _) => target.fmt(f),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fstrm_codec::collector::Watch;
 use fstrm_codec::endpoint::Endpoint;
 
+use crate::broker;
 use crate::cmd::streams::{Meter, Output};
 use crate::failure::Result;
-use crate::metrics::{Exporter, Page, Relayed, relayed};
+use crate::metrics::{Exporter, Page, Relayed, brokers, relayed};
 
 /// Counters of a relay.
 #[derive(Debug, Default)]
@@ -82,7 +83,16 @@ pub(super) async fn exporter(
     address: &Endpoint,
     tally: &Arc<Tally>,
     sockets: Option<Watch>,
+    named: Vec<(String, broker::Watch)>,
 ) -> Result<Exporter> {
     let tally = Arc::clone(tally);
-    Exporter::bind(address, move |page| tally.page(page, sockets.as_ref())).await
+    let render = move |page: &mut Page| {
+        tally.page(page, sockets.as_ref());
+        let stats: Vec<_> = named
+            .iter()
+            .map(|(name, watch)| (name.as_str(), watch.stats()))
+            .collect();
+        brokers(page, &stats);
+    };
+    Exporter::bind(address, render).await
 }

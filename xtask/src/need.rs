@@ -49,7 +49,7 @@ const NEEDS: [(&str, &[Need]); 16] = [
     ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
     ("peer_knot", &[Need::Program("knotd")]),
     ("peer_named", &[Need::Program("named")]),
-    ("peer_nats", &[Need::Python(STREAMS)]),
+    ("peer_nats", &[Need::Python(STREAMS), Need::Program("kill")]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
     ("peer_python_fstrm", &[Need::Python(STREAMS)]),
     ("peer_tshark", &[Need::Program("tshark")]),

@@ -8,6 +8,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -19,6 +20,13 @@ pub(crate) fn python() -> PathBuf {
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/venv-streams/bin/python"),
         PathBuf::from,
     )
+}
+
+/// Sends a signal, by the name that `kill` knows.
+pub(crate) fn signal(process: &Child, name: &str) {
+    let pid = process.id().to_string();
+    let killed = Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(killed.success());
 }
 
 /// A process that ends with the test.
@@ -62,6 +70,13 @@ pub(crate) fn write_stop(out: &mut impl Write) {
     out.flush().unwrap();
 }
 
+/// The value of a figure on a page for Prometheus.
+pub(crate) fn figure(page: &str, name: &str) -> u64 {
+    let line = page.lines().find(|line| line.starts_with(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {page}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 /// `tinwire fstrm relay` at work.
 pub(crate) struct Relay {
     pub(crate) process: Guarded,
@@ -92,6 +107,34 @@ impl Relay {
             let read = self.remarks.read_line(&mut self.told).unwrap();
             assert!(read > 0, "ended without {words:?}: {}", self.told);
         }
+    }
+
+    /// Where it shows its figures: it was started with `--metrics :0`, and what it is told.
+    pub(crate) fn figures(&mut self) -> String {
+        self.wait_for("/metrics");
+        let place = self.told.split("http://").nth(1).unwrap();
+        let place = place.split('/').next().unwrap();
+        let mut stream = TcpStream::connect(place).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.process.0, name);
+    }
+
+    /// Gives it a stream of these frames, and waits for its end.
+    pub(crate) fn feed_and_end(mut self, content_type: &[u8], frames: &[Vec<u8>]) -> (Option<i32>, String) {
+        let mut input = self.process.0.stdin.take().unwrap();
+        write_start(&mut input, content_type);
+        for frame in frames {
+            write_frame(&mut input, frame);
+        }
+        write_stop(&mut input);
+        drop(input);
+        self.end()
     }
 
     /// Waits for its end: the exit status and all that it said.

@@ -394,6 +394,8 @@ impl Core {
 
     /// Confirms and tells what there is, and ends where the address says so.
     fn settle(&mut self) -> Result {
+        // First: who is told that frames are stored finds them counted.
+        self.publish_stats();
         while let Some(event) = self.window.poll_event() {
             match event {
                 Event::Confirmed(Mark(confirm)) => confirm(),
@@ -406,7 +408,6 @@ impl Core {
                 Event::Connect => {}
             }
         }
-        self.publish_stats();
         Ok(())
     }
 

@@ -19,6 +19,7 @@ mod watched;
 use std::io::Read;
 
 use fstrm_codec::file::{ReadError, Sequences};
+use fstrm_codec::frame::FrameErrorKind;
 use fstrm_codec::{Config, ContentType, End, FileReader};
 
 use super::Session;
@@ -87,13 +88,18 @@ pub(in crate::cmd) fn check_end(name: &str, end: End) -> Result {
     Err(Failure::new(Code::Truncated, message))
 }
 
+/// Whether a higher limit would help.
+fn is_too_long(error: &ReadError) -> bool {
+    matches!(error, ReadError::Frame(error) if matches!(error.kind, FrameErrorKind::DataTooLong { .. }))
+}
+
 /// A file that cannot be read on.
 pub(in crate::cmd) fn trouble(name: &str, error: ReadError) -> Failure {
     let code = match &error {
         ReadError::Io(_) => Code::File,
         _ => Code::Malformed,
     };
-    let is_too_long = error.to_string().contains("expected at most");
+    let is_too_long = is_too_long(&error);
     let failure = Failure::caused(code, error).context(name);
     if is_too_long {
         failure.hint("--max-frame BYTES raises the limit")

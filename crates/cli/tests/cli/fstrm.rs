@@ -49,6 +49,22 @@ fn json_has_the_question_in_fields() {
 }
 
 #[test]
+fn what_hides_behind_an_empty_frame_is_told() {
+    // What a Go or Python writer makes of an empty frame: the next one looks like a control frame.
+    let place = Place::new();
+    place.write("empty.fstrm", &[&PLAIN[..12], &[0; 4], &PLAIN[12..]].concat());
+    for verb in ["cat", "dump"] {
+        let ran = place.run(&["fstrm", verb, "empty.fstrm"]).status(0);
+        assert!(
+            ran.stderr
+                .ends_with("1 frame, 2 bytes, 1 control passed over, 0 dropped\n"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn other_payloads_are_hex_or_raw() {
     let place = with_captures();
     let ran = place.run(&["fstrm", "cat", "plain.fstrm"]).status(0);

@@ -73,9 +73,24 @@ fn verify_says_what_would_help() {
     );
     let said = place.run(&["fstrm", "verify", "zeros.fstrm"]).stderr;
     assert!(
-        said.contains("1 frame in front of byte 21 are sound: fstrm repair --cut-fault"),
+        said.contains("hint: fstrm repair --cut-fault keeps 1 frame, up to byte 21"),
         "{said}"
     );
+}
+
+#[test]
+fn nobody_is_told_to_cut_off_a_frame_that_is_only_long() {
+    let place = place();
+    place.write("long.fstrm", WHOLE);
+    for verb in ["verify", "repair"] {
+        let ran = place.run(&["fstrm", verb, "--max-frame", "4", "long.fstrm"]);
+        let said = ran.status(4).stderr;
+        assert!(
+            said.contains("hint: --max-frame") && !said.contains("--cut-fault"),
+            "{said}"
+        );
+    }
+    assert_eq!(read(&place, "long.fstrm"), WHOLE);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) struct Summary {
     bad: u64,
     /// Frames passed over.
     dropped: u64,
+    /// Control frames of unknown types, passed over: what follows an empty frame looks like one.
+    pub(super) ignored_controls: u64,
     /// Bytes behind STOP.
     trailing_bytes: u64,
     /// How the last file ends; none where its end was not reached.
@@ -52,7 +54,11 @@ impl Summary {
             units::counted(self.frames, "frame"),
             units::counted(self.bytes, "byte"),
         );
-        format!("{frames}, {bytes}{bad}, {} dropped", self.dropped)
+        let ignored = match self.ignored_controls {
+            0 => String::new(),
+            ignored => format!(", {} passed over", units::counted(ignored, "control")),
+        };
+        format!("{frames}, {bytes}{bad}{ignored}, {} dropped", self.dropped)
     }
 
     pub(super) fn count(&mut self, piece: &Piece) {
@@ -60,6 +66,7 @@ impl Summary {
         self.bytes += piece.bytes;
         self.bad += piece.bad;
         self.dropped += piece.dropped;
+        self.ignored_controls += piece.ignored_controls;
         if let Some((end, trailing_bytes)) = piece.end {
             self.end = Some(end_word(end));
             self.trailing_bytes += trailing_bytes;

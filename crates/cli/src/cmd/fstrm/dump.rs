@@ -76,6 +76,7 @@ async fn text(
         };
         summary.frames += piece.frames;
         summary.bytes += piece.bytes;
+        summary.ignored_controls += piece.ignored_controls;
         summary.end = piece.end.map(super::end_word).or(summary.end);
         if let Some(progress) = &mut progress {
             progress.show(piece.offset, &args.input);

@@ -26,8 +26,8 @@ pub(super) trait Print: Send + 'static {
     /// The next data frame of the stream, and where in the file it begins; whether more are wanted.
     fn frame(&mut self, offset: u64, payload: &[u8]) -> bool;
 
-    /// Frames were passed over.
-    fn drop_frames(&mut self, count: u64);
+    /// Data frames over the limit and control frames of unknown types were passed over.
+    fn pass_over(&mut self, frames: u64, controls: u64);
 
     /// The file has ended, and so many bytes behind STOP are no stream.
     fn end(&mut self, end: End, trailing_bytes: u64);
@@ -91,15 +91,17 @@ fn frames<P: Print>(
     way: &mut Way<P>,
 ) -> Result<Option<End>> {
     let start = reader.read_start().map(drop);
-    let mut skipped = 0;
+    let mut told = (0, 0);
     let mut tell = |reader: &mut FileReader<Source>, print: &mut P| {
         while let Some(event) = reader.poll_event() {
             if let Event::Started { content_type } = event {
                 print.start(content_type.as_ref());
             }
         }
-        let now = reader.stats().skipped_frames;
-        print.drop_frames(now - core::mem::replace(&mut skipped, now));
+        let stats = reader.stats();
+        let now = (stats.skipped_frames, stats.ignored_controls);
+        let before = core::mem::replace(&mut told, now);
+        print.pass_over(now.0 - before.0, now.1 - before.1);
     };
     tell(reader, &mut way.print);
     start.map_err(|error| trouble(name, error))?;

@@ -42,6 +42,8 @@ pub(super) struct Piece {
     pub(super) bad: u64,
     /// Frames passed over.
     pub(super) dropped: u64,
+    /// Control frames passed over.
+    pub(super) ignored_controls: u64,
     /// Where in the file the reading stands.
     pub(super) offset: u64,
     /// How the file ended, once it has, and how many bytes behind STOP are no stream.
@@ -180,8 +182,9 @@ impl Print for Printer {
         self.left != Some(0)
     }
 
-    fn drop_frames(&mut self, count: u64) {
-        self.piece.dropped += count;
+    fn pass_over(&mut self, frames: u64, controls: u64) {
+        self.piece.dropped += frames;
+        self.piece.ignored_controls += controls;
     }
 
     fn end(&mut self, end: End, trailing_bytes: u64) {

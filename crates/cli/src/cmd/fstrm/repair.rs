@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::faults::Faults;
 use super::watched::{Watched, watch};
-use super::{end_word, trouble};
+use super::{end_word, is_too_long, trouble};
 use crate::args::fstrm::Repair;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -115,6 +115,7 @@ impl From<RepairError> for Trouble {
 impl Trouble {
     fn told(self, name: &str) -> Failure {
         match self {
+            Self::Repair(RepairError::Malformed(error)) if is_too_long(&error) => trouble(name, error),
             Self::Repair(RepairError::Malformed(error)) => {
                 trouble(name, error).hint("--cut-fault cuts everything from there on")
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::faults::Faults;
 use super::watched::{Watched, watch};
-use super::{check_end, config, end_word, feed, reader, trouble};
+use super::{check_end, config, end_word, feed, is_too_long, reader, trouble};
 use crate::args::fstrm::Verify;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -100,10 +100,12 @@ fn judge(name: &str, found: Verification) -> Result {
     match found.end {
         Err(error @ ReadError::Io(_)) => Err(trouble(name, error)),
         Err(error) => {
+            let is_too_long = is_too_long(&error);
             let failure = trouble(name, error);
-            Err(if found.streams > 0 {
+            // A frame that is only too long for us is none to be cut off.
+            Err(if found.frames > 0 && !is_too_long {
                 failure.hint(format!(
-                    "{frames} in front of byte {sound} are sound: fstrm repair --cut-fault keeps them"
+                    "fstrm repair --cut-fault keeps {frames}, up to byte {sound}"
                 ))
             } else {
                 failure

@@ -38,6 +38,8 @@ pub(super) struct Piece {
     pub(super) wire: Vec<u8>,
     pub(super) frames: u64,
     pub(super) bytes: u64,
+    /// Control frames passed over.
+    pub(super) ignored_controls: u64,
     pub(super) offset: u64,
     /// The content type of a stream that began.
     pub(super) started: Option<Option<ContentType>>,
@@ -112,7 +114,9 @@ impl Print for Words {
         true
     }
 
-    fn drop_frames(&mut self, _count: u64) {}
+    fn pass_over(&mut self, _frames: u64, controls: u64) {
+        self.piece.ignored_controls += controls;
+    }
 
     fn end(&mut self, end: End, _trailing_bytes: u64) {
         self.piece.end = Some(end);

@@ -1,7 +1,7 @@
 //! Speeds that have to be reached, for benchmarks.
 //!
-//! What counts is the work of the processor for the thread, and the best of some rounds: so a busy machine
-//! does not matter much. Nothing here fails; `cargo xtask bench` makes a table of the lines and judges.
+//! What counts is the work of the processor for the thread, and the best of some rounds, or the middle one
+//! where things are measured in turn: so a busy machine does not matter much. Nothing here fails; `cargo xtask bench` makes a table of the lines and judges.
 
 use std::env;
 use std::sync::LazyLock;
@@ -32,6 +32,47 @@ pub fn best(mut work: impl FnMut() -> u32) -> f64 {
         }
     };
     (0..ROUNDS).map(|_| round()).fold(0.0, f64::max)
+}
+
+/// Rates that were measured in turn, round by round: what slows the machine down slows all of them.
+#[derive(Clone, Debug)]
+pub struct Rounds<const N: usize>([[f64; N]; ROUNDS]);
+
+impl<const N: usize> Rounds<N> {
+    /// Measures; each of `all` gives the rate of one round.
+    pub fn measure(mut all: [&mut dyn FnMut() -> f64; N]) -> Self {
+        Self(core::array::from_fn(|_| all.each_mut().map(|rate| rate())))
+    }
+
+    /// The rate of number `one`, in the middle of the rounds.
+    #[must_use]
+    pub fn rate(&self, one: usize) -> f64 {
+        self.middle(|rates| rates.get(one).copied())
+    }
+
+    /// How many times the rate of number `other` that of `one` is, in the middle of the rounds.
+    #[must_use]
+    pub fn ratio(&self, one: usize, other: usize) -> f64 {
+        self.middle(|rates| Some(rates.get(one)? / rates.get(other)?))
+    }
+
+    fn middle(&self, figure: impl Fn(&[f64; N]) -> Option<f64>) -> f64 {
+        let mut figures: Vec<_> = self.0.iter().filter_map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures.get(ROUNDS / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Units of work in a second, in one round; `ready` comes before each piece of work and is not counted.
+pub fn round(mut ready: impl FnMut(), mut work: impl FnMut() -> u32) -> f64 {
+    let (mut count, mut time) = (0.0, 0.0);
+    while time < SECONDS {
+        ready();
+        let begin = spent();
+        count += f64::from(work());
+        time += spent() - begin;
+    }
+    count / time
 }
 
 /// Seconds that the processor has worked for this thread; where the system does not tell, seconds.

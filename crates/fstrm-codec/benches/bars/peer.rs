@@ -5,8 +5,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::bar::ROUNDS;
-
 /// A program around the C library.
 pub(crate) struct Library {
     program: PathBuf,
@@ -31,24 +29,21 @@ impl Library {
 
     /// Frames in a second.
     pub(crate) fn read(&self, path: &Path, count: usize) -> f64 {
-        self.best(count, |command| command.arg("read").arg(path))
+        self.rate(count, |command| command.arg("read").arg(path))
     }
 
     /// Frames in a second.
     pub(crate) fn write(&self, path: &Path, size: usize, count: usize) -> f64 {
         let numbers = [size.to_string(), count.to_string()];
-        self.best(count, |command| command.arg("write").arg(path).args(&numbers))
+        self.rate(count, |command| command.arg("write").arg(path).args(&numbers))
     }
 
-    fn best(&self, count: usize, words: impl Fn(&mut Command) -> &mut Command) -> f64 {
-        let round = || {
-            let output = words(&mut Command::new(&self.program)).output().unwrap();
-            assert!(output.status.success(), "{output:?}");
-            let told = String::from_utf8(output.stdout).unwrap();
-            let seconds: f64 = told.split(' ').next().unwrap().parse().unwrap();
-            count as f64 / seconds
-        };
-        (0..ROUNDS).map(|_| round()).fold(0.0, f64::max)
+    fn rate(&self, count: usize, words: impl Fn(&mut Command) -> &mut Command) -> f64 {
+        let output = words(&mut Command::new(&self.program)).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let seconds: f64 = told.split(' ').next().unwrap().parse().unwrap();
+        count as f64 / seconds
     }
 }
 

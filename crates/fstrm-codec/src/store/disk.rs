@@ -56,6 +56,9 @@ pub trait Disk: Send {
     /// When that cannot be told.
     fn exists(&mut self, path: &Path) -> io::Result<bool>;
 
+    /// Whether both names are of the same file, as in the middle of a renaming.
+    fn is_same(&mut self, one: &Path, other: &Path) -> bool;
+
     /// The names in the folder that holds `path`.
     ///
     /// # Errors
@@ -147,6 +150,11 @@ impl Disk for Folder {
         }
     }
 
+    fn is_same(&mut self, one: &Path, other: &Path) -> bool {
+        let places = (fs::metadata(one), fs::metadata(other));
+        matches!(places, (Ok(one), Ok(other)) if is_same(&one, &other))
+    }
+
     fn siblings(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
         fs::read_dir(folder(path))?
             .map(|entry| entry.map(|entry| entry.file_name()))
@@ -215,6 +223,19 @@ impl Outlet for Sink {
 #[cfg(unix)]
 fn is_linked(metadata: &fs::Metadata) -> bool {
     std::os::unix::fs::MetadataExt::nlink(metadata) > 0
+}
+
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere that cannot be told.
+#[cfg(not(unix))]
+const fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    false
 }
 
 /// Elsewhere a file that is open cannot lose its name.

@@ -25,6 +25,16 @@ impl<D: Disk> Store<D> {
             return Err(failed(&name, io::ErrorKind::IsADirectory.into()));
         }
         let last = self.last_number(&name).map_err(|error| failed(&name, error))?;
+        if let Some(last) = last {
+            let name = numbered(&name, last);
+            let in_progress = part(&name);
+            // Killed in the middle of the renaming: to go on under the one name would change what is whole
+            // under the other.
+            if self.disk.is_same(&in_progress, &name) {
+                let removed = self.disk.remove(&in_progress);
+                removed.map_err(|error| failed(&in_progress, error))?;
+            }
+        }
         let Some(last) = last.filter(|_| self.config.existing == Existing::Append) else {
             return self.open_next(now).map_err(|error| failed(&name, error));
         };

@@ -467,3 +467,24 @@ fn what_is_written_to_a_stream_with_a_buffer_has_gone_through_it() {
     assert_eq!(store.written(), store.accepted());
     assert_eq!(read(&pipe.0.lock().unwrap().1).0, [0]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_renaming_was_cut_short_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, in_progress) = (folder.path().join("a.fstrm"), folder.path().join("a.fstrm.part"));
+    let record = |number| {
+        let config = Config::new().in_progress(InProgress::Part);
+        let mut store = Store::open(Folder, path.clone(), config, now(0)).unwrap();
+        store.write_run(now(0), &run(&frame(number))).unwrap();
+        store.close(now(0)).unwrap();
+    };
+    record(0);
+    // The second name is there, the first one not yet gone.
+    std::fs::hard_link(&path, &in_progress).unwrap();
+    record(1);
+    let found = |name: &str| read(&std::fs::read(folder.path().join(name)).unwrap());
+    assert_eq!(found("a.fstrm"), (vec![0], Some(End::Stop)));
+    assert_eq!(found("a.1.fstrm"), (vec![1], Some(End::Stop)));
+    assert!(!in_progress.exists());
+}

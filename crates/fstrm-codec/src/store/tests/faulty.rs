@@ -137,6 +137,10 @@ impl Disk for FakeDisk {
         Ok(self.world().files.contains_key(path))
     }
 
+    fn is_same(&mut self, _: &Path, _: &Path) -> bool {
+        false
+    }
+
     fn siblings(&mut self, _: &Path) -> io::Result<Vec<OsString>> {
         let world = self.world();
         Ok(world

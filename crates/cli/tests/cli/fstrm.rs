@@ -52,7 +52,7 @@ fn json_has_the_question_in_fields() {
 fn what_hides_behind_an_empty_frame_is_told() {
     // What a Go or Python writer makes of an empty frame: the next one looks like a control frame.
     let place = Place::new();
-    place.write("empty.fstrm", &[&PLAIN[..12], &[0; 4], &PLAIN[12..]].concat());
+    place.write("empty.fstrm", [&PLAIN[..12], &[0; 4], &PLAIN[12..]].concat());
     for verb in ["cat", "dump"] {
         let ran = place.run(&["fstrm", verb, "empty.fstrm"]).status(0);
         assert!(

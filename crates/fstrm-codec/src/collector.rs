@@ -35,7 +35,8 @@ pub use accept::Accept;
 pub use batch::{Batch, Batches, Receipt};
 pub use config::{
     Config, DEFAULT_CLOSE_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, DEFAULT_FRAME_TIMEOUT,
-    DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_MEMORY, DEFAULT_QUEUE, Handshake, Overflow,
+    DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_MEMORY, DEFAULT_QUEUE, DEFAULT_REFUSAL_PAUSE,
+    Handshake, Overflow,
 };
 pub use stats::{Dropped, Ended, Event, Failed, SessionError, SessionStats, Stats};
 

@@ -5,6 +5,7 @@ mod cat;
 mod convert;
 mod generate;
 mod live;
+mod top;
 
 use clap::Subcommand;
 
@@ -13,6 +14,7 @@ pub(crate) use self::cat::{Cat, Show};
 pub(crate) use self::convert::{Convert, Source, Target};
 pub(crate) use self::generate::Gen;
 pub(crate) use self::live::{Live, Relay};
+pub(crate) use self::top::Top;
 
 /// `dnstap ...`
 #[derive(Debug, Subcommand)]
@@ -35,6 +37,9 @@ pub(crate) enum DnstapVerb {
     /// Pass messages on, as they came
     #[command(after_help = live::RELAY_EXAMPLES)]
     Relay(Relay),
+    /// Watch rates, codes, names, clients and latencies
+    #[command(after_help = top::EXAMPLES)]
+    Top(Box<Top>),
     /// Make up the traffic of a resolver
     #[command(after_help = generate::EXAMPLES)]
     Gen(Gen),

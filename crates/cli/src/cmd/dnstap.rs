@@ -11,6 +11,7 @@ mod outlet;
 mod printer;
 mod show;
 mod source;
+mod top;
 
 use fstrm_codec::endpoint::Direction;
 
@@ -26,6 +27,7 @@ pub(super) async fn run(session: &mut Session, verb: DnstapVerb) -> Result {
         DnstapVerb::Listen(args) => live::run(session, args, Direction::Listen).await,
         DnstapVerb::Dial(args) => live::run(session, args, Direction::Dial).await,
         DnstapVerb::Relay(args) => live::relay(session, args).await,
+        DnstapVerb::Top(args) => top::run(session, *args).await,
         DnstapVerb::Gen(args) => generate::run(session, args).await,
     }
 }

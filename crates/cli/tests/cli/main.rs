@@ -37,3 +37,4 @@ mod service;
 mod services;
 mod sniff;
 mod sweep;
+mod top;

@@ -101,7 +101,27 @@ pub(crate) enum Arrival {
     /// An input that was to be read to its end cannot be.
     Failed(Failure),
     /// Something worth a remark has happened.
-    Told(String),
+    Told(Remark),
+}
+
+/// What has happened, in words.
+#[derive(Debug)]
+pub(crate) struct Remark {
+    text: String,
+    /// Whose frame was passed over, because it is over the limit.
+    pub(crate) oversize: Option<SessionId>,
+}
+
+impl From<String> for Remark {
+    fn from(text: String) -> Self {
+        Self { text, oversize: None }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// Any number of inputs.
@@ -345,13 +365,14 @@ async fn next_event(watch: &Watch) -> Option<Arrival> {
                     Err(error) => Arrival::Broken { source, error },
                 }
             }
-            Event::Oversize { session, len } => Arrival::Told(format!(
-                "#{session}: a frame of {len} bytes is over the limit and was passed over"
-            )),
+            Event::Oversize { session, len } => Arrival::Told(Remark {
+                text: format!("#{session}: a frame of {len} bytes is over the limit and was passed over"),
+                oversize: Some(session),
+            }),
             Event::Refused { peer } => {
-                Arrival::Told(format!("{peer}: refused, there are too many connections"))
+                Arrival::Told(format!("{peer}: refused, there are too many connections").into())
             }
-            Event::AcceptFailed { error } => Arrival::Told(error.to_string()),
+            Event::AcceptFailed { error } => Arrival::Told(error.to_string().into()),
             // That a peer has come is seen by what it brings.
             _ => continue,
         });

@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::capture::{Capture, Fsync, Handshake};
-pub(crate) use self::generate::{Gen, OnFull};
+pub(crate) use self::generate::{Gen, OnFull, Sending};
 pub(crate) use self::relay::Relay;
 pub(crate) use self::replay::{Delivery, Replay};
 pub(crate) use self::verify::{Repair, Verify};

@@ -6,7 +6,7 @@ mod dnstap;
 mod dump;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;
-mod generate;
+pub(in crate::cmd) mod generate;
 mod info;
 mod pieces;
 mod printer;

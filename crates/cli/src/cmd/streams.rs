@@ -148,7 +148,7 @@ pub(super) fn identified(
 
 /// Adds what connecting to `tls://` needs.
 #[cfg(feature = "tls")]
-pub(super) fn client(args: &TlsArgs, dial: DialConfig) -> Result<DialConfig> {
+pub(crate) fn client(args: &TlsArgs, dial: DialConfig) -> Result<DialConfig> {
     let mut config = fstrm_codec::tls::ClientConfig::new();
     if args.tls_dangerously_trust_anyone {
         config = config.dangerously_trust_anyone();
@@ -198,7 +198,7 @@ pub(super) fn identified(
 }
 
 #[cfg(not(feature = "tls"))]
-pub(super) fn client(_args: &TlsArgs, _dial: DialConfig) -> Result<DialConfig> {
+pub(crate) fn client(_args: &TlsArgs, _dial: DialConfig) -> Result<DialConfig> {
     Err(without_tls())
 }
 

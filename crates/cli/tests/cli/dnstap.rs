@@ -115,6 +115,47 @@ fn made_up_traffic_is_the_same_for_the_same_seed_and_a_file_is_left_alone() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn made_up_traffic_goes_to_a_collector_in_its_time() {
+    let place = Place::new();
+    let words = [
+        "dnstap",
+        "top",
+        "--json",
+        "--interval",
+        "50ms",
+        "unix:a.sock",
+        "--deadline",
+        "50s",
+    ];
+    let top = place.start(&words);
+    let words = [
+        "dnstap",
+        "gen",
+        "-n",
+        "300",
+        "--rate",
+        "20k",
+        "--delivery",
+        "confirmed",
+        "unix:a.sock",
+    ];
+    let ran = place.run(&words).status(0);
+    assert_eq!(ran.stderr, "300 messages written\n");
+    top.signal("TERM");
+    let summary = top.end().json_errors().pop().unwrap();
+    assert_eq!((&summary["frames"], &summary["bad"]), (&300.into(), &0.into()));
+    // Nobody is there any more.
+    let words = ["dnstap", "gen", "-n", "3", "--linger", "100ms", "unix:none.sock"];
+    let ran = place.run(&words).status(3);
+    assert!(
+        ran.stderr.contains("0 messages written, 3 left"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn an_expression_chooses_messages_and_frames_are_copied_as_they_came() {
     let place = with_capture();

@@ -7,6 +7,7 @@ use core::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::Delivery;
+use crate::args::streams::TlsArgs;
 use crate::units;
 
 /// A frame holds at least a mark, the number of its run, and its own.
@@ -49,6 +50,19 @@ pub(crate) struct Gen {
     /// Number of this run, of which the lengths follow; without it, by the clock
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u32>,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    /// Read files and say what is lost, doubled or out of order
+    #[arg(long, conflicts_with_all = ["size", "rate", "seed", "append", "content_type"])]
+    pub(crate) check: bool,
+    /// With --check: frames that come twice or late are a failure too
+    #[arg(long, requires = "check")]
+    pub(crate) strict: bool,
+}
+
+/// How frames get where they go.
+#[derive(Args, Debug)]
+pub(crate) struct Sending {
     /// Go on in a file that exists
     #[arg(short = 'a', long)]
     pub(crate) append: bool,
@@ -61,12 +75,8 @@ pub(crate) struct Gen {
     /// How long to wait at the end for a socket that takes nothing
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
     pub(crate) linger: Duration,
-    /// Read files and say what is lost, doubled or out of order
-    #[arg(long, conflicts_with_all = ["size", "rate", "seed", "append", "content_type"])]
-    pub(crate) check: bool,
-    /// With --check: frames that come twice or late are a failure too
-    #[arg(long, requires = "check")]
-    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// What becomes of frames for which there is no room.

@@ -2,11 +2,12 @@
 
 mod check;
 mod numbered;
-mod outlet;
+pub(in crate::cmd) mod outlet;
 
 use core::time::Duration;
 use std::time::SystemTime;
 
+use fstrm_codec::ContentType;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -48,7 +49,7 @@ pub(super) async fn run(session: &mut Session, args: &Gen) -> Result {
     let id = args.seed.unwrap_or_else(by_the_clock);
     let count = args.count.map_or(DEFAULT_COUNT, core::num::NonZeroU64::get);
     let mut numbered = Numbered::new(id, args.size.clone());
-    let mut outlet = Outlet::open(target, args)?;
+    let mut outlet = Outlet::open(target, content_type(args)?, &args.sending)?;
     let begun = Instant::now();
     let stop = session.stop.clone();
     let mut progress = session.output.progress(count);
@@ -93,6 +94,15 @@ pub(super) async fn run(session: &mut Session, args: &Gen) -> Result {
         return Err(Failure::new(Code::NotSent, message).hint("--linger waits longer for a collector"));
     }
     Ok(())
+}
+
+fn content_type(args: &Gen) -> Result<Option<ContentType>> {
+    let Some(name) = &args.content_type else {
+        return Ok(None);
+    };
+    ContentType::new(name.clone())
+        .map(Some)
+        .ok_or_else(|| Failure::new(Code::Usage, "the content type is too long"))
 }
 
 /// How many frames may go now.

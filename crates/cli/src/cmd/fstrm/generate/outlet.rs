@@ -11,11 +11,12 @@ use fstrm_codec::frame::FrameConfig;
 use fstrm_codec::sender::{self, Sender};
 use fstrm_codec::{ContentType, FileWriter, OwnedRun, queue};
 
-use crate::args::fstrm::{Delivery, Gen, OnFull};
+use crate::args::fstrm::{Delivery, OnFull, Sending};
+use crate::cmd::streams::client;
 use crate::failure::{Code, Failure, Result};
 
 /// An open target.
-pub(super) enum Outlet {
+pub(in crate::cmd) enum Outlet {
     File {
         writer: FileWriter<File>,
         name: String,
@@ -33,16 +34,19 @@ pub(super) enum Outlet {
 
 /// What became of the frames.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sent {
-    pub(super) offered: u64,
-    pub(super) sent: u64,
-    pub(super) dropped: u64,
-    pub(super) left: u64,
+pub(in crate::cmd) struct Sent {
+    pub(in crate::cmd) offered: u64,
+    pub(in crate::cmd) sent: u64,
+    pub(in crate::cmd) dropped: u64,
+    pub(in crate::cmd) left: u64,
 }
 
 impl Outlet {
-    pub(super) fn open(target: &str, args: &Gen) -> Result<Self> {
-        let content_type = content_type(args)?;
+    pub(in crate::cmd) fn open(
+        target: &str,
+        content_type: Option<ContentType>,
+        args: &Sending,
+    ) -> Result<Self> {
         let endpoint = endpoint(target)?;
         match &endpoint.place {
             Place::Standard => Self::stdout(content_type.as_ref()),
@@ -51,16 +55,21 @@ impl Outlet {
         }
     }
 
+    /// Whether somebody receives at the time.
+    pub(in crate::cmd) const fn is_live(&self) -> bool {
+        matches!(self, Self::Socket { .. })
+    }
+
     fn stdout(content_type: Option<&ContentType>) -> Result<Self> {
         if io::stdout().is_terminal() {
             return Err(Failure::new(Code::Usage, "frames are nothing for a terminal")
-                .hint("name a file, or pipe them: tinwire fstrm gen - | tinwire fstrm cat -"));
+                .hint("name a file, or pipe them into tinwire fstrm cat -"));
         }
         let writer = FileWriter::new(io::stdout(), content_type).map_err(stdout)?;
         Ok(Self::Stdout { writer, frames: 0 })
     }
 
-    fn file(name: &str, args: &Gen, content_type: Option<&ContentType>) -> Result<Self> {
+    fn file(name: &str, args: &Sending, content_type: Option<&ContentType>) -> Result<Self> {
         let writer = if args.append {
             FileWriter::append(name, content_type)
                 .map(|(writer, _)| writer)
@@ -84,9 +93,12 @@ impl Outlet {
         })
     }
 
-    fn socket(endpoint: &Endpoint, args: &Gen, content_type: Option<ContentType>) -> Result<Self> {
-        let dialer = Dialer::new(endpoint, DialConfig::new())
-            .map_err(|error| Failure::caused(Code::BadAddress, error))?;
+    fn socket(endpoint: &Endpoint, args: &Sending, content_type: Option<ContentType>) -> Result<Self> {
+        let mut dial = DialConfig::new();
+        if matches!(endpoint.place, Place::Tls(_)) {
+            dial = client(&args.tls, dial)?;
+        }
+        let dialer = Dialer::new(endpoint, dial).map_err(|error| Failure::caused(Code::BadAddress, error))?;
         let config = sender::Config::new()
             .policy(match args.on_full {
                 OnFull::Block => queue::Policy::Block,
@@ -109,7 +121,7 @@ impl Outlet {
     }
 
     /// Takes frames as they stand on the wire.
-    pub(super) async fn write(&mut self, wire: Vec<u8>) -> Result {
+    pub(in crate::cmd) async fn write(&mut self, wire: Vec<u8>) -> Result {
         // They were made to be frames.
         let run = OwnedRun::decode(Bytes::from(wire), FrameConfig::new())
             .map_err(|error| Failure::caused(Code::Usage, error))?;
@@ -135,7 +147,7 @@ impl Outlet {
     }
 
     /// Waits until a collector has everything, however long that takes.
-    pub(super) async fn drain(&mut self) -> Result {
+    pub(in crate::cmd) async fn drain(&mut self) -> Result {
         match self {
             Self::Socket { sender, linger } => loop {
                 let before = sender.stats().frames.sent;
@@ -153,7 +165,7 @@ impl Outlet {
     }
 
     /// Writes STOP.
-    pub(super) async fn finish(self) -> Result<Sent> {
+    pub(in crate::cmd) async fn finish(self) -> Result<Sent> {
         let all = |frames| Sent {
             offered: frames,
             sent: frames,
@@ -177,15 +189,6 @@ impl Outlet {
             }
         }
     }
-}
-
-fn content_type(args: &Gen) -> Result<Option<ContentType>> {
-    let Some(name) = &args.content_type else {
-        return Ok(None);
-    };
-    ContentType::new(name.clone())
-        .map(Some)
-        .ok_or_else(|| Failure::new(Code::Usage, "the content type is too long"))
 }
 
 /// A word that names no kind of place is a file.

@@ -1,8 +1,8 @@
 //! Speeds that have to be reached, for benchmarks.
 //!
 //! What counts is the work of the processor for the thread, and the best of some rounds, or the middle one
-//! where things are measured in turn: so a busy machine does not matter much. Nothing here fails; `cargo xtask
-//! bench` makes a table of the lines and judges.
+//! where things are measured in turn: so a busy machine does not matter much. Nothing here fails;
+//! `cargo xtask bench` makes a table of the lines and judges.
 
 use std::env;
 use std::sync::LazyLock;

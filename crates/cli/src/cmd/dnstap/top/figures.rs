@@ -114,6 +114,7 @@ impl List {
     }
 
     /// By name instead of by count.
+    #[cfg(feature = "tui")]
     pub(super) fn by_name(mut self) -> Self {
         self.rows.sort_by(|a, b| a.what.cmp(&b.what));
         self
@@ -191,6 +192,7 @@ impl Figures {
     }
 
     /// Whether something is missing from the counts.
+    #[cfg(feature = "tui")]
     pub(super) const fn is_lossy(&self) -> bool {
         self.dropped > 0 || self.snapshot.unreadable > 0
     }

@@ -154,8 +154,8 @@ impl Config {
     /// Default 250 ms; zero closes it at once.
     ///
     /// unbound set to the other handshake connects again without any pause, a thousand times a second. Up to
-    /// 256 connections are kept so, beside [`max_connections`](Self::max_connections); further ones are closed
-    /// at once.
+    /// 256 connections are kept so, beside [`max_connections`](Self::max_connections); further ones are
+    /// closed at once.
     #[must_use]
     pub const fn refusal_pause(mut self, pause: Duration) -> Self {
         self.refusal_pause = pause;

@@ -170,11 +170,16 @@ impl<D: Disk, S: Stream<Item: Record> + Unpin> Driver<D, S> {
             }
         }
         let confirmed = self.store.confirmed();
-        while self.taken.front().is_some_and(|(end, _)| *end <= confirmed) {
-            if let Some((_, receipt)) = self.taken.pop_front() {
-                S::Item::confirm(receipt);
-                self.stats.confirmed += 1;
-            }
+        let done = self.taken.iter().take_while(|(end, _)| *end <= confirmed);
+        let done = done.count();
+        if done == 0 {
+            return;
+        }
+        // Told first: who sees FINISH may look at the counters next.
+        self.stats.confirmed += u64::try_from(done).unwrap_or(u64::MAX);
+        self.report();
+        for (_, receipt) in self.taken.drain(..done) {
+            S::Item::confirm(receipt);
         }
     }
 

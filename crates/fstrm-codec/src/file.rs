@@ -1,8 +1,8 @@
 //! Frame Streams files: a borrowing reader and a writer over `std::io`.
 //!
 //! A file is one unidirectional stream. The reader lends payloads out of one buffer and copies nothing; it
-//! forgives a missing tail, because a killed capture leaves one. [`append`] goes on in such a file,
-//! [`repair`] mends it, [`Verification`] tells how far it is sound. Not here: when a file ends and the next
+//! forgives a missing tail, because a killed capture leaves one. [`append()`] goes on in such a file,
+//! [`repair()`] mends it, [`Verification`] tells how far it is sound. Not here: when a file ends and the next
 //! begins, compression.
 
 mod append;

@@ -11,7 +11,7 @@
 //! told as an [`Event`]. The task reconnects by itself, after 10 ms and ever longer up to 5 s, notices at
 //! once when an idle collector goes away, and waits for nothing without a limit.
 //!
-//! With [`Delivery::Confirmed`](crate::queue::Delivery::Confirmed) the stream is ended from time to time by
+//! With [`Delivery::Confirmed`] the stream is ended from time to time by
 //! STOP, and the next one begun when FINISH has come, over a new connection since the C tools close theirs.
 //! What is offered meanwhile waits for that moment in the queue.
 //!

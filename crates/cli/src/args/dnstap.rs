@@ -9,7 +9,7 @@ mod top;
 
 use clap::Subcommand;
 
-pub(crate) use self::anonymize::Anonymize;
+pub(crate) use self::anonymize::{Anonymize, Disguise};
 pub(crate) use self::cat::{Cat, Show};
 pub(crate) use self::convert::{Convert, Source, Target};
 pub(crate) use self::generate::Gen;
@@ -34,9 +34,9 @@ pub(crate) enum DnstapVerb {
     /// Read from sources that we connect to
     #[command(after_help = live::DIAL_EXAMPLES)]
     Dial(Live),
-    /// Pass messages on, as they came
+    /// Pass messages on and lose none: as they came, chosen, or anonymized
     #[command(after_help = live::RELAY_EXAMPLES)]
-    Relay(Relay),
+    Relay(Box<Relay>),
     /// Watch rates, codes, names, clients and latencies
     #[command(after_help = top::EXAMPLES)]
     Top(Box<Top>),

@@ -26,7 +26,7 @@ pub(super) async fn run(session: &mut Session, verb: DnstapVerb) -> Result {
         DnstapVerb::Anonymize(args) => anonymize::run(session, args).await,
         DnstapVerb::Listen(args) => live::run(session, args, Direction::Listen).await,
         DnstapVerb::Dial(args) => live::run(session, args, Direction::Dial).await,
-        DnstapVerb::Relay(args) => live::relay(session, args).await,
+        DnstapVerb::Relay(args) => live::relay(session, *args).await,
         DnstapVerb::Top(args) => top::run(session, *args).await,
         DnstapVerb::Gen(args) => generate::run(session, args).await,
     }

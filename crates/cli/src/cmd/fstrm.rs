@@ -10,7 +10,7 @@ pub(in crate::cmd) mod generate;
 mod info;
 mod pieces;
 mod printer;
-mod relay;
+pub(in crate::cmd) mod relay;
 mod repair;
 mod replay;
 mod verify;
@@ -32,7 +32,7 @@ pub(super) async fn run(session: &mut Session, verb: &FstrmVerb) -> Result {
         FstrmVerb::Cat(args) => cat::run(session, args).await,
         FstrmVerb::Dump(args) => dump::run(session, args).await,
         FstrmVerb::Gen(args) => generate::run(session, args).await,
-        FstrmVerb::Relay(args) => relay::run(session, args).await,
+        FstrmVerb::Relay(args) => relay::run(session, args, None).await,
         FstrmVerb::Info(args) => info::run(session, args).await,
         FstrmVerb::Verify(args) => verify::run(session, args).await,
         FstrmVerb::Repair(args) => repair::run(session, args).await,

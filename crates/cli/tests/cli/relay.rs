@@ -14,14 +14,19 @@ struct Relay(Child);
 impl Relay {
     /// Starts it, and waits until it listens.
     fn start(place: &Place, words: &[&str]) -> Self {
+        Self::of("fstrm", place, words)
+    }
+
+    /// The relay of one of the two nouns.
+    fn of(noun: &str, place: &Place, words: &[&str]) -> Self {
         let mut child = place
-            .command(&[&["fstrm", "relay"][..], words].concat())
+            .command(&[&[noun, "relay"][..], words].concat())
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
-        assert!(line.starts_with("listening on "), "{line}");
+        assert!(line.contains("listening on "), "{line}");
         child.stderr = Some(stderr.into_inner());
         Self(child)
     }
@@ -54,7 +59,11 @@ impl Drop for Relay {
 }
 
 fn payloads(place: &Place, name: &str) -> Vec<Vec<u8>> {
-    let mut reader = FileReader::open(place.path().join(name), Config::new()).unwrap();
+    frames(&std::fs::read(place.path().join(name)).unwrap())
+}
+
+fn frames(file: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = FileReader::new(file, Config::new()).unwrap();
     let mut all = Vec::new();
     while let Some(payload) = reader.next_frame().unwrap() {
         all.push(payload.to_vec());
@@ -194,7 +203,7 @@ fn an_output_that_ends_while_it_is_waited_for_ends_the_relay() {
 }
 
 #[test]
-fn a_stream_of_another_type_goes_to_nobody() {
+fn a_frames_another_type_goes_to_nobody() {
     let place = Place::new();
     place.write("a.fstrm", typed(b"a"));
     place.write("b.fstrm", typed(b"b"));
@@ -247,4 +256,79 @@ fn a_file_that_is_cut_is_passed_on_as_far_as_it_goes() {
     place.write("cut.fstrm", &CAPTURE[..CAPTURE.len() - 20]);
     place.run(&["fstrm", "relay", "cut.fstrm", "out.fstrm"]).status(1);
     assert_eq!(payloads(&place, "out.fstrm").len(), 19);
+}
+
+/// How many of the capture a relay with that expression has to pass on.
+fn wanted(place: &Place, expression: &str) -> usize {
+    let ran = place
+        .run(&["dnstap", "cat", "in.fstrm", "--where", expression])
+        .status(0);
+    ran.stdout.lines().count()
+}
+
+#[test]
+fn a_chain_of_dnstap_confirms_from_its_far_end_what_is_wanted() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    let wanted = wanted(&place, "kind==CR");
+    assert!(0 < wanted && wanted < 20);
+    let mut last = Relay::of("dnstap", &place, &["unix:b.sock", "out.fstrm"]);
+    let words = ["--json", "--where", "kind==CR", "unix:a.sock", "unix:b.sock"];
+    let mut middle = Relay::of("dnstap", &place, &words);
+    place
+        .run(&["dnstap", "relay", "in.fstrm", "unix:a.sock"])
+        .status(0);
+    assert_eq!(payloads(&place, "out.fstrm").len(), wanted, "before anybody ends");
+    let (status, text) = middle.end();
+    assert_eq!(status, Some(0), "{text}");
+    let counts = format!(r#""passed":{wanted},"filtered":{},"undecodable":0"#, 20 - wanted);
+    assert!(text.contains(&counts), "{text}");
+    assert_eq!(last.end().0, Some(0));
+    let all = frames(CAPTURE);
+    assert!(
+        payloads(&place, "out.fstrm")
+            .iter()
+            .all(|left| all.contains(left))
+    );
+}
+
+#[test]
+fn frames_that_nobody_wants_are_confirmed_though_no_output_is_there() {
+    let place = Place::new();
+    place.write("in.fstrm", CAPTURE);
+    assert_eq!(wanted(&place, "kind==TQ"), 0);
+    let words = ["--where", "kind==TQ", "unix:a.sock", "unix:nobody.sock"];
+    let mut relay = Relay::of("dnstap", &place, &words);
+    place
+        .run(&["dnstap", "relay", "in.fstrm", "unix:a.sock"])
+        .status(0);
+    let (status, text) = relay.end();
+    assert_eq!(status, Some(0), "{text}");
+}
+
+#[test]
+fn what_is_no_dnstap_is_passed_on_unless_messages_are_chosen_or_changed() {
+    let place = Place::new();
+    let message = frames(CAPTURE).remove(0);
+    let mixed = stream(&[&message, b"\xff\xff"]);
+    place.write("mixed.fstrm", &mixed);
+    let relay = |words: &[&str], status| {
+        let ran = place.run(&[&["dnstap", "relay", "--json"][..], words].concat());
+        ran.status(status).json_errors().pop().unwrap()
+    };
+    let told = relay(&["mixed.fstrm", "all.fstrm"], 0);
+    assert_eq!((&told["passed"], &told["undecodable"]), (&2.into(), &1.into()));
+    assert!(std::fs::read(place.path().join("all.fstrm")).unwrap() == mixed);
+    // As dnstap anonymize; one flag of it is enough.
+    place
+        .run(&["dnstap", "anonymize", "--no-ports", "mixed.fstrm", "theirs.fstrm"])
+        .status(0);
+    let told = relay(&["--no-ports", "mixed.fstrm", "ours.fstrm"], 0);
+    assert_eq!((&told["passed"], &told["undecodable"]), (&1.into(), &1.into()));
+    assert!(told["changed"]["addresses"].as_u64().unwrap() > 0, "{told}");
+    let theirs = payloads(&place, "theirs.fstrm");
+    assert_eq!(payloads(&place, "ours.fstrm"), theirs);
+    assert_ne!(theirs, [message]);
+    let told = relay(&["--strict", "--anonymize", "mixed.fstrm", "none.fstrm"], 5);
+    assert_eq!(told["v"], 1);
 }

@@ -22,6 +22,10 @@ Examples:
   head -c 16 /dev/urandom > key
   tinwire dnstap anonymize --key-file key capture.fstrm public.fstrm";
 
+/// Bits of addresses that are kept.
+const V4: u8 = 24;
+const V6: u8 = 48;
+
 /// `dnstap anonymize`
 #[derive(Args, Debug)]
 pub(crate) struct Anonymize {
@@ -31,12 +35,25 @@ pub(crate) struct Anonymize {
     /// A file; - is standard output
     #[arg(value_name = "OUT")]
     pub(crate) to_file: String,
+    #[command(flatten)]
+    pub(crate) disguise: Disguise,
+    /// Go on behind what is in OUT
+    #[arg(short = 'a', long)]
+    pub(crate) append: bool,
+    /// Longest data frame that is read, in bytes; longer ones are an error
+    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    pub(crate) max_frame: NonZeroU32,
+}
+
+/// What is hidden, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Disguise {
     /// Bits of an IPv4 address that are kept
-    #[arg(long, value_name = "BITS", default_value = "24")]
+    #[arg(long, value_name = "BITS", default_value_t = V4)]
     #[arg(value_parser = clap::value_parser!(u8).range(..=32))]
     pub(crate) v4: u8,
     /// Bits of an IPv6 address that are kept
-    #[arg(long, value_name = "BITS", default_value = "48")]
+    #[arg(long, value_name = "BITS", default_value_t = V6)]
     #[arg(value_parser = clap::value_parser!(u8).range(..=128))]
     pub(crate) v6: u8,
     /// Replace addresses under the key in this file, instead of cutting them
@@ -57,10 +74,19 @@ pub(crate) struct Anonymize {
     /// Leave identity, version and extra out
     #[arg(long)]
     pub(crate) no_identity: bool,
-    /// Go on behind what is in OUT
-    #[arg(short = 'a', long)]
-    pub(crate) append: bool,
-    /// Longest data frame that is read, in bytes; longer ones are an error
-    #[arg(long, value_name = "BYTES", default_value = "1048576")]
-    pub(crate) max_frame: NonZeroU32,
+}
+
+impl Default for Disguise {
+    fn default() -> Self {
+        Self {
+            v4: V4,
+            v6: V6,
+            key_file: None,
+            both: false,
+            keep_subnets: false,
+            no_options: false,
+            no_ports: false,
+            no_identity: false,
+        }
+    }
 }

@@ -3,7 +3,9 @@
 use clap::Args;
 use dnstap_codec::filter::Filter;
 
+use super::anonymize::Disguise;
 use super::cat::Show;
+use crate::args::fstrm;
 use crate::args::streams::StreamArgs;
 
 pub(super) const LISTEN_EXAMPLES: &str = "\
@@ -26,13 +28,21 @@ Examples:
   tinwire dnstap dial unix:/run/source.sock -y";
 
 pub(super) const RELAY_EXAMPLES: &str = "\
-Frames are passed on as they came, byte for byte; with --where, those that it holds for. Where an
-output cannot take frames, inputs wait. Files that exist are gone on with.
+As tinwire fstrm relay, for dnstap: frames are passed on as they came, byte for byte, and an input
+gets FINISH when every output has what it sent. Outputs may be brokers, too: nats://, kafka://.
+
+With --where, those are passed on that it holds for; with --anonymize, none that says who asked. It
+is applied behind --where. What is no dnstap message is counted; it is dropped where messages are
+chosen or changed, and passed on otherwise. Files that exist are gone on with.
+
+Exit status: as that of fstrm relay; with --strict 5 also when something was no dnstap message and
+was dropped.
 
 Examples:
   tinwire dnstap relay unix:/run/dnstap.sock tcp://collector:6000
   tinwire dnstap relay unix:/run/dnstap.sock file:all.fstrm tcp://collector:6000
-  tinwire dnstap relay --where 'kind==CR && rcode!=0' file:day.fstrm file:errors.fstrm";
+  tinwire dnstap relay --where 'kind==CR && rcode!=0' file:day.fstrm file:errors.fstrm
+  tinwire dnstap relay --anonymize --no-ports unix:/run/dnstap.sock tcp://collector:6000";
 
 /// `dnstap listen` and `dnstap dial`
 #[derive(Args, Debug)]
@@ -48,16 +58,24 @@ pub(crate) struct Live {
 
 /// `dnstap relay`
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Relay {
-    /// Where frames come from: a socket on which we listen, dial+ and one that listens, or a file
-    #[arg(value_name = "IN")]
-    pub(crate) from: String,
-    /// Where they go: sockets of collectors, or files
-    #[arg(value_name = "OUT", required = true)]
-    pub(crate) to: Vec<String>,
+    #[command(flatten)]
+    pub(crate) relay: fstrm::Relay,
     /// Only messages for which this holds, for example 'qtype==AAAA && rcode!=0'
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) filter: Option<Filter>,
+    /// Hide who asked, as dnstap anonymize; any of its flags does so too
+    #[arg(long)]
+    pub(crate) anonymize: bool,
     #[command(flatten)]
-    pub(crate) streams: StreamArgs,
+    pub(crate) disguise: Option<Disguise>,
+}
+
+impl Relay {
+    /// What is hidden, where anything is.
+    pub(crate) fn disguise(&self) -> Option<Disguise> {
+        let default = || self.anonymize.then(Disguise::default);
+        self.disguise.clone().or_else(default)
+    }
 }

@@ -13,7 +13,7 @@ use super::manners::Manners;
 use super::outlet::{Existing, Frames};
 use super::printer::{Piece, Printer, Wanted};
 use super::source::{self, AHEAD, Item};
-use crate::args::dnstap::Anonymize;
+use crate::args::dnstap::{Anonymize, Disguise};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
 use crate::units;
@@ -32,16 +32,7 @@ struct Changed {
 
 pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
     let mut manners = Manners::of(session);
-    let addresses = match &args.key_file {
-        Some(path) => Addresses::keyed(key(path)?),
-        None => Addresses::cut_to(args.v4, args.v6),
-    };
-    let anonymizer = Anonymizer::new(addresses)
-        .sides(if args.both { Sides::Both } else { Sides::Query })
-        .client_subnet(!args.keep_subnets)
-        .without_options(args.no_options)
-        .without_ports(args.no_ports)
-        .without_identity(args.no_identity);
+    let anonymizer = anonymizer(&args.disguise)?;
     let existing = if args.append {
         Existing::Append
     } else {
@@ -141,6 +132,21 @@ impl Way {
         })?;
         written
     }
+}
+
+/// What hides as the flags say.
+pub(super) fn anonymizer(disguise: &Disguise) -> Result<Anonymizer> {
+    let addresses = match &disguise.key_file {
+        Some(path) => Addresses::keyed(key(path)?),
+        None => Addresses::cut_to(disguise.v4, disguise.v6),
+    };
+    let sides = if disguise.both { Sides::Both } else { Sides::Query };
+    Ok(Anonymizer::new(addresses)
+        .sides(sides)
+        .client_subnet(!disguise.keep_subnets)
+        .without_options(disguise.no_options)
+        .without_ports(disguise.no_ports)
+        .without_identity(disguise.no_identity))
 }
 
 /// Sixteen bytes, or as many in hexadecimal digits.

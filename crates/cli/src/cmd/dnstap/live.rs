@@ -2,14 +2,13 @@
 
 use fstrm_codec::endpoint::{Direction, Place};
 
+use super::anonymize::anonymizer;
 use super::cat::{of_dnstap, show};
 use super::manners::Manners;
-use super::outlet::{self, Existing, Frames, Outlets};
-use super::printer::Wanted;
-use super::show::Show;
 use crate::args::dnstap::{Live, Relay};
-use crate::cmd::Session;
+use crate::cmd::fstrm::relay::Sieve;
 use crate::cmd::streams::{self, Inputs, Redial};
+use crate::cmd::{Session, fstrm};
 use crate::failure::{Code, Failure, Result};
 
 /// Shows what comes over sockets, on which we listen or to which we connect.
@@ -32,32 +31,12 @@ pub(super) async fn run(session: &mut Session, args: Live, direction: Direction)
     show.with(manners).run(session, inputs).await
 }
 
-/// Passes frames on.
-pub(super) async fn relay(session: &mut Session, args: Relay) -> Result {
-    let from = [streams::endpoint(&args.from)?];
-    let mut to = Vec::new();
-    for word in &args.to {
-        to.push(streams::endpoint(word)?);
-    }
-    let settings = streams::Settings::new(&of_dnstap(args.streams), &from, &to)?.redial(Redial::Always);
-    let mut outlets = Outlets::default();
-    for (endpoint, word) in to.iter().zip(&args.to) {
-        match endpoint.place {
-            Place::File(_) | Place::Standard => outlets.files.push(Frames::open(word, Existing::Append)?),
-            _ => outlets
-                .senders
-                .push(outlet::sender(endpoint, settings.dial.clone())?),
-        }
-    }
-    let wanted = Wanted {
-        frames: true,
-        filter: args.filter,
-        ..Wanted::default()
-    };
-    let inputs = Inputs::open(&from, &settings).await?;
-    tell(session, &inputs);
-    let show = Show::new(wanted, outlets).with(Manners::of(session));
-    show.run(session, inputs).await
+/// Passes frames on, through a sieve.
+pub(super) async fn relay(session: &mut Session, mut args: Relay) -> Result {
+    let anonymizer = args.disguise().as_ref().map(anonymizer).transpose()?;
+    args.relay.stream = of_dnstap(args.relay.stream);
+    let sieve = Sieve::new(args.filter, anonymizer);
+    fstrm::relay::run(session, &args.relay, Some(sieve)).await
 }
 
 /// Says where we listen.

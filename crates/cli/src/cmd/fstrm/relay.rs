@@ -1,5 +1,6 @@
 //! `fstrm relay`: from any inputs to any outputs.
 
+mod sieve;
 mod tally;
 
 use core::pin::pin;
@@ -14,6 +15,8 @@ use futures::future::{join_all, select_all};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+pub(in crate::cmd) use self::sieve::Sieve;
+use self::sieve::Sifted;
 use self::tally::{Tally, exporter};
 use super::check_end;
 use super::faults::Faults;
@@ -45,6 +48,9 @@ struct Summary {
     wrong_type: u64,
     /// Frames that came and could be given to nobody any more.
     refused: u64,
+    /// What became of dnstap messages on the way.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    sifted: Option<Sifted>,
     /// Frames of inputs that were lost before they came to us whole, or over the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<Sockets>,
@@ -88,6 +94,9 @@ impl Summary {
                 text = format!("{text}, {count} {what}");
             }
         }
+        if let Some(sifted) = &self.sifted {
+            text = format!("{text}{}", sifted.text());
+        }
         for output in &self.outputs {
             let Figures {
                 name,
@@ -108,7 +117,8 @@ impl Summary {
     }
 }
 
-pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
+/// Passes frames on: all of them, or what a sieve leaves.
+pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Option<Sieve>) -> Result {
     let words = core::iter::once(&args.input).chain(&args.inputs);
     let inputs: Vec<_> = words.map(|word| endpoint(word)).collect::<Result<_>>()?;
     let outputs: Vec<_> = args
@@ -133,6 +143,7 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
         outputs: Vec::new(),
         content_type: content_type(&args.stream)?,
         told,
+        sieve,
         strangers: BTreeSet::new(),
         tally: Arc::default(),
         supervisor: Supervisor::new(),
@@ -173,6 +184,7 @@ pub(super) async fn run(session: &mut Session, args: &Relay) -> Result {
     relay.summary.frames = relay.tally.frames();
     relay.summary.bytes = relay.tally.bytes();
     relay.summary.wrong_type = relay.tally.wrong_type();
+    relay.summary.sifted = relay.sieve.as_ref().map(Sieve::sifted);
     session.output.summary(&relay.summary, Summary::text);
     carried.and(finished)?;
     faults.result()?;
@@ -234,6 +246,7 @@ struct Way {
     outputs: Vec<Output>,
     content_type: Option<ContentType>,
     told: mpsc::Sender<String>,
+    sieve: Option<Sieve>,
     /// Sources of another content type, told already.
     strangers: BTreeSet<String>,
     tally: Arc<Tally>,
@@ -356,7 +369,21 @@ impl Way {
             return Ok(None);
         }
         self.tally.count(frames, parcel.run.payload_bytes());
-        Ok(Some((parcel, frames)))
+        self.sift(parcel)
+    }
+
+    /// What the sieve leaves of a parcel. One of which nothing is left is done with.
+    fn sift(&mut self, parcel: Parcel) -> Result<Option<(Parcel, u64)>> {
+        let run = match &mut self.sieve {
+            Some(sieve) => sieve.sift(parcel.run)?,
+            None => Some(parcel.run),
+        };
+        let Some(run) = run else {
+            parcel.ticket.confirm();
+            return Ok(None);
+        };
+        let frames = run.frames();
+        Ok(Some((Parcel { run, ..parcel }, frames)))
     }
 
     /// Gives a parcel to every output; whether all of them took it before `cut` or the end of one that must
@@ -449,7 +476,8 @@ impl Way {
             ));
         }
         let dropped: u64 = self.summary.outputs.iter().map(|output| output.dropped).sum();
-        let dropped = dropped + self.summary.wrong_type;
+        let sifted = self.summary.sifted.as_ref().map_or(0, Sifted::dropped);
+        let dropped = dropped + self.summary.wrong_type + sifted;
         if is_strict && dropped > 0 {
             return Err(crate::failure::data_lost(dropped));
         }

@@ -53,6 +53,7 @@ pub(crate) async fn run(
     let (door, farewell) = farewell();
     let hangup = match cli.verb {
         Verb::Fstrm(FstrmVerb::Capture(_)) => Hangup::Leave,
+        _ if guise == Some(Guise::Dnstap) => Hangup::Leave,
         _ => Hangup::Heed,
     };
     let mut session = Session {

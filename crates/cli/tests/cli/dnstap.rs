@@ -286,7 +286,7 @@ fn a_relay_passes_on_what_it_is_told_to() {
 #[cfg(unix)]
 mod golang {
     use super::with_capture;
-    use crate::place::{Place, Ran, finish};
+    use crate::place::{Place, Ran, finish, signal_to};
 
     fn dnstap(place: &Place, words: &[&str]) -> Ran {
         finish(place.tool("dnstap", words).spawn().unwrap())
@@ -327,5 +327,57 @@ mod golang {
             let ran = dnstap(&place, words).status(status);
             assert!(!ran.stderr.is_empty(), "{words:?}");
         }
+    }
+
+    /// Two files in the end: one that was renamed before a hangup, and the one that was opened then, with
+    /// another hangup that found it in its place.
+    fn hang_up(place: &Place, words: &[&str]) -> [Vec<u8>; 2] {
+        let child = place
+            .tool("dnstap", &[&["-u", "in.sock", "-w", "out"][..], words].concat())
+            .spawn()
+            .unwrap();
+        // Ends with FINISH: everything is written.
+        let send = || {
+            place
+                .run(&["dnstap", "relay", "unbound.fstrm", "unix:in.sock"])
+                .status(0);
+        };
+        let [old, out] = ["old", "out"].map(|name| place.path().join(name));
+        send();
+        std::fs::rename(&out, &old).unwrap();
+        signal_to(&child, "HUP");
+        let start = std::time::Instant::now();
+        while !out.exists() {
+            assert!(start.elapsed().as_secs() < 60, "nothing was opened");
+            std::thread::yield_now();
+        }
+        let whole = std::fs::read(&old).unwrap();
+        send();
+        // Nobody moved it: what is there stays.
+        signal_to(&child, "HUP");
+        send();
+        signal_to(&child, "INT");
+        finish(child).status(0);
+        assert!(std::fs::read(old).unwrap() == whole, "it was left alone");
+        [whole, std::fs::read(out).unwrap()]
+    }
+
+    #[test]
+    fn a_hangup_goes_on_in_the_file_that_has_the_name_then() {
+        let place = with_capture();
+        let [old, new] = hang_up(&place, &[]);
+        assert!(old == super::CAPTURE, "complete, with STOP");
+        place.write("new.fstrm", &new);
+        place.run(&["fstrm", "verify", "new.fstrm"]).status(0);
+        let ran = dnstap(&place, &["-r", "new.fstrm", "-q"]).status(0);
+        assert_eq!(ran.stdout.lines().count(), 40);
+    }
+
+    #[test]
+    fn a_hangup_does_so_with_text() {
+        let place = with_capture();
+        let [old, new] = hang_up(&place, &["-q"]).map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(old.lines().count(), 20);
+        assert_eq!(new, old.repeat(2));
     }
 }

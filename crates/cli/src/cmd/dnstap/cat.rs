@@ -70,7 +70,7 @@ pub(super) async fn show(
         (None, _) if !to.is_empty() && style.is_none() => {}
         (None, _) => outlets.text = Some(To::Output),
         (Some(name), Some(_)) => outlets.text = Some(To::File(Text::open(name, existing)?)),
-        (Some(name), None) => outlets.files.push(Frames::open(name, existing)?),
+        (Some(name), None) => outlets.file = Some(Frames::open(name, existing)?),
     }
     for endpoint in &to {
         outlets
@@ -79,7 +79,7 @@ pub(super) async fn show(
     }
     let wanted = Wanted {
         text: outlets.text.is_some().then(|| style.unwrap_or_default()),
-        frames: !outlets.files.is_empty() || !outlets.senders.is_empty(),
+        frames: outlets.file.is_some() || !outlets.senders.is_empty(),
         filter: args.filter,
         count: args.count,
     };

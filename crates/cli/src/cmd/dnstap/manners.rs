@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::counts::{Counts, Summary};
 use crate::cmd::Session;
 use crate::cmd::fstrm::faults::Faults;
@@ -15,7 +18,35 @@ pub(super) enum Manners {
     /// Faults are told, the worst one last; it decides the exit status. A closing line counts.
     Own(Faults),
     /// What cannot be opened ends everything with status 1; what goes wrong later is told and no failure.
-    Golang,
+    Golang(Hangups),
+}
+
+/// Hangups, at which that tool opens its file anew.
+#[derive(Debug)]
+pub(super) struct Hangups {
+    #[cfg(unix)]
+    signal: Option<Signal>,
+}
+
+impl Hangups {
+    /// From now on.
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: signal(SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Completes with the next one. May be dropped and called again; none is lost between.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        core::future::pending().await
+    }
 }
 
 impl Default for Manners {
@@ -27,13 +58,21 @@ impl Default for Manners {
 impl Manners {
     pub(super) fn of(session: &Session) -> Self {
         match session.guise {
-            Some(Guise::Dnstap) => Self::Golang,
+            Some(Guise::Dnstap) => Self::Golang(Hangups::listen()),
             _ => Self::default(),
         }
     }
 
     pub(super) const fn are_golangs(&self) -> bool {
-        matches!(self, Self::Golang)
+        matches!(self, Self::Golang(_))
+    }
+
+    /// Completes when files are to be opened anew.
+    pub(super) async fn hung_up(&mut self) {
+        match self {
+            Self::Own(_) => core::future::pending().await,
+            Self::Golang(hangups) => hangups.next().await,
+        }
     }
 
     /// Tells that a file was opened.
@@ -46,10 +85,8 @@ impl Manners {
     /// What a command that cannot begin ends with.
     pub(super) fn refuse(&self, failure: Failure) -> Failure {
         match self {
-            Self::Golang if failure.code() != Code::PipeClosed => {
-                Failure::imitated(1, format_args!("dnstap: {}", failure.message()))
-            }
-            _ => failure,
+            Self::Golang(_) => imitated(failure),
+            Self::Own(_) => failure,
         }
     }
 
@@ -57,12 +94,12 @@ impl Manners {
     pub(super) fn fault(&mut self, session: &mut Session, failure: Failure, has_started: bool) -> Result {
         match self {
             Self::Own(faults) => faults.take(session, failure),
-            Self::Golang if has_started => {
+            Self::Golang(_) if has_started => {
                 session.output.flush()?;
                 complain(format_args!("dnstap: {}", failure.message()));
                 Ok(())
             }
-            Self::Golang => {
+            Self::Golang(_) => {
                 let words = format!("dnstap: Failed to open input: {}", failure.message());
                 Err(Failure::imitated(1, words))
             }
@@ -76,15 +113,23 @@ impl Manners {
                 session.output.summary(&counts.summary(), Summary::text);
                 ended.and_then(|()| faults.result())
             }
-            Self::Golang => {
+            Self::Golang(_) => {
                 if counts.bad + counts.dropped > 0 {
                     complain(format_args!("dnstap: {}", counts.summary().text()));
                 }
                 ended.map_err(|failure| match failure.code() {
                     Code::Imitated(_) => failure,
-                    _ => Self::Golang.refuse(failure),
+                    _ => imitated(failure),
                 })
             }
         }
+    }
+}
+
+/// A failure in that tool's words.
+fn imitated(failure: Failure) -> Failure {
+    match failure.code() {
+        Code::PipeClosed => failure,
+        _ => Failure::imitated(1, format_args!("dnstap: {}", failure.message())),
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Outlets {
     /// Where text goes.
     pub(super) text: Option<To>,
     /// Where frames go.
-    pub(super) files: Vec<Frames>,
+    pub(super) file: Option<Frames>,
     /// Streams that frames are sent to.
     pub(super) senders: Vec<Sender>,
 }
@@ -40,7 +40,7 @@ impl Outlets {
             Some(To::Output) => session.output.raw(&piece.text)?,
             Some(To::File(file)) => file.write(&piece.text)?,
         }
-        for file in &mut self.files {
+        if let Some(file) = &mut self.file {
             file.write_wire(&piece.frames)?;
         }
         if self.senders.is_empty() || piece.frames.is_empty() {
@@ -58,7 +58,7 @@ impl Outlets {
     /// Writes what was collected; what was sent has been taken by its transport then.
     pub(super) async fn flush(&mut self, session: &mut Session) -> Result {
         session.output.flush()?;
-        for file in &mut self.files {
+        if let Some(file) = &mut self.file {
             file.flush()?;
         }
         for sender in &self.senders {
@@ -67,9 +67,21 @@ impl Outlets {
         Ok(())
     }
 
+    /// Ends files, and opens what their names stand for now: the same ones, to be gone on with, or new ones
+    /// where somebody has moved them away.
+    pub(super) fn reopen(&mut self) -> Result {
+        if let Some(To::File(file)) = &mut self.text {
+            *file = Text::open(&file.name, Existing::Append)?;
+        }
+        if let Some(file) = self.file.take() {
+            self.file = Some(file.reopen()?);
+        }
+        Ok(())
+    }
+
     /// Ends the streams; how many frames could not be sent.
     pub(super) async fn finish(self) -> Result<u64> {
-        for file in self.files {
+        if let Some(file) = self.file {
             file.finish()?;
         }
         let mut left = 0;
@@ -197,6 +209,16 @@ impl Frames {
                 .map_err(|error| Failure::caused(Code::File, error).context(&self.name)),
             Kept::Stdout(writer) => writer.finish().map(drop).map_err(stdout),
         }
+    }
+
+    /// Writes STOP, and goes on in the file that the name stands for now. Standard output stays as it is.
+    fn reopen(self) -> Result<Self> {
+        if let Kept::Stdout(_) = self.to {
+            return Ok(self);
+        }
+        let name = self.name.clone();
+        self.finish()?;
+        Self::open(&name, Existing::Append)
     }
 
     fn trouble(&self, error: WriteError) -> Failure {

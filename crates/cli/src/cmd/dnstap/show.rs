@@ -1,4 +1,4 @@
-//! From inputs to outlets: what `cat`, `listen`, `dial` and `relay` do.
+//! From inputs to outlets: what `cat`, `listen` and `dial` do.
 
 use std::collections::BTreeMap;
 
@@ -90,6 +90,10 @@ impl Show {
                     // What has come is shown.
                     is_stopped = true;
                     inputs.stop();
+                    continue;
+                }
+                () = self.manners.hung_up() => {
+                    self.outlets.reopen()?;
                     continue;
                 }
                 arrival = inputs.next() => arrival,

@@ -50,6 +50,8 @@ pub(crate) struct Relayed<'a> {
     pub(crate) bytes: u64,
     /// Frames of another content type, given to nobody.
     pub(crate) wrong_type: u64,
+    /// Frames that a sieve kept back, by reason.
+    pub(crate) sifted: &'a [(&'static str, u64)],
     /// What came over sockets, if there are any.
     pub(crate) sockets: Option<&'a Stats>,
     /// Outputs by name.
@@ -70,6 +72,9 @@ pub(crate) fn relayed(page: &mut Page, relayed: &Relayed<'_>) {
         drops(page, stats);
     }
     page.counter(DROPS.0, DROPS.1, &[("reason", "wrong_type")], relayed.wrong_type);
+    for &(reason, count) in relayed.sifted {
+        page.counter(DROPS.0, DROPS.1, &[("reason", reason)], count);
+    }
     for (name, level) in relayed.outputs {
         let labels = [("reason", "full"), ("output", name.as_str())];
         page.counter(DROPS.0, DROPS.1, &labels, level.stats.dropped);

@@ -91,6 +91,7 @@ fn a_socket_handed_over_is_listened_on_and_readiness_is_told() {
 #[test]
 fn a_relay_takes_the_socket_of_its_input_from_who_hands_it_over() {
     handed_over("fstrm relay unix:s out");
+    handed_over("dnstap relay -t t unix:s out");
 }
 
 #[test]
@@ -193,6 +194,21 @@ fn a_relay_has_figures_for_each_output() {
     let heads = page.lines().filter(|line| line.starts_with("# TYPE"));
     let names: std::collections::BTreeSet<_> = heads.clone().collect();
     assert_eq!(heads.count(), names.len(), "one name, one group\n{page}");
+}
+
+#[test]
+fn a_relay_of_dnstap_has_figures_for_what_it_keeps_back() {
+    let page = figures(&[
+        "dnstap", "relay", "-t", "t", "--where", "kind==CR", "unix:s", "one",
+    ]);
+    for figure in [
+        "tinwire_fstrm_frames_total{dir=\"in\"} 2",
+        "tinwire_fstrm_frames_total{dir=\"out\",output=\"file:one\"} 0",
+        "tinwire_fstrm_drops_total{reason=\"filtered\"} 0",
+        "tinwire_fstrm_drops_total{reason=\"undecodable\"} 2",
+    ] {
+        assert!(page.contains(&format!("{figure}\n")), "{figure}\n{page}");
+    }
 }
 
 /// Keys with their values, by section.

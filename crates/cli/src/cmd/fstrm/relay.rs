@@ -155,6 +155,9 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
     if relay.content_type.is_some() {
         relay.open().await?;
     }
+    if let Some(sieve) = &relay.sieve {
+        relay.tally.sift(sieve.kept_back());
+    }
     let handed = service::sockets(&relay.settings.listen)?;
     let mut inputs = Inputs::open_with(&inputs, handed, &relay.settings).await?;
     let exporter = match &args.metrics {
@@ -375,7 +378,11 @@ impl Way {
     /// What the sieve leaves of a parcel. One of which nothing is left is done with.
     fn sift(&mut self, parcel: Parcel) -> Result<Option<(Parcel, u64)>> {
         let run = match &mut self.sieve {
-            Some(sieve) => sieve.sift(parcel.run)?,
+            Some(sieve) => {
+                let left = sieve.sift(parcel.run)?;
+                self.tally.sift(sieve.kept_back());
+                left
+            }
             None => Some(parcel.run),
         };
         let Some(run) = run else {

@@ -105,6 +105,12 @@ impl Sieve {
         self.filter.is_some() || self.anonymizer.is_some()
     }
 
+    /// Frames that were kept back, by reason; none where everything is passed on.
+    pub(super) fn kept_back(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let counts = [("filtered", self.filtered), ("undecodable", self.undecodable)];
+        self.is_strict().then_some(counts).into_iter().flatten()
+    }
+
     pub(super) fn sifted(&self) -> Sifted {
         let report = &self.report;
         let changed = self.anonymizer.as_ref().map(|_| Changed {

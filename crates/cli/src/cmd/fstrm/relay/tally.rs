@@ -17,6 +17,8 @@ pub(super) struct Tally {
     frames: AtomicU64,
     bytes: AtomicU64,
     wrong_type: AtomicU64,
+    /// Frames that a sieve kept back, by reason.
+    sifted: Mutex<Vec<(&'static str, u64)>>,
     /// Outputs, once they are open.
     outputs: Mutex<Vec<(String, Meter)>>,
 }
@@ -31,6 +33,13 @@ impl Tally {
     /// Frames that are not, for what they are.
     pub(super) fn count_wrong(&self, frames: u64) {
         self.wrong_type.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// What a sieve has kept back so far.
+    pub(super) fn sift(&self, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+        let mut sifted = self.sifted.lock().unwrap_or_else(PoisonError::into_inner);
+        sifted.clear();
+        sifted.extend(counts);
     }
 
     pub(super) fn opened(&self, output: &Output) {
@@ -67,10 +76,12 @@ impl Tally {
             levels.collect()
         };
         let stats = sockets.map(Watch::stats);
+        let sifted = self.sifted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let figures = Relayed {
             frames: self.frames(),
             bytes: self.bytes(),
             wrong_type: self.wrong_type(),
+            sifted: &sifted,
             sockets: stats.as_ref(),
             outputs: &outputs,
         };

@@ -18,7 +18,7 @@ Exit status: as that of dnstap cat.
 
 Examples:
   tinwire dnstap anonymize capture.fstrm public.fstrm
-  tinwire dnstap anonymize --v4 16 --v6 32 --no-options --no-ports --no-identity capture.fstrm public.fstrm
+  tinwire dnstap anonymize --v4 16 --no-options --no-ports --no-identity capture.fstrm public.fstrm
   head -c 16 /dev/urandom > key
   tinwire dnstap anonymize --key-file key capture.fstrm public.fstrm";
 

@@ -12,7 +12,7 @@ const COMMAND: &str = "tinwire";
 pub(crate) fn run() -> Result {
     for target in FOREIGN_TARGETS {
         let libraries = ["--workspace", "--exclude", LINUX_ONLY, "--exclude", COMMAND];
-        let command = ["--package", COMMAND, "--no-default-features"];
+        let command = ["--package", COMMAND, "--no-default-features", "--features", "tui"];
         for what in [&libraries[..], &command] {
             let mut cargo = process::cargo();
             cargo.args(["check", "--quiet", "--target", target]).args(what);

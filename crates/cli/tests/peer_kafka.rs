@@ -170,15 +170,22 @@ fn a_broker_that_is_killed_leaves_to_the_next_exactly_what_it_has_not_acknowledg
     door.lead(None);
     // What it takes from here on it never acknowledges.
     first.signal("-STOP");
-    feed(&mut relay, total / 2 + 1..=total / 2 + 1000);
+    // It blocks when everything is full, until there is a broker again.
+    let mut input = relay.process.0.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || {
+        let mut input = BufWriter::new(&mut input);
+        for number in total / 2 + 1..=total {
+            write_frame(&mut input, &numbered(number));
+        }
+        write_stop(&mut input);
+    });
     first.process.kill();
     relay.wait_for("trying again");
     let stored = figure(&relay.figures(), &name);
     assert!(stored <= total / 2, "{stored} were acknowledged");
     let second = Cluster::started("tap");
     door.lead(Some(&second.hosts));
-    feed(&mut relay, total / 2 + 1001..=total);
-    write_stop(relay.process.0.stdin.as_mut().unwrap());
+    feeding.join().unwrap();
     let (status, told) = relay.end();
     assert_eq!(status, Some(0), "{told}");
     assert!(told.contains(&format!("\"stored\":{total}")), "{told}");

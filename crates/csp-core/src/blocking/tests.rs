@@ -101,7 +101,8 @@ fn connects_and_sends_wait_as_long_as_they_are_told() {
         }
     };
     assert_eq!(full, SendError::Full);
-    assert_eq!(node.wait_timeout(SHORT, client.sender().send("x")), None);
+    // On a busy machine a time may be over before the node's thread has moved what there still was room for.
+    while node.wait_timeout(SHORT, client.sender().send("x")).is_some() {}
 }
 
 #[test]

@@ -177,6 +177,10 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
     let finished = relay.finish(session, &mut remarks, &mut faults).await;
     // Peers whose frames have arrived in the meantime get FINISH.
     let sockets = inputs.close().await;
+    // The last words of an output that has ended.
+    while let Ok(remark) = remarks.try_recv() {
+        session.output.notice(remark);
+    }
     relay.summary.inputs = sockets.map(|stats| Sockets {
         sessions: stats.sessions,
         failed: stats.failed.total(),

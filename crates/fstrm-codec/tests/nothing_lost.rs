@@ -1,6 +1,6 @@
 //! A million numbered frames, while everything happens to the collector that can happen to one.
 //!
-//! The collector is a process of its own: this program once more, as [`a_collector_of_its_own`]. Faults come
+//! The collector is a process of its own: this program once more, told by [`FOLDER`] to be one. Faults come
 //! by how far the frames are, not by the clock, so the verdict does not depend on how fast the machine is.
 #![cfg(target_os = "linux")]
 #![allow(
@@ -33,8 +33,9 @@ use tinwire_time::Instant;
 const FRAMES: u64 = 1_000_000;
 /// Bytes of a payload; the number is in the first eight.
 const PAYLOAD: usize = 24;
-/// Where the collector's process works.
+/// Where a collector works; where it is set, this process is one.
 const FOLDER: &str = "FSTRM_NOTHING_LOST_FOLDER";
+const NAME: &str = "with_patience_and_confirmation_every_frame_arrives";
 /// Far longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -137,7 +138,7 @@ fn spawn(folder: &Path) -> Child {
     Command::new("sh")
         .args(words)
         .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "a_collector_of_its_own", "--nocapture"])
+        .args(["--exact", NAME, "--nocapture"])
         .env(FOLDER, folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -145,12 +146,8 @@ fn spawn(folder: &Path) -> Child {
         .unwrap()
 }
 
-#[test]
-#[ignore = "the collector's process, started by the tests here"]
-fn a_collector_of_its_own() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-        return;
-    };
+/// Records what comes to `socket` in this folder.
+fn collect_for_ever(folder: PathBuf) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -159,12 +156,11 @@ fn a_collector_of_its_own() {
         let endpoint = Endpoint::new(Place::Unix(folder.join("socket")));
         let listener = Listener::bind(&endpoint, ListenConfig::new()).await.unwrap();
         let (collector, batches) = Collector::spawn(collector::Config::new());
-        let record = move || record(batches, folder.join("frames.fstrm"));
-        let recorder = thread::spawn(record);
         collector.listen(listener);
-        core::future::pending::<()>().await;
-        recorder.join().unwrap();
-    });
+        let record = move || record(batches, folder.join("frames.fstrm"));
+        let recorded = tokio::task::spawn_blocking(record).await;
+        panic!("it records until somebody kills it: {recorded:?}")
+    })
 }
 
 /// Writes every batch to the file, whatever the disk says, and confirms it only then.
@@ -274,6 +270,9 @@ fn count(peer: &Peer) -> Vec<u8> {
 
 #[test]
 fn with_patience_and_confirmation_every_frame_arrives() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        collect_for_ever(folder.into());
+    }
     let mut peer = Peer::start();
     let sender = sender(&peer, Policy::Block, Delivery::Confirmed);
     let producer = thread::spawn({

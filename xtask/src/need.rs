@@ -12,7 +12,7 @@ pub(crate) enum Need {
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 16] = [
+const NEEDS: [(&str, &[Need]); 14] = [
     (
         "peer_dnstap_tools",
         &[
@@ -47,14 +47,19 @@ const NEEDS: [(&str, &[Need]); 16] = [
         ],
     ),
     ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
-    ("peer_knot", &[Need::Program("knotd")]),
-    ("peer_named", &[Need::Program("named")]),
     ("peer_nats", &[Need::Python(STREAMS), Need::Program("kill")]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
     ("peer_python_fstrm", &[Need::Python(STREAMS)]),
+    (
+        "peer_servers",
+        &[
+            Need::Program("unbound"),
+            Need::Program("knotd"),
+            Need::Program("named"),
+        ],
+    ),
     ("peer_tshark", &[Need::Program("tshark")]),
     ("peer_udsoncan", &[Need::Python(PYTHON)]),
-    ("peer_unbound", &[Need::Program("unbound")]),
     (
         "vcan_canutils",
         &[Need::Program("isotpsend"), Need::Program("isotprecv")],

@@ -1,45 +1,39 @@
-//! unbound's dnstap, from its own sender of Frame Streams, to `fstrm capture`.
-
-#![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "helpers of tests may panic like tests"
-)]
-
-#[path = "cli/place.rs"]
-mod place;
-mod servers;
+//! unbound: its own sender of Frame Streams, with and without a handshake, over TCP and TLS.
 
 use core::net::Ipv4Addr;
-use std::process::Command;
+use std::path::Path;
 
-use place::Place;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use servers::collector::{Collector, FILE, lines, messages, wait_for_lines};
-use servers::daemon::Daemon;
-use servers::dns::{Authority, Question};
-use servers::{debian_version, wait_for};
-use testkit::compat::{Direction, Outcome, Report};
+use testkit::compat::{Direction, Outcome};
 
-const CLIENT: [&str; 2] = ["CQ", "CR"];
-const RESOLVER: [&str; 2] = ["RQ", "RR"];
-const QUESTIONS: [Question; 4] = [
-    Question::new("www.tinwire.test.", "A", "NOERROR"),
-    Question::new("www.tinwire.test.", "AAAA", "NOERROR"),
-    Question::new("none.tinwire.test.", "TXT", "NXDOMAIN"),
-    Question::new("mail.tinwire.test.", "MX", "NOERROR"),
-];
+use crate::place::Place;
+use crate::server::{CONFIGURATION, Server};
+use crate::servers::collector::{Collector, FILE, lines, messages, wait_for_lines};
+use crate::servers::daemon::Daemon;
+use crate::servers::dns::{Authority, Question};
+use crate::servers::{wait_for, zone};
 
-/// Starts an unbound that answers for a zone of its own, with these lines on dnstap.
-fn unbound(place: &Place, dnstap: &str, more: &str) -> Daemon {
-    let log = place.path().join("unbound.log");
-    Daemon::start(&log, "ready.tinwire.test", |port| {
-        let here = place.path().display();
-        let configuration = format!(
-            "server:
+pub(crate) const SERVER: Server = Server {
+    peer: "unbound",
+    package: "unbound",
+    command: &["unbound", "-d", "-c", CONFIGURATION],
+    configuration: |here, port| configuration(here, port, &to_socket(here), ""),
+    kinds: ["CQ", "CR"],
+    questions: zone::OWN,
+    tells: &[
+        ("/identity", "ours"),
+        ("/version", "of today"),
+        ("/message/socket_protocol", "UDP"),
+        ("/message/query_address", "127.0.0.1"),
+    ],
+    keeps_from: Some("set reconnect attempt"),
+};
+
+/// One that answers for a zone of its own, with these lines on dnstap, and more behind them.
+fn configuration(here: &Path, port: u16, dnstap: &str, more: &str) -> String {
+    let here = here.display();
+    format!(
+        "server:
   interface: 127.0.0.1@{port}
   port: {port}
   username: \"\"
@@ -69,62 +63,15 @@ dnstap:
   dnstap-log-client-response-messages: yes
   {dnstap}
 {more}"
-        );
-        place.write("unbound.conf", configuration);
-        let mut command = Command::new("unbound");
-        command
-            .args(["-d", "-c", "unbound.conf"])
-            .current_dir(place.path());
-        command
-    })
+    )
 }
 
-fn to_socket(place: &Place) -> String {
-    format!("dnstap-socket-path: \"{}\"", place.path().join("tap").display())
+fn start(place: &Place, dnstap: &str, more: &str) -> Daemon {
+    SERVER.start_with(place, |here, port| configuration(here, port, dnstap, more))
 }
 
-fn report(over: &str) -> Report {
-    Report {
-        peer: "unbound".into(),
-        version: debian_version("unbound"),
-        over: over.into(),
-    }
-}
-
-/// Asks, and sees that each question and its answer came, in order, and that the stream ended as it should.
-#[track_caller]
-fn check(place: &Place, collector: Collector, unbound: Daemon) {
-    unbound.client().ask(&QUESTIONS);
-    let expected = lines(CLIENT, &QUESTIONS);
-    assert_eq!(wait_for_lines(place, FILE, expected.len()), expected);
-    unbound.stop();
-    let summary = collector.stop();
-    assert_eq!(summary["ended"]["stop"], 1, "{summary}");
-    place.run(&["fstrm", "verify", FILE]).status(0);
-}
-
-#[test]
-#[ignore = "needs unbound: cargo xtask setup"]
-fn unbound_sends_each_question_and_answer_to_a_unix_socket() {
-    let place = Place::new();
-    let collector = Collector::start(&place, &["unix:tap"]);
-    let unbound = unbound(&place, &to_socket(&place), "");
-    let port = unbound.port();
-    check(&place, collector, unbound);
-    for message in messages(&place, FILE) {
-        assert_eq!(message["identity"], "ours");
-        assert_eq!(message["version"], "of today");
-        let message = &message["message"];
-        assert_eq!(message["socket_protocol"], "UDP");
-        assert_eq!(message["query_address"], "127.0.0.1");
-        assert_eq!(message["response_port"], port);
-    }
-    report("Unix socket").row(
-        Direction::FromPeer,
-        "handshake: bidirectional",
-        Outcome::Works,
-        "what was asked and answered, in order; ends with STOP",
-    );
+fn to_socket(here: &Path) -> String {
+    format!("dnstap-socket-path: \"{}\"", here.join("tap").display())
 }
 
 #[test]
@@ -133,11 +80,11 @@ fn unbound_without_a_handshake_is_taken_by_a_collector_that_expects_none() {
     for handshake in ["unidirectional", "either"] {
         let place = Place::new();
         let collector = Collector::start(&place, &["unix:tap", "--handshake", handshake]);
-        let words = format!("dnstap-bidirectional: no\n  {}", to_socket(&place));
-        let unbound = unbound(&place, &words, "");
-        check(&place, collector, unbound);
+        let words = format!("dnstap-bidirectional: no\n  {}", to_socket(place.path()));
+        let unbound = start(&place, &words, "");
+        SERVER.check(&place, collector, unbound);
     }
-    report("Unix socket").row(
+    SERVER.report("Unix socket").row(
         Direction::FromPeer,
         "handshake: unidirectional",
         Outcome::Works,
@@ -150,8 +97,8 @@ fn unbound_without_a_handshake_is_taken_by_a_collector_that_expects_none() {
 fn unbound_without_a_handshake_is_refused_by_a_collector_that_expects_one() {
     let place = Place::new();
     let collector = Collector::start(&place, &["unix:tap"]);
-    let words = format!("dnstap-bidirectional: no\n  {}", to_socket(&place));
-    let unbound = unbound(&place, &words, "");
+    let words = format!("dnstap-bidirectional: no\n  {}", to_socket(place.path()));
+    let unbound = start(&place, &words, "");
     for _ in 0..2 {
         let failed = collector.hears("failed");
         let message = failed["message"].as_str().unwrap();
@@ -161,7 +108,7 @@ fn unbound_without_a_handshake_is_refused_by_a_collector_that_expects_one() {
     drop(unbound);
     let summary = collector.stop();
     assert_eq!(summary["frames"], 0, "{summary}");
-    report("Unix socket").row(
+    SERVER.report("Unix socket").row(
         Direction::FromPeer,
         "handshake: unidirectional, unexpected",
         Outcome::PeerFails,
@@ -175,9 +122,9 @@ fn unbound_sends_over_tcp() {
     let place = Place::new();
     let collector = Collector::start(&place, &["tcp://127.0.0.1:0"]);
     let words = format!("dnstap-ip: 127.0.0.1@{}\n  dnstap-tls: no", collector.port());
-    let unbound = unbound(&place, &words, "");
-    check(&place, collector, unbound);
-    report("TCP").row(
+    let unbound = start(&place, &words, "");
+    SERVER.check(&place, collector, unbound);
+    SERVER.report("TCP").row(
         Direction::FromPeer,
         "handshake: bidirectional",
         Outcome::Works,
@@ -240,10 +187,10 @@ fn unbound_sends_over_tls_and_shows_its_certificate_when_asked() {
                 file("unbound.test.key")
             ));
         }
-        let unbound = unbound(&place, &words, "");
-        check(&place, collector, unbound);
+        let unbound = start(&place, &words, "");
+        SERVER.check(&place, collector, unbound);
     }
-    report("TLS").row(
+    SERVER.report("TLS").row(
         Direction::FromPeer,
         "handshake: bidirectional",
         Outcome::Works,
@@ -259,15 +206,15 @@ fn unbound_without_a_certificate_gets_nowhere_where_one_is_wanted() {
     let words = [&TLS, ["--tls-client-ca", "ca.crt"].as_slice()].concat();
     let collector = Collector::start(&place, &words);
     let words = to_tls(&place, collector.port(), "collector.test");
-    let unbound = unbound(&place, &words, "");
-    unbound.client().ask(&QUESTIONS);
+    let unbound = start(&place, &words, "");
+    unbound.client().ask(SERVER.questions);
     wait_for("a second attempt", || {
         (unbound.has_said("set reconnect attempt") >= 2).then_some(())
     });
     drop(unbound);
     let summary = collector.stop();
     assert_eq!(summary["frames"], 0, "{summary}");
-    report("TLS").row(
+    SERVER.report("TLS").row(
         Direction::FromPeer,
         "certificate: missing",
         Outcome::Works,
@@ -285,16 +232,16 @@ fn what_unbound_asks_others_has_both_ends_and_the_zone() {
         "{}
   dnstap-log-resolver-query-messages: yes
   dnstap-log-resolver-response-messages: yes",
-        to_socket(&place)
+        to_socket(place.path())
     );
     let stub = format!(
         "stub-zone:\n  name: \"far.example.\"\n  stub-addr: 127.0.0.1@{}\n",
         authority.port()
     );
-    let unbound = unbound(&place, &words, &stub);
+    let unbound = start(&place, &words, &stub);
     let question = Question::new("www.far.example.", "A", "NOERROR");
     unbound.client().ask(&[question]);
-    let [client, resolver] = [CLIENT, RESOLVER].map(|kinds| lines(kinds, &[question]));
+    let [client, resolver] = [SERVER.kinds, ["RQ", "RR"]].map(|kinds| lines(kinds, &[question]));
     let expected = [&client[..1], &resolver, &client[1..]].concat();
     assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
     let messages = messages(&place, FILE);
@@ -308,85 +255,10 @@ fn what_unbound_asks_others_has_both_ends_and_the_zone() {
     assert_eq!(answer["data"]["address"], Authority::ADDRESS.to_string());
     drop(unbound);
     collector.stop();
-    report("Unix socket").row(
+    SERVER.report("Unix socket").row(
         Direction::FromPeer,
         "messages: RQ and RR",
         Outcome::Works,
         "of a stub zone, with the server's address and port, and the zone",
-    );
-}
-
-#[test]
-#[ignore = "needs unbound: cargo xtask setup"]
-fn a_collector_that_ends_or_is_killed_gets_from_the_next_moment_on_what_is_asked() {
-    let place = Place::new();
-    let mut collector = Collector::start(&place, &["unix:tap"]);
-    let unbound = unbound(&place, &to_socket(&place), "");
-    let mut expected = Vec::new();
-    let mut ask = |questions: &[Question]| {
-        unbound.client().ask(questions);
-        expected.extend(lines(CLIENT, questions));
-        expected.clone()
-    };
-    for is_killed in [true, false, true] {
-        collector.hears("connected");
-        let expected = ask(&QUESTIONS[..2]);
-        assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
-        let before = unbound.has_said("set reconnect attempt");
-        if is_killed {
-            collector.kill();
-        } else {
-            collector.stop();
-        }
-        wait_for("unbound to see that", || {
-            (unbound.has_said("set reconnect attempt") > before).then_some(())
-        });
-        // It keeps these for whoever comes next.
-        ask(&QUESTIONS[2..]);
-        collector = Collector::start(&place, &["unix:tap"]);
-    }
-    let expected = ask(&QUESTIONS);
-    assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
-    unbound.stop();
-    collector.stop();
-    place.run(&["fstrm", "verify", FILE]).status(0);
-    report("Unix socket").row(
-        Direction::FromPeer,
-        "restart: the collector, by kill -9 and by SIGTERM",
-        Outcome::Works,
-        "goes on in the same file; what was asked meanwhile comes too",
-    );
-}
-
-#[test]
-#[ignore = "needs unbound: cargo xtask setup"]
-fn an_unbound_that_ends_or_is_killed_is_followed_by_the_next_one() {
-    let place = Place::new();
-    let collector = Collector::start(&place, &["unix:tap"]);
-    let mut expected = Vec::new();
-    for is_killed in [false, true, false] {
-        let unbound = unbound(&place, &to_socket(&place), "");
-        unbound.client().ask(&QUESTIONS);
-        expected.extend(lines(CLIENT, &QUESTIONS));
-        assert_eq!(wait_for_lines(&place, FILE, expected.len()), expected);
-        if is_killed {
-            unbound.kill();
-        } else {
-            unbound.stop();
-        }
-    }
-    let summary = collector.stop();
-    assert_eq!(summary["sessions"], 3, "{summary}");
-    assert_eq!(
-        summary["ended"],
-        serde_json::json!({"stop": 2, "eof": 1}),
-        "{summary}"
-    );
-    place.run(&["fstrm", "verify", FILE]).status(0);
-    report("Unix socket").row(
-        Direction::FromPeer,
-        "restart: unbound, by SIGTERM and by kill -9",
-        Outcome::Works,
-        "all in one file; the killed one's end is told as such",
     );
 }

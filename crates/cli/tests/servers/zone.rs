@@ -21,3 +21,5 @@ pub(crate) const QUESTIONS: [Question; 5] = [
     Question::new("mail.tinwire.test.", "MX", "NOERROR"),
     Question::new("www.example.", "A", "REFUSED"),
 ];
+/// Those of the zone.
+pub(crate) const OWN: &[Question] = QUESTIONS.split_at(4).0;

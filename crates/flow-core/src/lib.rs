@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod address;
 #[cfg(feature = "tokio")]
 pub mod carrier;
 #[cfg(feature = "alloc")]
@@ -29,6 +31,8 @@ pub mod queue;
 #[cfg(feature = "tokio")]
 pub mod set;
 
+#[cfg(feature = "alloc")]
+pub use address::{Address, ParseAddressError};
 #[cfg(feature = "tokio")]
 pub use carrier::{Carrier, carry};
 #[cfg(feature = "alloc")]

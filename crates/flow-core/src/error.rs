@@ -1,10 +1,16 @@
 //! Why an operation on a flow failed: one enum per operation, and the numbers the C peer has for them.
 
 mod errno;
+#[cfg(feature = "std")]
+mod layer;
+
+use alloc::boxed::Box;
 
 use thiserror::Error;
 
 pub use errno::Errno;
+#[cfg(feature = "std")]
+pub use layer::LayerError;
 
 use crate::name::Name;
 use crate::qos::QosError;
@@ -31,25 +37,63 @@ pub enum AllocError {
         /// How many may wait.
         max: usize,
     },
+    /// Somebody is bound to the name, and nobody can be reached: the link is closed, or the process is dead.
+    #[error("nobody can be reached at the name \"{name}\": {reason}")]
+    Unreachable {
+        /// The name.
+        name: Name,
+        /// What failed.
+        reason: Box<str>,
+    },
+    /// The name is an address, and no provider understands it.
+    #[error("not an address: {reason}")]
+    Address {
+        /// What is wrong with it, and what would be right.
+        reason: Box<str>,
+    },
+    /// The name is not open to this user, or the peer is not the user that it should be.
+    #[error("the name \"{name}\" is not open to this user")]
+    Denied {
+        /// The name.
+        name: Name,
+    },
+    /// One of the sides has as many flows as it may.
+    #[error("{max} flows are there already")]
+    Full {
+        /// How many there may be.
+        max: usize,
+    },
     /// Nobody accepted in time.
     #[error("nobody accepted in time")]
     TimedOut,
 }
 
 /// Why no flow was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// No name is bound, so no request can come.
     #[error("no name is bound; bind one before accepting")]
     NoName,
+    /// There are as many flows as there may be; the request waits on.
+    #[error("{max} flows are there already")]
+    Full {
+        /// How many there may be.
+        max: usize,
+    },
+    /// The layer cannot listen any more.
+    #[error("the layer does not listen: {reason}")]
+    Layer {
+        /// What failed.
+        reason: Box<str>,
+    },
     /// No request came in time.
     #[error("no request came in time")]
     TimedOut,
 }
 
 /// Why a broadcast layer was not joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JoinError {
     /// The provider has no broadcast layers.
@@ -61,13 +105,28 @@ pub enum JoinError {
         /// How many members it may have.
         max: usize,
     },
+    /// The layer's members cannot be reached.
+    #[error("the layer cannot be reached: {reason}")]
+    Unreachable {
+        /// What failed.
+        reason: Box<str>,
+    },
+    /// The name is an address, and no provider understands it.
+    #[error("not an address: {reason}")]
+    Address {
+        /// What is wrong with it, and what would be right.
+        reason: Box<str>,
+    },
+    /// The layer is not open to this user.
+    #[error("the layer is not open to this user")]
+    Denied,
     /// The layer did not answer in time.
     #[error("the layer did not answer in time")]
     TimedOut,
 }
 
 /// Why a name was not bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BindError {
     /// The layer has as many names as it may.
@@ -75,6 +134,24 @@ pub enum BindError {
     Full {
         /// How many names it may have.
         max: usize,
+    },
+    /// The name is an address, and no provider understands it, or it cannot be bound.
+    #[error("not an address to bind: {reason}")]
+    Address {
+        /// What is wrong with it, and what would be right.
+        reason: Box<str>,
+    },
+    /// The name belongs to another user.
+    #[error("the name \"{name}\" belongs to another user")]
+    Denied {
+        /// The name.
+        name: Name,
+    },
+    /// The layer cannot hold the name.
+    #[error("the layer cannot hold the name: {reason}")]
+    Layer {
+        /// What failed.
+        reason: Box<str>,
     },
 }
 
@@ -89,6 +166,9 @@ pub enum ReadError {
     /// The peer has been silent for the flow's timeout, and everything that arrived has been read.
     #[error("the peer is gone: it was silent for the flow's timeout")]
     PeerGone,
+    /// The transport gave up: what was under way could not be delivered in time.
+    #[error("the flow was reset: its transport gave up")]
+    Reset,
     /// This side marked the flow down.
     #[error("the flow is marked down")]
     Down,
@@ -130,6 +210,9 @@ pub enum WriteError {
     /// The peer has been silent for the flow's timeout.
     #[error("the peer is gone: it was silent for the flow's timeout")]
     PeerGone,
+    /// The transport gave up: what was under way could not be delivered in time.
+    #[error("the flow was reset: its transport gave up")]
+    Reset,
     /// One of the sides marked the flow down, or the layer did.
     #[error("the flow is down")]
     Down,

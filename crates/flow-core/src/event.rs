@@ -51,7 +51,7 @@ pub enum EventKind {
     Up,
     /// The peer or the layer let go (DEALLOC). What is queued can still be read; nothing follows.
     Dealloc,
-    /// The peer has been silent for the flow's timeout (PEER). What is queued can still be read; nothing
-    /// follows.
+    /// The peer has been silent for the flow's timeout, or the transport gave up (PEER). What is queued can
+    /// still be read; nothing follows.
     Peer,
 }

@@ -35,6 +35,8 @@ pub mod set;
 pub use address::{Address, ParseAddressError};
 #[cfg(feature = "tokio")]
 pub use carrier::{Carrier, carry};
+#[cfg(feature = "std")]
+pub use error::LayerError;
 #[cfg(feature = "alloc")]
 pub use error::{
     AcceptError, AllocError, BindError, DeallocError, Errno, FlowError, JoinError, ReadError, SetError,

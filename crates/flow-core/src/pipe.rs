@@ -23,6 +23,9 @@ pub(crate) enum End {
     Dealloc,
     /// It was silent for too long.
     Silent,
+    /// What lies between gave up.
+    #[expect(dead_code, reason = "for transports that retransmit")]
+    Reset,
 }
 
 impl From<End> for ReadError {
@@ -30,6 +33,7 @@ impl From<End> for ReadError {
         match end {
             End::Dealloc => Self::Deallocated,
             End::Silent => Self::PeerGone,
+            End::Reset => Self::Reset,
         }
     }
 }
@@ -39,6 +43,7 @@ impl From<End> for WriteError {
         match end {
             End::Dealloc => Self::Deallocated,
             End::Silent => Self::PeerGone,
+            End::Reset => Self::Reset,
         }
     }
 }
@@ -270,7 +275,7 @@ impl Pipe {
         told.end = true;
         Some(match end {
             End::Dealloc => EventKind::Dealloc,
-            End::Silent => EventKind::Peer,
+            End::Silent | End::Reset => EventKind::Peer,
         })
     }
 }

@@ -3,9 +3,10 @@
 use crate::workspace::{Kind, Package, Workspace};
 
 /// Members and what of ours they may build on, in the order of `docs/ARCHITECTURE.md`.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("tinwire-time", &[]),
-    ("can-link", &["tinwire-time"]),
+    ("tinwire-place", &[]),
+    ("can-link", &["tinwire-place", "tinwire-time"]),
     ("isotp", &["can-link", "tinwire-time"]),
     ("csp-core", &["tinwire-time"]),
     ("csp-can", &["csp-core", "can-link", "tinwire-time"]),
@@ -20,6 +21,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "can-link",
             "isotp",
             "fstrm-codec",
+            "tinwire-place",
             "tinwire-time",
         ],
     ),

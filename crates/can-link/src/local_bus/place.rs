@@ -2,20 +2,16 @@
 
 use alloc::format;
 use alloc::string::String;
-use std::env;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use tinwire_place::{MAX_SOCKET_PATH, PlaceError, RUNTIME_DIR, make_private, runtime_dir};
+
 use super::host::Home;
 use crate::link::LinkError;
-
-/// Bytes of the longest socket path: what Linux and macOS both take, without the final zero.
-const MAX_SOCKET_PATH: usize = 103;
-/// The environment variable that names the user's runtime directory.
-const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 
 /// The files of one bus.
 #[derive(Clone, Debug)]
@@ -31,20 +27,10 @@ impl Place {
     /// The files of bus `name` in `directory`, or in the user's runtime directory, which is made when it is
     /// not there.
     pub(super) fn new(name: &str, directory: Option<&Path>) -> Result<Self, LinkError> {
-        let directory = match directory {
-            Some(directory) => directory.to_path_buf(),
-            None => default_directory(env::var_os(RUNTIME_DIR).map(PathBuf::from)),
-        };
-        make_private(&directory, name)?;
+        let directory = directory.map_or_else(runtime_dir, Path::to_path_buf);
+        make_private(&directory).map_err(|error| unusable(name, error))?;
         let socket = directory.join(format!("{name}.bus"));
-        let len = socket.as_os_str().len();
-        if len > MAX_SOCKET_PATH {
-            let path = socket.display();
-            return Err(LinkError::unsupported(format!(
-                "bus:{name}: the socket's path {path} has {len} bytes, {MAX_SOCKET_PATH} are allowed; \
-                 choose a shorter {RUNTIME_DIR}"
-            )));
-        }
+        tinwire_place::check_socket_path(&socket).map_err(|error| unusable(name, error))?;
         Ok(Self {
             name: name.into(),
             home: Home::Thread,
@@ -111,52 +97,35 @@ impl Drop for Claim {
     }
 }
 
-/// `tinwire` in the runtime directory, else `tinwire-UID` under the temporary one.
-fn default_directory(runtime: Option<PathBuf>) -> PathBuf {
-    match runtime {
-        Some(directory) if directory.is_absolute() => directory.join("tinwire"),
-        _ => env::temp_dir().join(format!("tinwire-{}", own_uid())),
-    }
-}
-
-/// The number of the user whose files this process makes.
-fn own_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
-}
-
-/// Makes the directory when it is not there, and refuses one that others could tamper with.
-fn make_private(directory: &Path, name: &str) -> Result<(), LinkError> {
-    let shown = directory.display();
-    let io = |error| LinkError::io(format!("bus:{name}: the directory {shown}"), error);
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+/// Why bus `name` cannot live there.
+fn unusable(name: &str, error: PlaceError) -> LinkError {
+    match error {
+        PlaceError::NotPrivate { directory } => {
+            let shown = directory.display();
+            let link = format!("bus:{name}: {shown} must be a directory of this user alone (chmod 700)");
+            LinkError::Permission { link }
+        }
+        PlaceError::PathTooLong { path, len } => {
+            let path = path.display();
+            LinkError::unsupported(format!(
+                "bus:{name}: the socket's path {path} has {len} bytes, {MAX_SOCKET_PATH} are allowed; \
+                 choose a shorter {RUNTIME_DIR}"
+            ))
+        }
+        PlaceError::NothingAbove { directory, source } => {
+            let shown = directory.display();
             let context = format!(
                 "bus:{name}: making {shown}: the directory above it is not there; \
                  make it, or choose another with {RUNTIME_DIR}"
             );
-            return Err(LinkError::io(context, error));
+            LinkError::io(context, source)
         }
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
-        _ => {}
+        PlaceError::Io { directory, source } => LinkError::io(
+            format!("bus:{name}: the directory {}", directory.display()),
+            source,
+        ),
+        error => LinkError::io(format!("bus:{name}"), error.into()),
     }
-    let meta = fs::symlink_metadata(directory).map_err(io)?;
-    if is_private(&meta, own_uid()) {
-        Ok(())
-    } else {
-        Err(refused(directory, name))
-    }
-}
-
-fn is_private(meta: &Metadata, own: u32) -> bool {
-    meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0
-}
-
-fn refused(directory: &Path, name: &str) -> LinkError {
-    let link = format!(
-        "bus:{name}: {} must be a directory of this user alone (chmod 700)",
-        directory.display()
-    );
-    LinkError::Permission { link }
 }
 
 #[cfg(test)]
@@ -218,19 +187,11 @@ mod tests {
     fn a_runtime_directory_that_is_not_there_is_named_with_the_fix() {
         let directory = private();
         let missing = directory.path().join("run");
-        let place = default_directory(Some(missing.clone()));
-        let error = Place::new("x", Some(&place)).unwrap_err().to_string();
+        let error = Place::new("x", Some(&missing.join("tinwire")))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&*missing.to_string_lossy()), "{error}");
         assert!(error.contains("choose another with XDG_RUNTIME_DIR"), "{error}");
-    }
-
-    #[test]
-    fn without_a_runtime_directory_the_temporary_one_is_used_under_the_users_number() {
-        let own = env::temp_dir().join(format!("tinwire-{}", own_uid()));
-        assert_eq!(default_directory(None), own);
-        assert_eq!(default_directory(Some("relative".into())), own);
-        let directory = private();
-        assert_eq!(own_uid(), fs::metadata(directory.path()).unwrap().uid());
     }
 
     #[test]

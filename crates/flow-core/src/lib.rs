@@ -16,6 +16,8 @@ pub mod error;
 pub mod event;
 #[cfg(feature = "tokio")]
 pub mod flow;
+#[cfg(feature = "tokio")]
+pub mod flows;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod name;
@@ -45,6 +47,8 @@ pub use error::{
 pub use event::{EventKind, FlowEvent, FlowId};
 #[cfg(feature = "tokio")]
 pub use flow::{Flow, FlowReader, FlowWriter};
+#[cfg(feature = "tokio")]
+pub use flows::Flows;
 pub use liveness::Liveness;
 #[cfg(feature = "alloc")]
 pub use name::{Name, NameError};

@@ -1,8 +1,6 @@
 //! Any sequence of frames, times, faults of links and calls against one node.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/node.rs"]
 mod node;
 

@@ -1,8 +1,6 @@
 //! Any bytes as a frame: header, trailers, payload.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/packet.rs"]
 mod packet;
 

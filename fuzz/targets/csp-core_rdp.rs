@@ -1,8 +1,6 @@
 //! Any order of segments, times and calls against two RDP machines that talk.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/rdp.rs"]
 mod rdp;
 

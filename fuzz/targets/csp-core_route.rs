@@ -1,8 +1,6 @@
 //! Any text as the routes of a node.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/route.rs"]
 mod route;
 

@@ -1,8 +1,6 @@
 //! Any requests to the services of a node, and any replies to its clients.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/service.rs"]
 mod service;
 

@@ -1,8 +1,6 @@
 //! Any sequence of packets and times against an assembler of blobs.
 #![no_main]
 
-#[path = "../../crates/csp-core/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/csp-core/tests/fuzz/sfp.rs"]
 mod sfp;
 

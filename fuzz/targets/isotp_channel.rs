@@ -5,7 +5,7 @@
 mod bystander;
 #[path = "../../crates/isotp/tests/fuzz/channel.rs"]
 mod channel;
-#[path = "../../crates/isotp/tests/fuzz/input.rs"]
-mod input;
+#[path = "../../crates/isotp/tests/fuzz/choice.rs"]
+mod choice;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| channel::run(bytes));

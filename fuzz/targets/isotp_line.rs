@@ -1,8 +1,6 @@
 //! Any bytes, cut anyhow, as the text of isotpserver's protocol.
 #![no_main]
 
-#[path = "../../crates/isotp/tests/fuzz/input.rs"]
-mod input;
 #[path = "../../crates/isotp/tests/fuzz/line.rs"]
 mod line;
 

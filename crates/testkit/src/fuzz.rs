@@ -4,6 +4,10 @@
 //! xtask fuzz` runs them; `TARGET.txt` beside the function keeps one input a line, in hexadecimal, such as
 //! reach something that the others do not, or that failed once.
 
+mod input;
+
+pub use input::Input;
+
 use core::fmt::Write as _;
 use core::panic::RefUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use can_link::{CanFrame, ExtendedId};
 use csp_can::{Cfp1Id, Cfp2Id, Fragmenter, Reassembler, ReassemblyConfig, Received};
 use csp_core::{Address, Header, Packet, Port, Version};
+use testkit::fuzz::Input;
 use tinwire_time::Instant;
 
 /// Limits of one run.
@@ -34,9 +35,8 @@ struct World {
 /// Whatever frames come when: what is told was counted, no limit is exceeded, and each packet is made of all
 /// frames since its first, in order.
 pub(crate) fn run(bytes: &[u8]) {
-    let mut input = bytes.iter().copied();
-    let mut byte = || input.next();
-    let mut next = || byte().unwrap_or_default();
+    let mut input = Input::new(bytes);
+    let mut next = || input.byte();
     let version = [Version::V1, Version::V2][usize::from(next() & 1)];
     let limits = Limits {
         payload: usize::from(next()),
@@ -61,8 +61,9 @@ pub(crate) fn run(bytes: &[u8]) {
         discarded: 0,
         ignored: 0,
     };
-    while let Some(choice) = input.next() {
-        let mut next = || input.next().unwrap_or_default();
+    while !input.is_empty() {
+        let choice = input.byte();
+        let mut next = || input.byte();
         match choice % 8 {
             0 | 1 => world.any_frame([next(), next(), next()], choice, &mut next),
             2..=4 => world.packet(next(), next(), next()),

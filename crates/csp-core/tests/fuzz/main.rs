@@ -7,7 +7,6 @@
     reason = "helpers of tests may panic like tests"
 )]
 
-mod input;
 mod node;
 mod packet;
 mod rdp;

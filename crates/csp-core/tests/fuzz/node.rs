@@ -13,7 +13,7 @@ use csp_core::{
 };
 use tinwire_time::Instant;
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// What each queue of the node takes.
 const QUEUE: usize = 3;

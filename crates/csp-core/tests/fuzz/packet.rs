@@ -4,7 +4,7 @@ use bytes::Bytes;
 use csp_core::seal::{Protection, SealError};
 use csp_core::{Flags, Header, Packet, Version, XteaFlag, hmac};
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// Decoding and opening never panic, in place and with memory of their own they agree, what was opened seals
 /// to what it was, and a bit that was flipped on the way is noticed by every trailer.

@@ -9,7 +9,7 @@ use csp_core::rdp::{
 };
 use tinwire_time::Instant;
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// Segments on the link; with more the oldest is lost.
 const ON_THE_LINK: usize = 32;

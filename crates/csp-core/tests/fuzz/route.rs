@@ -5,7 +5,7 @@ use csp_core::{
     RouteStringReason, Switch, Version,
 };
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// What texts are made of, so that many of them are routes.
 const PIECES: [&str; 24] = [

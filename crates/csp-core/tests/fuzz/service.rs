@@ -14,7 +14,7 @@ use csp_core::{
 };
 use tinwire_time::Instant;
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// A machine with 16 bytes of memory that can be peeked at addresses below 16.
 struct Machine(Memory);

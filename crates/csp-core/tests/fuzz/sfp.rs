@@ -6,7 +6,7 @@ use csp_core::Flags;
 use csp_core::sfp::{Assembler, Fragments, Trailer};
 use tinwire_time::Instant;
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 const TIMEOUT: Duration = Duration::from_millis(1000);
 

@@ -9,12 +9,13 @@ use fstrm_codec::codec::{CodecError, OwnedFrame, OwnedPiece, PushCodec};
 use fstrm_codec::control::Strictness;
 use fstrm_codec::file::ReadError;
 use fstrm_codec::frame::{End, FrameError, Oversize, Piece, Run};
-use fstrm_codec::handshake::{DataBeforeStart, Verdict};
+use fstrm_codec::handshake::Verdict;
 use fstrm_codec::{Config, FileReader, Frame, FrameConfig, FstrmCodec, Mode, Parser, ReaderMachine};
+use testkit::fuzz::Input;
 use tinwire_time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::input::Input;
+use crate::choice;
 
 /// What is made of a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,20 +67,10 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (limit, choices) = (input.byte(), input.byte());
     let pick = |bit: u8| choices & (1 << bit) != 0;
-    let config = Config::new()
+    let config = choice::config(choices)
         .mode(Mode::Unidirectional)
         .max_data(NonZeroU32::new(u32::from(limit % 64) + 1).unwrap())
-        .oversize(if pick(0) { Oversize::Skip } else { Oversize::Refuse })
-        .strictness(if pick(1) {
-            Strictness::Lenient
-        } else {
-            Strictness::Strict
-        })
-        .data_before_start(if pick(2) {
-            DataBeforeStart::Accept
-        } else {
-            DataBeforeStart::Refuse
-        });
+        .oversize(if pick(0) { Oversize::Skip } else { Oversize::Refuse });
     let lens: Vec<_> = (0..3).map(|_| usize::from(input.byte() % 60) + 1).collect();
     let mut stream = Vec::new();
     if pick(3) {
@@ -87,8 +78,8 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     while !input.is_empty() {
         match input.byte() % 16 {
-            0..=9 => stream.extend(input.data()),
-            10..=13 => stream.extend(input.control()),
+            0..=9 => stream.extend(data(&mut input)),
+            10..=13 => stream.extend(choice::control(&mut input)),
             _ => {
                 let len = usize::from(input.byte() % 16);
                 stream.extend(input.take(len));
@@ -110,6 +101,24 @@ pub(crate) fn run(bytes: &[u8]) {
             );
         }
     }
+}
+
+/// Bytes of a data frame: mostly a short and sound one.
+fn data(input: &mut Input<'_>) -> Vec<u8> {
+    let len = match input.byte() {
+        0xff => u32::MAX,
+        0xfe => u32::MAX - 3,
+        0xfd => 0x0500_0000,
+        0xfc => 300,
+        len => u32::from(len % 40) + 1,
+    };
+    let payload = input.take(usize::try_from(len % 41).unwrap());
+    let mut frame = len.to_be_bytes().to_vec();
+    frame.extend(payload);
+    if len <= 300 {
+        frame.resize(4 + usize::try_from(len).unwrap(), 7);
+    }
+    frame
 }
 
 fn by_frames(stream: &[u8], config: FrameConfig, lens: Vec<usize>) -> Vec<Item> {

@@ -6,15 +6,16 @@ use core::time::Duration;
 use bytes::BytesMut;
 use fstrm_codec::control::Strictness;
 use fstrm_codec::frame::{Beginning, End};
-use fstrm_codec::handshake::{DataBeforeStart, Finish, ReadyBeforeStart, Verdict};
+use fstrm_codec::handshake::{Finish, Verdict};
 use fstrm_codec::{
-    Config, ContentType, Control, ControlFrame, Event, Frame, FrameConfig, FstrmCodec, Mode, ReaderMachine,
+    Config, ContentType, Control, ControlFrame, Event, Frame, FrameConfig, FstrmCodec, ReaderMachine,
     WriterMachine,
 };
+use testkit::fuzz::Input;
 use tinwire_time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use crate::input::Input;
+use crate::choice;
 
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
@@ -26,36 +27,9 @@ pub(crate) fn run(bytes: &[u8]) {
 }
 
 fn config(input: &mut Input<'_>) -> Config {
-    let choices = input.byte();
-    let pick = |bit: u8| choices & (1 << bit) != 0;
-    let mut config = Config::new()
-        .mode(if pick(0) {
-            Mode::Unidirectional
-        } else {
-            Mode::Bidirectional
-        })
-        .strictness(if pick(1) {
-            Strictness::Lenient
-        } else {
-            Strictness::Strict
-        })
-        .data_before_start(if pick(2) {
-            DataBeforeStart::Accept
-        } else {
-            DataBeforeStart::Refuse
-        })
-        .ready_before_start(if pick(3) {
-            ReadyBeforeStart::Accept
-        } else {
-            ReadyBeforeStart::Refuse
-        })
-        .finish(if pick(4) {
-            Finish::OnRelease
-        } else {
-            Finish::AtOnce
-        });
+    let mut config = choice::config(input.byte());
     for _ in 0..input.byte() % 3 {
-        let name = input.name().to_vec();
+        let name = choice::name(input).to_vec();
         config = ContentType::new(name)
             .into_iter()
             .fold(config, Config::content_type);
@@ -94,7 +68,7 @@ fn with_frame<T>(input: &mut Input<'_>, take: impl FnOnce(&Frame<'_>) -> T) -> O
         0 => Frame::Data(b"payload"),
         1 => Frame::Skipped { len: u32::MAX },
         _ => {
-            bytes = input.control();
+            bytes = choice::control(input);
             Frame::Control(Control::decode_frame(&bytes, Strictness::Lenient).ok()?)
         }
     };

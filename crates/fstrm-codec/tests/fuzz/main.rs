@@ -6,9 +6,9 @@
     reason = "helpers of tests may panic like tests"
 )]
 
+mod choice;
 mod decoder;
 mod handshake;
-mod input;
 
 fn check(name: &str, run: fn(&[u8])) {
     testkit::fuzz::check(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz"), name, run);

@@ -15,7 +15,7 @@ pub(crate) struct Bystander {
 }
 
 impl Bystander {
-    /// Addresses beside those of [`Input::address`](crate::input::Input::address); in extended addressing
+    /// Addresses beside those of [`address`](crate::choice::address); in extended addressing
     /// with the same identifiers and other address bytes.
     pub(crate) fn new(subject: &Address) -> Self {
         let id = |raw| StandardId::new(raw).unwrap();

@@ -4,15 +4,16 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use can_link::{CanFrame, StandardId};
+use can_link::{CanFrame, ExtendedId, Id, StandardId};
 use isotp::{
     Address, Buffer, Channel, Config, DataLink, Event, FlowControl, FlowParameters, FlowStatus, Pci, Role,
     Target, TransferId,
 };
+use testkit::fuzz::Input;
 use tinwire_time::Instant;
 
 use crate::bystander::Bystander;
-use crate::input::{Input, Known, frame};
+use crate::choice::{self, Known, frame};
 
 /// One more than the longest message that is sent.
 const MAX_SENT: usize = 600;
@@ -21,11 +22,11 @@ const END_OF_TIME: Instant = Instant::from_millis(1 << 40);
 
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (address, (config, known)) = (input.address(), input.config());
+    let (address, (config, known)) = (choice::address(&mut input), choice::config(&mut input));
     let mut bystander = Bystander::new(&address);
     let mut subject = Subject::new(address, config, known);
     let mut peer = Peer {
-        link: input.data_link(),
+        link: choice::data_link(&mut input),
         next: 1,
     };
     while !input.is_empty() {
@@ -64,7 +65,7 @@ impl Peer {
     fn frame(&mut self, input: &mut Input<'_>, address: &Address) -> CanFrame {
         let kind = input.byte();
         let id = match kind % 8 {
-            0 => input.id(),
+            0 => id(input),
             1 => StandardId::new(0x7DF).unwrap().into(),
             _ => address.reversed().tx().id(Target::Physical),
         };
@@ -72,7 +73,7 @@ impl Peer {
             8 => vec![input.byte()],
             _ => address.rx().address_byte().into_iter().collect(),
         };
-        let pdu = input.pdu(self.next, &self.link);
+        let pdu = choice::pdu(input, self.next, &self.link);
         match pdu.first().map(|first| first >> 4) {
             Some(1) => self.next = 1,
             Some(2) => self.next = self.next.wrapping_add(1),
@@ -156,7 +157,7 @@ impl Subject {
 
     fn call(&mut self, call: u8, input: &mut Input<'_>) {
         match call {
-            9 => self.wait(input.duration()),
+            9 => self.wait(choice::duration(input)),
             10 => self.wait_for_timer(Duration::from_micros(input.flag().into())),
             11 => self.send(usize::from(input.word()) % MAX_SENT, input.pick(&TARGETS)),
             12 => self.conclude(input.flag()),
@@ -390,3 +391,12 @@ const TARGETS: [Target; 4] = [
     Target::Physical,
     Target::Functional,
 ];
+
+/// An identifier, near those of the addresses or an extended one.
+fn id(input: &mut Input<'_>) -> Id {
+    let bits = input.byte();
+    match bits >> 6 {
+        0..=2 => StandardId::new(0x700 + u16::from(bits)).unwrap().into(),
+        _ => ExtendedId::new(0x18DA_0000 + u32::from(bits)).unwrap().into(),
+    }
+}

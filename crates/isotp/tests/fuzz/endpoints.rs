@@ -10,9 +10,10 @@ use bytes::Bytes;
 use can_link::{CanFrame, StandardId};
 use isotp::endpoints::Endpoints;
 use isotp::{Address, EndpointId, Event, GroupId, Responders, SourceChannel, Target, TxAddress};
+use testkit::fuzz::Input;
 use tinwire_time::Instant;
 
-use crate::input::{Input, frame};
+use crate::choice::{self, frame};
 
 /// The most endpoints at a time.
 const LIMIT: usize = 12;
@@ -80,12 +81,12 @@ impl Bus {
         match input.byte() % 3 {
             0 => Address::normal(id(tx), id(rx)).unwrap(),
             1 => Address::extended(id(tx), id(rx), input.byte() % 4, input.byte() % 4).unwrap(),
-            _ => input.address(),
+            _ => choice::address(input),
         }
     }
 
     fn insert(&mut self, input: &mut Input<'_>) {
-        let (address, (config, _)) = (Self::address(input), input.config());
+        let (address, (config, _)) = (Self::address(input), choice::config(input));
         match self.endpoints.insert(address, config) {
             Ok(id) => {
                 let before = self.alone.insert(id, SourceChannel::new(address, config));
@@ -102,7 +103,7 @@ impl Bus {
             assert!(self.endpoints.remove_group(group));
             return;
         }
-        let (config, _) = input.config();
+        let (config, _) = choice::config(input);
         let responders = match input.byte() % 3 {
             0 => Responders::legislated(),
             1 => Responders::normal_fixed(0x22),
@@ -115,8 +116,8 @@ impl Bus {
     }
 
     fn hear(&mut self, input: &mut Input<'_>) {
-        let (address, link) = (Self::address(input), input.data_link());
-        let pdu = input.pdu(self.next, &link);
+        let (address, link) = (Self::address(input), choice::data_link(input));
+        let pdu = choice::pdu(input, self.next, &link);
         match pdu.first().map(|first| first >> 4) {
             Some(1) => self.next = 1,
             Some(2) => self.next = self.next.wrapping_add(1),
@@ -197,7 +198,7 @@ impl Bus {
     fn wait(&mut self, input: &mut Input<'_>) {
         let time = match self.endpoints.poll_timeout() {
             Some(due) if input.flag() => due.saturating_since(self.now),
-            _ => input.duration(),
+            _ => choice::duration(input),
         };
         if self.now + time > END_OF_TIME {
             return;

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use isotp::isotpserver::{Decoded, LineCodec, Reading};
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::input::Input;
+use testkit::fuzz::Input;
 
 /// Cutting changes nothing, no message is longer than allowed, no text becomes more than it can, and what is
 /// written is read again.

@@ -9,8 +9,8 @@
 
 mod bystander;
 mod channel;
+mod choice;
 mod endpoints;
-mod input;
 #[cfg(feature = "tokio")]
 mod line;
 mod pci;

@@ -21,35 +21,120 @@ use tinwire_time::{Instant, Origin};
 use tokio::time::Sleep;
 
 use crate::error::WriteError;
-use crate::flow::{Flow, Outlet};
+use crate::flow::{Access, Flow, Outlet};
 use crate::liveness::{Due, Liveness};
 use crate::name::Name;
 use crate::pipe::{End, Pipe, SharedPipe};
-use crate::qos::QosSpec;
+use crate::qos::{PeerTimeout, QosSpec};
 use crate::queue::QueueConfig;
 
 /// Turns of a carrier before it lets other tasks run.
 const TURNS: usize = 64;
 
+/// How a flow is carried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CarryConfig {
+    queue: QueueConfig,
+    keepalive: Option<PeerTimeout>,
+    max_packet: Option<usize>,
+    access: Access,
+}
+
+impl CarryConfig {
+    /// Limits of the two queues between application and transport. Default: 256 packets and 1 MiB each.
+    #[must_use]
+    pub const fn queue(self, queue: QueueConfig) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// Within what time silence tells that the peer is gone, and hence how often to send empty messages.
+    /// Default: the flow's timeout. [`PeerTimeout::OFF`] where the transport notices by itself, or where an
+    /// empty message cannot be sent.
+    #[must_use]
+    pub const fn keepalive(self, timeout: PeerTimeout) -> Self {
+        Self {
+            keepalive: Some(timeout),
+            ..self
+        }
+    }
+
+    /// The longest packet that the transport takes, in bytes. Default: what the queue can hold.
+    #[must_use]
+    pub const fn max_packet(self, len: usize) -> Self {
+        Self {
+            max_packet: Some(len),
+            ..self
+        }
+    }
+
+    /// What the application may do with the flow, where the transport goes one way. Default: read and write.
+    #[must_use]
+    pub const fn access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+}
+
+/// Where a transport tells how many messages got lost; the application sees it in its counters and events.
+#[derive(Clone, Debug)]
+pub struct Losses {
+    incoming: Arc<SharedPipe>,
+    outgoing: Arc<SharedPipe>,
+}
+
+impl Losses {
+    /// Messages for the application got lost.
+    pub fn handle_lost_incoming(&self, count: u64) {
+        self.incoming.as_writer(|pipe| pipe.lose(count));
+    }
+
+    /// Messages of the application got lost.
+    pub fn handle_lost_outgoing(&self, count: u64) {
+        self.outgoing.as_reader(|pipe| pipe.lose_beyond(count));
+    }
+}
+
 /// Makes a flow of `transport`. Nothing moves unless the [`Carrier`] is polled: spawn it.
 ///
 /// `qos` is what the transport has, as [`QosSpec::grant`] gave it; its timeout decides on keepalives.
 pub fn carry<T>(transport: T, name: &Name, qos: QosSpec, queue: QueueConfig) -> (Flow, Carrier<T>) {
+    carry_with(name, qos, CarryConfig::default().queue(queue), |_losses| {
+        transport
+    })
+}
+
+/// As [`carry`], with all that can be set, for a transport that may want to tell of its losses.
+///
+/// An `Err` of the transport ends the flow as reset. What a transport can go on after is no `Err` but a loss.
+pub fn carry_with<T>(
+    name: &Name,
+    qos: QosSpec,
+    config: CarryConfig,
+    transport: impl FnOnce(Losses) -> T,
+) -> (Flow, Carrier<T>) {
     let origin = Origin::new(clock());
-    let (flow, (incoming, outgoing)) = Flow::new(name, qos, queue, |incoming| {
+    let queue = config.queue;
+    let (mut flow, (incoming, outgoing)) = Flow::new(name, qos, queue, |incoming| {
         let outgoing = SharedPipe::new(incoming.reader(), queue);
         let pipes = (Arc::clone(incoming), Arc::clone(&outgoing));
         (Outlet::Pipe(outgoing), pipes)
     });
+    if let Some(len) = config.max_packet {
+        flow.limit_packets(len);
+    }
+    flow.set_access(config.access);
+    let losses = Losses {
+        incoming: Arc::clone(&incoming),
+        outgoing: Arc::clone(&outgoing),
+    };
     let carrier = Carrier {
-        transport,
+        transport: transport(losses),
         incoming,
         outgoing,
         out: Out::Open,
         held: None,
         keepalive_due: false,
         unflushed: false,
-        liveness: Liveness::new(Instant::ZERO, qos.timeout()),
+        liveness: Liveness::new(Instant::ZERO, config.keepalive.unwrap_or(qos.timeout())),
         origin,
         alarm: None,
         stats: CarrierStats::default(),
@@ -144,7 +229,9 @@ where
     fn step_out(&mut self, cx: &mut Context<'_>) -> Result<Step, E> {
         let mut transport = Pin::new(&mut self.transport);
         if self.out == Out::Open && transport.as_mut().poll_ready(cx)?.is_ready() {
-            let next = self.outgoing.poll_as_reader(cx, |pipe| pipe.pop().transpose());
+            let next = self
+                .outgoing
+                .poll_as_reader(cx, |pipe| pipe.pop_to_carry().transpose());
             let message = match next {
                 Poll::Ready(Ok(packet)) => packet,
                 Poll::Ready(Err(_end)) => {
@@ -167,6 +254,7 @@ where
         if self.out == Out::Ending && transport.poll_close(cx)?.is_ready() {
             self.out = Out::Closed;
             self.unflushed = false;
+            self.outgoing.as_reader(Pipe::arrived);
             return Ok(Step::Moved);
         }
         Ok(Step::Waits)
@@ -294,14 +382,15 @@ impl<T, E> Future for Carrier<T>
 where
     T: Stream<Item = Result<Bytes, E>> + Sink<Bytes, Error = E> + Unpin,
 {
-    /// Who ended the flow, or why the transport failed; the application sees the latter as the flow's end.
+    /// Who ended the flow, or why the transport failed; the application sees the latter as a reset.
     type Output = Result<EndedBy, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let over = ready!(self.as_mut().get_mut().poll_over(cx));
         self.end(match over {
             Ok(EndedBy::Silence) => End::Silent,
-            Ok(EndedBy::Application | EndedBy::Peer) | Err(_) => End::Dealloc,
+            Ok(EndedBy::Application | EndedBy::Peer) => End::Dealloc,
+            Err(_) => End::Reset,
         });
         Poll::Ready(over)
     }

@@ -258,7 +258,7 @@ pub enum DeallocError {
     /// The peer has not read everything in time. What it has not read stays readable to it.
     #[error("the peer has left {packets} packets unread so far")]
     Unread {
-        /// How many packets.
+        /// How many packets, at least.
         packets: usize,
     },
     /// The peer let go first, and did not read everything.

@@ -39,8 +39,8 @@ pub enum EventKind {
     /// There is a packet to read (PKT). Told once for each packet, unless it was read before that. Keepalives
     /// are not told.
     Packet,
-    /// Packets were lost because this flow's queue was full. Only members of a broadcast layer lose packets
-    /// so.
+    /// Packets for this flow were lost: its queue was full, which happens to members of a broadcast layer
+    /// only, or what carries the flow lost them and knows.
     Dropped {
         /// How many, since the last such event.
         count: u64,

@@ -100,6 +100,11 @@ impl Flow {
         })
     }
 
+    /// Sets the longest packet that can be written, where the other end takes less than its queue could hold.
+    pub(crate) const fn limit_packets(&mut self, len: usize) {
+        self.writer.limit_packets(len);
+    }
+
     pub(crate) const fn inbound(&self) -> &Arc<SharedPipe> {
         self.reader.inbound()
     }
@@ -148,7 +153,7 @@ impl Flow {
 
     /// Counters of what was written.
     #[must_use]
-    pub const fn write_stats(&self) -> WriteStats {
+    pub fn write_stats(&self) -> WriteStats {
         self.writer.stats()
     }
 

@@ -36,7 +36,7 @@ pub mod set;
 #[cfg(feature = "alloc")]
 pub use address::{Address, ParseAddressError};
 #[cfg(feature = "tokio")]
-pub use carrier::{Carrier, carry};
+pub use carrier::{Carrier, CarryConfig, Losses, carry, carry_with};
 #[cfg(feature = "std")]
 pub use error::LayerError;
 #[cfg(feature = "alloc")]

@@ -24,7 +24,6 @@ pub(crate) enum End {
     /// It was silent for too long.
     Silent,
     /// What lies between gave up.
-    #[expect(dead_code, reason = "for transports that retransmit")]
     Reset,
 }
 
@@ -87,6 +86,8 @@ pub struct ReadStats {
     pub discarded: u64,
     /// Packets dropped because the queue was full (broadcast layers only).
     pub dropped: u64,
+    /// Packets that got lost on their way here, as far as the transport can tell.
+    pub lost: u64,
 }
 
 #[derive(Debug)]
@@ -97,7 +98,11 @@ pub(crate) struct Pipe {
     end: Option<End>,
     writer_mark: Mark,
     reader_mark: Mark,
-    /// The reader let go before it had read everything.
+    /// The reader carries packets on, and has not yet seen to it that all it took arrived.
+    carrying: bool,
+    /// Packets that got lost after the reader took them to carry them on.
+    lost_beyond: u64,
+    /// The reader let go before it had read everything, or while it was carrying.
     unread_at_end: bool,
     told: Told,
     stats: ReadStats,
@@ -111,6 +116,8 @@ impl Pipe {
             end: None,
             writer_mark: Mark::Up,
             reader_mark: Mark::Up,
+            carrying: false,
+            lost_beyond: 0,
             unread_at_end: false,
             told: Told::default(),
             stats: ReadStats::default(),
@@ -151,6 +158,12 @@ impl Pipe {
         if full { Dropped::Yes } else { Dropped::No }
     }
 
+    /// Packets for this reader got lost before they came here.
+    pub(crate) fn lose(&mut self, count: u64) {
+        self.stats.lost += count;
+        self.told.dropped_due += count;
+    }
+
     /// The writing side is over: what is queued can be read, then the end. Once only.
     pub(crate) fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
@@ -168,6 +181,28 @@ impl Pipe {
     pub(crate) fn pop(&mut self) -> Result<Option<Bytes>, ReadError> {
         let packet = self.queue.pop();
         self.after_read(packet)
+    }
+
+    /// Takes a packet to carry it on. Until [`arrived`](Self::arrived) it does not count as read.
+    pub(crate) fn pop_to_carry(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let packet = self.pop();
+        self.carrying |= matches!(packet, Ok(Some(_)));
+        packet
+    }
+
+    /// Everything taken to be carried on has arrived, or all was done that can be.
+    pub(crate) fn arrived(&mut self) {
+        self.carrying = false;
+    }
+
+    /// Packets got lost after they were taken to be carried on.
+    pub(crate) fn lose_beyond(&mut self, count: u64) {
+        self.lost_beyond += count;
+    }
+
+    /// How many did so.
+    pub(crate) fn lost_beyond(&self) -> u64 {
+        self.lost_beyond
     }
 
     /// Reads into `buffer`; `Ok(None)` when there is nothing now.
@@ -202,7 +237,7 @@ impl Pipe {
     pub(crate) fn let_go(&mut self, end: End) {
         if !matches!(self.reader, Reader::Gone(_)) {
             self.reader = Reader::Gone(end);
-            self.unread_at_end = self.queue.clear() > 0;
+            self.unread_at_end = self.queue.clear() > 0 || self.carrying;
             self.told.packets_due = 0;
         }
     }
@@ -222,7 +257,7 @@ impl Pipe {
     pub(crate) fn drained(&self) -> Option<Result<(), ()>> {
         match self.reader {
             Reader::Gone(_) if self.unread_at_end => Some(Err(())),
-            _ if self.queue.is_empty() => Some(Ok(())),
+            _ if self.queue.is_empty() && !self.carrying => Some(Ok(())),
             _ => None,
         }
     }

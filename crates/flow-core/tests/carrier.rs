@@ -12,11 +12,15 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use flow_core::carrier::EndedBy;
+use flow_core::flow::Access;
 use flow_core::qos::PeerTimeout;
-use flow_core::{EventKind, EventQueue, Flow, Name, QosSpec, QueueConfig, ReadError, WriteError, carry};
+use flow_core::{
+    CarryConfig, DeallocError, EventKind, EventQueue, Flow, Name, QosSpec, QueueConfig, ReadError,
+    WriteError, carry, carry_with,
+};
 use futures::channel::mpsc;
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt, TryStreamExt};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -211,7 +215,7 @@ async fn a_failed_transport_is_the_carriers_result_and_the_flows_end() {
     drop(wire.sent);
     flow.write("x").await.unwrap();
     assert!(carrier.await.unwrap().unwrap_err().is_disconnected());
-    assert_eq!(flow.read_packet().await, Err(ReadError::Deallocated));
+    assert_eq!(flow.read_packet().await, Err(ReadError::Reset));
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,4 +237,69 @@ async fn what_nobody_can_take_is_counted() {
         (stats.too_long, stats.unwanted, stats.keepalives_received),
         (1, 1, 1)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_transport_loses_is_counted_and_told() {
+    let mut losses = None;
+    let (sent, received) = (mpsc::unbounded().0, mpsc::unbounded::<Bytes>().1);
+    let (flow, carrier) = carry_with(&name(), qos(0), CarryConfig::default(), |told| {
+        losses = Some(told);
+        Near {
+            tx: sent,
+            rx: received,
+        }
+    });
+    let mut events = EventQueue::new();
+    events.set().add(&flow).unwrap();
+    let losses = losses.unwrap();
+    losses.handle_lost_incoming(2);
+    losses.handle_lost_incoming(1);
+    losses.handle_lost_outgoing(5);
+    assert_eq!(events.wait().await.kind, EventKind::Dropped { count: 3 });
+    assert_eq!((flow.read_stats().lost, flow.read_stats().dropped), (3, 0));
+    assert_eq!(flow.write_stats().lost, 5);
+    drop(carrier);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_longer_than_the_transport_takes_is_refused_at_once() {
+    let config = CarryConfig::default().max_packet(4).access(Access::WriteOnly);
+    let (mut flow, carrier) = carry_with(&name(), qos(0), config, |_| framed(tokio::io::duplex(64).0));
+    let carrier = tokio::spawn(carrier);
+    assert_eq!(flow.max_packet(), 4);
+    let refused = flow.write("12345").await.unwrap_err();
+    assert_eq!(refused, WriteError::TooLong { len: 5, max: 4 });
+    flow.write("1234").await.unwrap();
+    assert_eq!(flow.read_packet().await.unwrap_err(), ReadError::WriteOnly);
+    carrier.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_ends_waits_until_its_transport_has_closed() {
+    let (here, there) = tokio::io::duplex(16);
+    let (mut flow, carrier) = carry(framed(here), &name(), qos(0), QueueConfig::default());
+    let carrier = tokio::spawn(carrier);
+    flow.write(vec![7; 100]).await.unwrap();
+    let late = flow.dealloc_within(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(
+        late,
+        DeallocError::Unread { packets: 1 },
+        "the pipe of 16 bytes is full"
+    );
+    let mut far = framed(there);
+    assert_eq!(far.next().await.unwrap().unwrap().len(), 100);
+    drop(far);
+    assert_eq!(carrier.await.unwrap().unwrap(), EndedBy::Application);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_fails_resets_the_flow() {
+    let (here, mut there) = tokio::io::duplex(64);
+    let (mut flow, carrier) = carry(framed(here), &name(), qos(0), QueueConfig::default());
+    let carrier = tokio::spawn(carrier);
+    there.write_all(&[0xff; 8]).await.unwrap(); // a length beyond all limits
+    assert_eq!(flow.read_packet().await.unwrap_err(), ReadError::Reset);
+    assert_eq!(flow.write("x").await.unwrap_err(), WriteError::Reset);
+    carrier.await.unwrap().unwrap_err();
 }

@@ -62,6 +62,14 @@ impl Outlet {
         }
     }
 
+    /// Packets that got lost on the way, as far as anybody can tell.
+    pub(super) fn lost(&self) -> u64 {
+        match self {
+            Self::Pipe(pipe) => pipe.look(Pipe::lost_beyond),
+            Self::Fanout { .. } => 0,
+        }
+    }
+
     /// Waits until the peer has read everything (`Ok`), or has let go before that (`Err`).
     pub(super) fn poll_drained(&self, cx: &Context<'_>) -> Poll<Result<(), ()>> {
         match self {

@@ -26,6 +26,8 @@ pub struct WriteStats {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How many of them got lost on the way, as far as what carries the flow can tell.
+    pub lost: u64,
 }
 
 /// Whether the application may still write.
@@ -62,8 +64,16 @@ impl FlowWriter {
             state: State::Open,
             mark: Mark::Up,
             fed: None,
-            stats: WriteStats { packets: 0, bytes: 0 },
+            stats: WriteStats {
+                packets: 0,
+                bytes: 0,
+                lost: 0,
+            },
         }
+    }
+
+    pub(super) const fn limit_packets(&mut self, len: usize) {
+        self.max_packet = len;
     }
 
     pub(super) fn set_access(&mut self, access: Access) {
@@ -106,8 +116,11 @@ impl FlowWriter {
 
     /// Counters of what was written.
     #[must_use]
-    pub const fn stats(&self) -> WriteStats {
-        self.stats
+    pub fn stats(&self) -> WriteStats {
+        WriteStats {
+            lost: self.outlet.lost(),
+            ..self.stats
+        }
     }
 
     /// Writes one packet, waiting for room. Packets fed to the sink go first.
@@ -185,7 +198,8 @@ impl FlowWriter {
             Ok(Ok(())) => Ok(()),
             Ok(Err(())) => Err(DeallocError::Discarded),
             Err(_elapsed) => Err(DeallocError::Unread {
-                packets: self.outlet.len() + usize::from(self.fed.is_some()),
+                // what is being carried has left the queue, and how much of it arrived nobody can say
+                packets: (self.outlet.len() + usize::from(self.fed.is_some())).max(1),
             }),
         }
     }
@@ -205,8 +219,17 @@ impl FlowWriter {
         }
     }
 
+    /// Why this side may not write `packet` now.
+    const fn refusal_of(&self, packet: &Bytes) -> Option<WriteError> {
+        let (len, max) = (packet.len(), self.max_packet);
+        match self.refusal() {
+            None if len > max => Some(WriteError::TooLong { len, max }),
+            refusal => refusal,
+        }
+    }
+
     fn try_packet(&mut self, packet: &Bytes) -> Result<(), WriteError> {
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.refusal_of(packet) {
             return Err(refusal);
         }
         self.outlet.try_write(packet)?;
@@ -215,7 +238,7 @@ impl FlowWriter {
     }
 
     fn poll_packet(&mut self, cx: &Context<'_>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.refusal_of(packet) {
             return Poll::Ready(Err(refusal));
         }
         ready!(self.outlet.poll_write(cx, packet))?;

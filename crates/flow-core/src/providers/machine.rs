@@ -6,5 +6,7 @@
 
 #[allow(dead_code, reason = "the rooms that ask for these follow")]
 mod config;
+pub mod frame;
+pub mod hello;
 
 pub use config::{DEFAULT_FLOWS, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HANDSHAKES, MachineConfig};

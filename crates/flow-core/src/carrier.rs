@@ -134,7 +134,7 @@ pub fn carry_with<T>(
         held: None,
         keepalive_due: false,
         unflushed: false,
-        liveness: Liveness::new(Instant::ZERO, config.keepalive.unwrap_or(qos.timeout())),
+        liveness: Liveness::new(Instant::ZERO, config.keepalive.unwrap_or_else(|| qos.timeout())),
         origin,
         alarm: None,
         stats: CarrierStats::default(),

@@ -3,6 +3,7 @@
 mod errno;
 #[cfg(feature = "std")]
 mod layer;
+mod line;
 
 use alloc::boxed::Box;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 pub use errno::Errno;
 #[cfg(feature = "std")]
 pub use layer::LayerError;
+pub use line::{ReadLineError, WriteLineError};
 
 use crate::name::Name;
 use crate::qos::QosError;
@@ -178,10 +180,10 @@ pub enum ReadError {
     /// The packet does not fit the buffer, and partial reads are refused.
     #[error(transparent)]
     TooSmall(#[from] TooSmall),
-    /// Nothing is there now (`try_` variants only).
+    /// Nothing is there now (non-blocking reads and `try_` variants only).
     #[error("nothing to read")]
     WouldBlock,
-    /// Nothing came in time (`_timeout` variants only).
+    /// Nothing came within the timeout.
     #[error("nothing to read came in time")]
     TimedOut,
 }
@@ -222,10 +224,10 @@ pub enum WriteError {
     /// The peer made the flow write-only, so nobody would read.
     #[error("the peer does not read")]
     PeerNotReading,
-    /// There is no room now (`try_` variants only).
+    /// There is no room now (non-blocking writes and `try_` variants only).
     #[error("no room for the packet")]
     WouldBlock,
-    /// There was no room in time (`_timeout` variants only).
+    /// There was no room within the timeout.
     #[error("no room for the packet in time")]
     TimedOut,
 }

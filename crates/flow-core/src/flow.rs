@@ -6,10 +6,15 @@
 //!
 //! [`Carrier`]: crate::carrier::Carrier
 
+mod flags;
+mod line;
 mod outlet;
+mod patience;
 mod reader;
+mod settings;
 mod writer;
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -20,40 +25,21 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 
+pub use flags::{Access, FlowFlags, FlowState};
+pub use line::DEFAULT_MAX_LINE;
 pub(crate) use outlet::{Fanout, Outlet};
 pub use reader::FlowReader;
 pub use writer::{DEFAULT_LINGER, FlowWriter, WriteStats};
 
 pub use crate::pipe::ReadStats;
 
-use crate::error::{DeallocError, FlowError, ReadError, WriteError};
+use crate::error::{DeallocError, FlowError, ReadError, ReadLineError, WriteError, WriteLineError};
 use crate::event::FlowId;
 use crate::name::Name;
-use crate::pipe::{Mark, Reading, SharedPipe};
+use crate::peer::Peer;
+use crate::pipe::SharedPipe;
 use crate::qos::QosSpec;
-use crate::queue::{PartialReads, QueueConfig};
-
-/// What a side may do with a flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Read only.
-    ReadOnly,
-    /// Write only; the peer's writes fail, since nobody would read them.
-    WriteOnly,
-    /// Both.
-    #[default]
-    ReadWrite,
-}
-
-/// Whether a side says that the flow carries packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FlowState {
-    /// It does.
-    #[default]
-    Up,
-    /// It does not: this side's reads and both sides' writes fail, and the peer sees an event.
-    Down,
-}
+use crate::queue::QueueConfig;
 
 /// A flow to a peer, or to all members of a broadcast layer.
 ///
@@ -92,12 +78,13 @@ impl Flow {
 
     /// The two ends of a flow within this process.
     pub(crate) fn pair(name: &Name, qos: QosSpec, config: QueueConfig) -> (Self, Self) {
-        Self::new(name, qos, config, |there| {
+        let (ours, theirs) = Self::new(name, qos, config, |there| {
             let (flow, back) = Self::new(name, qos, config, |here| {
                 (Outlet::Pipe(Arc::clone(there)), Arc::clone(here))
             });
             (Outlet::Pipe(back), flow)
-        })
+        });
+        (ours.with_peer(Peer::Local), theirs.with_peer(Peer::Local))
     }
 
     /// Sets the longest packet that can be written, where the other end takes less than its queue could hold.
@@ -133,6 +120,20 @@ impl Flow {
         self.writer.max_packet()
     }
 
+    /// Who is at the other end, as far as the provider knows.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        self.reader.peer()
+    }
+
+    /// The flow, with what its provider knows of the other end.
+    #[must_use]
+    pub fn with_peer(mut self, peer: Peer) -> Self {
+        self.writer.set_peer(peer.clone());
+        self.reader.set_peer(peer);
+        self
+    }
+
     /// Packets that wait to be read.
     #[must_use]
     pub fn read_queue_len(&self) -> usize {
@@ -155,32 +156,6 @@ impl Flow {
     #[must_use]
     pub fn write_stats(&self) -> WriteStats {
         self.writer.stats()
-    }
-
-    /// Sets what this side may do. Default: read and write.
-    pub fn set_access(&mut self, access: Access) {
-        let reading = match access {
-            Access::WriteOnly => Reading::No,
-            Access::ReadOnly | Access::ReadWrite => Reading::Yes,
-        };
-        self.inbound().as_reader(|pipe| pipe.set_reading(reading));
-        self.writer.set_access(access);
-    }
-
-    /// Sets whether packets may be read in pieces. Default: allowed.
-    pub const fn set_partial_reads(&mut self, partial: PartialReads) {
-        self.reader.set_partial_reads(partial);
-    }
-
-    /// Says whether the flow carries packets. Default: up. On a broadcast layer this concerns the own side
-    /// only.
-    pub fn set_state(&mut self, state: FlowState) {
-        let mark = match state {
-            FlowState::Up => Mark::Up,
-            FlowState::Down => Mark::Down,
-        };
-        self.inbound().as_reader(|pipe| pipe.mark_by_reader(mark));
-        self.writer.set_mark(mark);
     }
 
     /// Reads from the next packet into `buffer`; see [`FlowReader::read`].
@@ -251,6 +226,33 @@ impl Flow {
     /// Dropping the future loses nothing.
     pub async fn read_packet_timeout(&mut self, timeout: Duration) -> Result<Bytes, ReadError> {
         self.reader.read_packet_timeout(timeout).await
+    }
+
+    /// The next line; see [`FlowReader::read_line`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReadLineError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: what has come of a line is kept for the next call.
+    pub async fn read_line(&mut self) -> Result<String, ReadLineError> {
+        self.reader.read_line().await
+    }
+
+    /// Writes `text` as one line; see [`FlowWriter::write_line`].
+    ///
+    /// # Errors
+    ///
+    /// [`WriteLineError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// What has left of a line longer than a packet is completed before the next write; of any other line
+    /// nothing has.
+    pub async fn write_line(&mut self, text: &str) -> Result<(), WriteLineError> {
+        self.writer.write_line(text).await
     }
 
     /// Writes one packet, waiting for room.

@@ -21,6 +21,8 @@ pub mod flows;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod name;
+#[cfg(feature = "alloc")]
+pub mod peer;
 #[cfg(feature = "tokio")]
 mod pipe;
 #[cfg(feature = "tokio")]
@@ -41,17 +43,19 @@ pub use carrier::{Carrier, CarryConfig, Losses, carry, carry_with};
 pub use error::LayerError;
 #[cfg(feature = "alloc")]
 pub use error::{
-    AcceptError, AllocError, BindError, DeallocError, Errno, FlowError, JoinError, ReadError, SetError,
-    WriteError,
+    AcceptError, AllocError, BindError, DeallocError, Errno, FlowError, JoinError, ReadError, ReadLineError,
+    SetError, WriteError, WriteLineError,
 };
 pub use event::{EventKind, FlowEvent, FlowId};
 #[cfg(feature = "tokio")]
-pub use flow::{Flow, FlowReader, FlowWriter};
+pub use flow::{Flow, FlowFlags, FlowReader, FlowWriter};
 #[cfg(feature = "tokio")]
 pub use flows::Flows;
 pub use liveness::Liveness;
 #[cfg(feature = "alloc")]
 pub use name::{Name, NameError};
+#[cfg(feature = "alloc")]
+pub use peer::Peer;
 #[cfg(feature = "tokio")]
 pub use provider::{DEFAULT_ALLOC_TIMEOUT, Provider};
 #[cfg(feature = "tokio")]

@@ -205,6 +205,12 @@ impl Pipe {
         self.lost_beyond
     }
 
+    /// Takes what there is of a line; `Ok(None)` when there is nothing now.
+    pub(crate) fn pop_until(&mut self, end: u8) -> Result<Option<Bytes>, ReadError> {
+        let piece = self.queue.pop_until(end);
+        self.after_read(piece)
+    }
+
     /// Reads into `buffer`; `Ok(None)` when there is nothing now.
     pub(crate) fn read(
         &mut self,

@@ -170,6 +170,22 @@ impl PacketQueue {
         Some(packet)
     }
 
+    /// Takes what is at the front, up to and with the first `end`; all of it when it has none. What follows
+    /// is the rest of the packet, as after a [`read`](Self::read). `None` when there is nothing.
+    pub fn pop_until(&mut self, end: u8) -> Option<Bytes> {
+        let packet = self.packets.front_mut()?;
+        let len = packet.iter().position(|byte| *byte == end).map(|at| at + 1);
+        match len.filter(|len| *len < packet.len()) {
+            Some(len) => {
+                let piece = packet.split_to(len);
+                self.bytes -= len;
+                self.front = Front::Begun;
+                Some(piece)
+            }
+            None => self.pop(),
+        }
+    }
+
     /// Reads from the packet at the front into `buffer` and returns how many bytes, by the rules of the
     /// [module](self). `None` when there is nothing. An empty buffer reads 0 bytes and changes nothing.
     pub fn read(&mut self, buffer: &mut [u8], partial: PartialReads) -> Option<Result<usize, TooSmall>> {

@@ -5,7 +5,8 @@ use core::fmt;
 #[cfg(feature = "std")]
 use super::LayerError;
 use super::{
-    AcceptError, AllocError, BindError, DeallocError, FlowError, JoinError, ReadError, SetError, WriteError,
+    AcceptError, AllocError, BindError, DeallocError, FlowError, JoinError, ReadError, ReadLineError,
+    SetError, WriteError, WriteLineError,
 };
 
 /// An error number of the C peer, whose calls return it negated.
@@ -17,8 +18,8 @@ use super::{
 /// | 1 | EPERM | `ReadError::WriteOnly`, `WriteError::{ReadOnly,PeerNotReading}`, `SetError::AlreadyMember` |
 /// | 11 | EAGAIN | `AllocError::Busy`, `{Read,Write}Error::WouldBlock` |
 /// | 12 | ENOMEM | `{Alloc,Accept,Join,Bind}Error::Full` |
-/// | 22 | EINVAL | `{Alloc,Join,Bind}Error::Address`, `WriteError::Empty`, `SetError::NoQueue` |
-/// | 90 | EMSGSIZE | `ReadError::TooSmall`, `WriteError::TooLong` |
+/// | 22 | EINVAL | `{Alloc,Join,Bind}Error::Address`, `WriteError::Empty`, `SetError::NoQueue`, lines |
+/// | 90 | EMSGSIZE | `ReadError::TooSmall`, `{Write,ReadLine,WriteLine}Error::TooLong` |
 /// | 95 | ENOTSUP | `AllocError::Qos`, `JoinError::Unsupported` |
 /// | 104 | ECONNRESET | `{Read,Write}Error::Reset` |
 /// | 110 | ETIMEDOUT | `{Alloc,Accept,Join,Read,Write}Error::TimedOut`, `DeallocError::Unread` |
@@ -29,6 +30,9 @@ use super::{
 /// | 1006 | EFLOWPEER | `{Read,Write}Error::PeerGone` |
 /// | 1007 | ENAME | `AllocError::UnknownName`, `AcceptError::NoName` |
 /// | 1009 | EAUTH | `{Alloc,Join,Bind}Error::Denied`, `LayerError::{Foreign, Open}` |
+///
+/// Errors that contain another one, of a line or of a `Stream`, have its number. A line that is not UTF-8 or
+/// that is two is EINVAL.
 ///
 /// EBADF 9, EIPCPTYPE 1001, EIPCPSTATE 1004 and ECRYPT 1008 are of things that are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -290,7 +294,9 @@ into_io_error!(
     JoinError,
     BindError,
     ReadError,
+    ReadLineError,
     WriteError,
+    WriteLineError,
     FlowError,
     DeallocError,
     SetError,

@@ -8,9 +8,12 @@ use core::time::Duration;
 use bytes::Bytes;
 use futures_sink::Sink;
 
+use super::line::{DEFAULT_MAX_LINE, ended};
+use super::patience::{Impatience, Patience};
 use super::{Access, Outlet};
-use crate::error::{DeallocError, FlowError, WriteError};
+use crate::error::{DeallocError, FlowError, WriteError, WriteLineError};
 use crate::name::Name;
+use crate::peer::Peer;
 use crate::pipe::Mark;
 use crate::qos::QosSpec;
 
@@ -30,13 +33,10 @@ pub struct WriteStats {
     pub lost: u64,
 }
 
-/// Whether the application may still write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    ReadOnly,
-    Closed,
-}
+const OTHERWISE: Impatience<WriteError> = Impatience {
+    would_block: WriteError::WouldBlock,
+    timed_out: WriteError::TimedOut,
+};
 
 /// The writing half of a [`Flow`](super::Flow): a `Sink` of packets.
 ///
@@ -45,11 +45,16 @@ enum State {
 pub struct FlowWriter {
     name: Name,
     qos: QosSpec,
+    peer: Peer,
     outlet: Outlet,
     max_packet: usize,
-    state: State,
+    max_line: usize,
+    closed: bool,
+    read_only: bool,
+    no_partial_writes: bool,
     mark: Mark,
-    /// A packet that was fed to the sink and found no room yet.
+    patience: Patience,
+    /// A packet that was fed to the sink, or the rest of a line, that found no room yet.
     fed: Option<Bytes>,
     stats: WriteStats,
 }
@@ -59,10 +64,18 @@ impl FlowWriter {
         Self {
             name,
             qos,
+            peer: Peer::Unknown,
             outlet,
             max_packet,
-            state: State::Open,
+            max_line: DEFAULT_MAX_LINE,
+            closed: false,
+            read_only: false,
+            no_partial_writes: true,
             mark: Mark::Up,
+            patience: Patience {
+                timeout: None,
+                non_blocking: false,
+            },
             fed: None,
             stats: WriteStats {
                 packets: 0,
@@ -76,18 +89,37 @@ impl FlowWriter {
         self.max_packet = len;
     }
 
-    pub(super) fn set_access(&mut self, access: Access) {
-        if self.state != State::Closed {
-            self.state = match access {
-                Access::ReadOnly => State::ReadOnly,
-                Access::WriteOnly | Access::ReadWrite => State::Open,
-            };
-        }
+    pub(super) fn set_peer(&mut self, peer: Peer) {
+        self.peer = peer;
+    }
+
+    pub(super) const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    pub(super) const fn set_access(&mut self, access: Access) {
+        self.read_only = matches!(access, Access::ReadOnly);
+    }
+
+    pub(super) const fn mark(&self) -> Mark {
+        self.mark
     }
 
     pub(super) fn set_mark(&mut self, mark: Mark) {
         self.mark = mark;
         self.outlet.mark(mark);
+    }
+
+    pub(super) const fn is_non_blocking(&self) -> bool {
+        self.patience.non_blocking
+    }
+
+    pub(super) const fn no_partial_writes(&self) -> bool {
+        self.no_partial_writes
+    }
+
+    pub(super) const fn set_no_partial_writes(&mut self, no_partial_writes: bool) {
+        self.no_partial_writes = no_partial_writes;
     }
 
     /// The name the flow was allocated to.
@@ -100,6 +132,35 @@ impl FlowWriter {
     #[must_use]
     pub const fn qos(&self) -> QosSpec {
         self.qos
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// For how long a write waits for room; `None` is for ever.
+    #[must_use]
+    pub const fn timeout(&self) -> Option<Duration> {
+        self.patience.timeout
+    }
+
+    /// Sets for how long a write waits for room; zero tries once. Default: `None`, for ever. The `Sink` waits
+    /// for ever.
+    pub const fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.patience.timeout = timeout;
+    }
+
+    /// Sets whether a write without room fails instead of waiting. Default: it waits, and the `Sink` always
+    /// does.
+    pub const fn set_non_blocking(&mut self, non_blocking: bool) {
+        self.patience.non_blocking = non_blocking;
+    }
+
+    /// Sets the longest line in bytes. Default: [`DEFAULT_MAX_LINE`].
+    pub const fn set_max_line(&mut self, max: usize) {
+        self.max_line = max;
     }
 
     /// The longest packet, in bytes.
@@ -133,12 +194,7 @@ impl FlowWriter {
     ///
     /// Dropping the future before it is done writes nothing: a packet goes whole or not at all.
     pub async fn write(&mut self, packet: impl Into<Bytes>) -> Result<(), WriteError> {
-        let packet = packet.into();
-        poll_fn(|cx| {
-            ready!(self.poll_fed(cx))?;
-            self.poll_packet(cx, &packet)
-        })
-        .await
+        self.write_by(self.patience, &packet.into()).await
     }
 
     /// As [`write`](Self::write), without waiting.
@@ -147,16 +203,10 @@ impl FlowWriter {
     ///
     /// [`WriteError`]; [`WriteError::WouldBlock`] when there is no room.
     pub fn try_write(&mut self, packet: impl Into<Bytes>) -> Result<(), WriteError> {
-        if let Some(fed) = self.fed.take() {
-            match self.try_packet(&fed) {
-                Err(WriteError::WouldBlock) => {
-                    self.fed = Some(fed);
-                    return Err(WriteError::WouldBlock);
-                }
-                written => written?,
-            }
+        match self.poll_in_turn(None, &packet.into()) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(WriteError::WouldBlock),
         }
-        self.try_packet(&packet.into())
     }
 
     /// As [`write`](Self::write), for at most `timeout`.
@@ -173,8 +223,33 @@ impl FlowWriter {
         packet: impl Into<Bytes>,
         timeout: Duration,
     ) -> Result<(), WriteError> {
-        let written = tokio::time::timeout(timeout, self.write(packet)).await;
-        written.unwrap_or(Err(WriteError::TimedOut))
+        self.write_by(self.patience.of(timeout), &packet.into()).await
+    }
+
+    /// Writes `text` as one line, ended by `\n`; an end that the text has already is not doubled. A line
+    /// longer than a packet goes in several.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteLineError`]. When time runs out, what is left of a line longer than a packet goes before the
+    /// next write, so no line is ever cut short by another; of any other line nothing has left.
+    ///
+    /// # Cancel safety
+    ///
+    /// As when time runs out.
+    pub async fn write_line(&mut self, text: &str) -> Result<(), WriteLineError> {
+        let mut line = ended(text, self.max_line)?;
+        let first = line.split_to(line.len().min(self.max_packet));
+        self.write_by(self.patience, &first).await?;
+        if !line.is_empty() {
+            self.fed = Some(line);
+            self.patience.wait(OTHERWISE, |cx| self.poll_fed(cx)).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_by(&mut self, patience: Patience, packet: &Bytes) -> Result<(), WriteError> {
+        patience.wait(OTHERWISE, |cx| self.poll_in_turn(cx, packet)).await
     }
 
     /// Ends this direction and waits, for at most `linger`, until the peer has read everything.
@@ -188,7 +263,7 @@ impl FlowWriter {
     /// Dropping the future is dropping the writer: the direction ends at once.
     pub async fn dealloc_within(mut self, linger: Duration) -> Result<(), DeallocError> {
         let drained = poll_fn(|cx| {
-            if ready!(self.poll_fed(cx)).is_err() {
+            if ready!(self.poll_fed(Some(cx))).is_err() {
                 return Poll::Ready(Err(()));
             }
             self.end();
@@ -205,17 +280,17 @@ impl FlowWriter {
     }
 
     fn end(&mut self) {
-        self.state = State::Closed;
+        self.closed = true;
         self.outlet.end();
     }
 
     /// Why this side may not write now.
     const fn refusal(&self) -> Option<WriteError> {
-        match (self.state, self.mark) {
-            (State::Closed, _) => Some(WriteError::Closed),
-            (State::ReadOnly, _) => Some(WriteError::ReadOnly),
-            (State::Open, Mark::Down) => Some(WriteError::Down),
-            (State::Open, Mark::Up) => None,
+        match self.mark {
+            _ if self.closed => Some(WriteError::Closed),
+            _ if self.read_only => Some(WriteError::ReadOnly),
+            Mark::Down => Some(WriteError::Down),
+            Mark::Up => None,
         }
     }
 
@@ -228,20 +303,24 @@ impl FlowWriter {
         }
     }
 
-    fn try_packet(&mut self, packet: &Bytes) -> Result<(), WriteError> {
-        if let Some(refusal) = self.refusal_of(packet) {
-            return Err(refusal);
-        }
-        self.outlet.try_write(packet)?;
-        self.count(packet);
-        Ok(())
+    /// Writes a packet after what was fed.
+    fn poll_in_turn(&mut self, cx: Option<&Context<'_>>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
+        ready!(self.poll_fed(cx))?;
+        self.poll_packet(cx, packet)
     }
 
-    fn poll_packet(&mut self, cx: &Context<'_>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
+    /// Writes a packet; without a context, nobody is woken later.
+    fn poll_packet(&mut self, cx: Option<&Context<'_>>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
         if let Some(refusal) = self.refusal_of(packet) {
             return Poll::Ready(Err(refusal));
         }
-        ready!(self.outlet.poll_write(cx, packet))?;
+        match cx {
+            Some(cx) => ready!(self.outlet.poll_write(cx, packet))?,
+            None => match self.outlet.try_write(packet) {
+                Err(WriteError::WouldBlock) => return Poll::Pending,
+                written => written?,
+            },
+        }
         self.count(packet);
         Poll::Ready(Ok(()))
     }
@@ -251,16 +330,19 @@ impl FlowWriter {
         self.stats.bytes += u64::try_from(packet.len()).unwrap_or(u64::MAX);
     }
 
-    /// Writes the packet that was fed, waiting for room. A packet that fails is told by the error and gone.
-    fn poll_fed(&mut self, cx: &Context<'_>) -> Poll<Result<(), WriteError>> {
-        let Some(fed) = self.fed.take() else {
-            return Poll::Ready(Ok(()));
-        };
-        let written = self.poll_packet(cx, &fed);
-        if written.is_pending() {
-            self.fed = Some(fed);
+    /// Writes what was fed, in as many packets as it takes. What fails is told by the error and gone.
+    fn poll_fed(&mut self, cx: Option<&Context<'_>>) -> Poll<Result<(), WriteError>> {
+        while let Some(fed) = self.fed.take() {
+            let mut rest = fed.clone();
+            let packet = rest.split_to(rest.len().min(self.max_packet));
+            let Poll::Ready(written) = self.poll_packet(cx, &packet) else {
+                self.fed = Some(fed);
+                return Poll::Pending;
+            };
+            written?;
+            self.fed = Some(rest).filter(|rest| !rest.is_empty());
         }
-        written
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -268,7 +350,7 @@ impl Sink<Bytes> for FlowWriter {
     type Error = FlowError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
-        self.poll_fed(cx).map_err(FlowError::from)
+        self.poll_fed(Some(cx)).map_err(FlowError::from)
     }
 
     fn start_send(mut self: Pin<&mut Self>, packet: Bytes) -> Result<(), FlowError> {
@@ -282,11 +364,11 @@ impl Sink<Bytes> for FlowWriter {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
-        self.poll_fed(cx).map_err(FlowError::from)
+        self.poll_fed(Some(cx)).map_err(FlowError::from)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
-        ready!(self.poll_fed(cx))?;
+        ready!(self.poll_fed(Some(cx)))?;
         self.end();
         Poll::Ready(Ok(()))
     }
@@ -294,9 +376,7 @@ impl Sink<Bytes> for FlowWriter {
 
 impl Drop for FlowWriter {
     fn drop(&mut self) {
-        if let Some(fed) = self.fed.take() {
-            let _no_room_or_nobody_there = self.try_packet(&fed);
-        }
+        let _no_room_or_nobody_there = self.poll_fed(None);
         self.end();
     }
 }

@@ -110,6 +110,16 @@ fn reading_and_writing_fail_with_one_number_each() {
             WouldBlock {} => 11 "EAGAIN"
             TimedOut {} => 110 "ETIMEDOUT"
         }
+        ReadLineError {
+            Read (ReadError::TimedOut) => 110 "ETIMEDOUT"
+            TooLong { max: 8 } => 90 "EMSGSIZE"
+            NotUtf8 { valid_up_to: 3 } => 22 "EINVAL"
+        }
+        WriteLineError {
+            Write (WriteError::TimedOut) => 110 "ETIMEDOUT"
+            TooLong { len: 9, max: 8 } => 90 "EMSGSIZE"
+            LineEnd { at: 3 } => 22 "EINVAL"
+        }
         FlowError {
             Read (ReadError::WouldBlock) => 11 "EAGAIN"
             Write (WriteError::PeerGone) => 1006 "EFLOWPEER"

@@ -14,6 +14,7 @@ use super::request::{Accepting, Requesting};
 use crate::error::{AcceptError, AllocError, BindError, JoinError};
 use crate::flow::{Fanout, Flow, Outlet};
 use crate::name::Name;
+use crate::peer::Peer;
 use crate::provider::Provider;
 use crate::qos::{Bound, PeerTimeout, QosSpec, Tolerance};
 use crate::queue::QueueConfig;
@@ -257,7 +258,7 @@ impl LocalProvider {
         }
         layer.broadcast.insert(name.clone(), Arc::downgrade(&fanout));
         layer.stats.joins += 1;
-        Ok(flow)
+        Ok(flow.with_peer(Peer::Broadcast))
     }
 }
 

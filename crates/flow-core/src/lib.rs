@@ -18,6 +18,7 @@ pub mod event;
 pub mod flow;
 #[cfg(feature = "tokio")]
 pub mod flows;
+pub mod frct;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod name;
@@ -25,6 +26,8 @@ pub mod name;
 pub mod peer;
 #[cfg(feature = "tokio")]
 mod pipe;
+#[cfg(feature = "alloc")]
+pub mod protect;
 #[cfg(feature = "tokio")]
 pub mod provider;
 #[cfg(feature = "tokio")]
@@ -34,6 +37,7 @@ pub mod qos;
 pub mod queue;
 #[cfg(feature = "tokio")]
 pub mod set;
+pub mod wire;
 
 #[cfg(feature = "alloc")]
 pub use address::{Address, ParseAddressError};
@@ -56,6 +60,8 @@ pub use liveness::Liveness;
 pub use name::{Name, NameError};
 #[cfg(feature = "alloc")]
 pub use peer::Peer;
+#[cfg(feature = "alloc")]
+pub use protect::Protection;
 #[cfg(feature = "tokio")]
 pub use provider::{DEFAULT_ALLOC_TIMEOUT, Provider};
 #[cfg(feature = "tokio")]
@@ -65,3 +71,4 @@ pub use qos::{QosError, QosSpec};
 pub use queue::{PacketQueue, PartialReads, QueueConfig};
 #[cfg(feature = "tokio")]
 pub use set::{EventQueue, FlowSet};
+pub use wire::Wire;

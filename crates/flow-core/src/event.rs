@@ -36,6 +36,9 @@ pub struct FlowEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The flow was accepted (ALLOC), by a queue that was told to; the C peer has a number for it and never
+    /// says it.
+    Alloc,
     /// There is a packet to read (PKT). Told once for each packet, unless it was read before that. Keepalives
     /// are not told.
     Packet,
@@ -54,4 +57,20 @@ pub enum EventKind {
     /// The peer has been silent for the flow's timeout, or the transport gave up (PEER). What is queued can
     /// still be read; nothing follows.
     Peer,
+}
+
+impl EventKind {
+    /// The number that the C peer has for it; it has none for packets that were dropped.
+    #[must_use]
+    pub const fn number(self) -> Option<u32> {
+        Some(match self {
+            Self::Packet => 1,
+            Self::Down => 2,
+            Self::Up => 4,
+            Self::Alloc => 8,
+            Self::Dealloc => 16,
+            Self::Peer => 32,
+            Self::Dropped { .. } => return None,
+        })
+    }
 }

@@ -3,6 +3,11 @@
 //! A [`FlowSet`] says whose events an [`EventQueue`] gives. Events are derived from what a flow's state is
 //! and what was told of it, so none is lost when nobody looks, and no number of unfetched events takes
 //! memory: the queue holds one place per member. Flows with something to tell take turns, one event each.
+//!
+//! A queue that is told to [`accept_from`](EventQueue::accept_from) a provider makes every flow that is asked
+//! of it a member, and tells so: a server of many flows is one loop over events.
+
+mod accepting;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
@@ -12,12 +17,16 @@ use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use accepting::Accepting;
 use futures_core::Stream;
 
-use crate::error::SetError;
-use crate::event::{FlowEvent, FlowId};
+pub use accepting::DEFAULT_UNTAKEN;
+
+use crate::error::{AcceptError, SetError};
+use crate::event::{EventKind, FlowEvent, FlowId};
 use crate::flow::Flow;
 use crate::pipe::SharedPipe;
+use crate::provider::Provider;
 
 #[derive(Debug, Default)]
 pub(crate) struct SetShared(Mutex<SetState>);
@@ -145,9 +154,14 @@ impl FlowSet {
 
 /// The events of the flows in a set, as a `Stream` that never ends.
 ///
-/// Dropping the queue ends the memberships; the flows can then be added to another.
+/// Dropping the queue ends the memberships; the flows can then be added to another. Flows that it accepted
+/// and that nobody took end with it.
 #[derive(Debug, Default)]
-pub struct EventQueue(Arc<SetShared>);
+pub struct EventQueue {
+    set: Arc<SetShared>,
+    /// Never locked: futures that are only `Send` must not keep the queue from being shared.
+    accepting: Mutex<Accepting>,
+}
 
 impl EventQueue {
     /// A queue with an empty set.
@@ -159,12 +173,42 @@ impl EventQueue {
     /// The set whose events these are.
     #[must_use]
     pub fn set(&self) -> FlowSet {
-        FlowSet(Arc::downgrade(&self.0))
+        FlowSet(Arc::downgrade(&self.set))
+    }
+
+    /// Accepts flows from `provider` from now on, whenever the queue is asked for events: each becomes a
+    /// member, the event [`Alloc`](EventKind::Alloc) tells its number, and [`take_flow`](Self::take_flow)
+    /// gives the flow. While [as many](Self::set_max_untaken) wait to be taken, no more are accepted; the
+    /// requests wait at the provider.
+    ///
+    /// Names are bound before: a provider without a name ends being accepted from, as does one that fails,
+    /// and [`take_accept_error`](Self::take_accept_error) says why.
+    pub fn accept_from(&mut self, provider: Arc<dyn Provider>) {
+        self.accepting().add(provider);
+    }
+
+    /// Sets how many accepted flows may wait to be taken. Default: [`DEFAULT_UNTAKEN`].
+    pub fn set_max_untaken(&mut self, max: usize) {
+        self.accepting().set_max_untaken(max);
+    }
+
+    /// The flow of an [`Alloc`](EventKind::Alloc), once. It stays a member.
+    pub fn take_flow(&mut self, flow: FlowId) -> Option<Flow> {
+        self.accepting().take(flow)
+    }
+
+    /// Why a provider is not accepted from any more, the last one; once.
+    pub fn take_accept_error(&mut self) -> Option<AcceptError> {
+        self.accepting().take_error()
+    }
+
+    fn accepting(&mut self) -> &mut Accepting {
+        self.accepting.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<FlowEvent> {
-        match self.poll_event(&Context::from_waker(Waker::noop())) {
+        match self.poll_event(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(event) => Some(event),
             Poll::Pending => None,
         }
@@ -188,11 +232,19 @@ impl EventQueue {
         tokio::time::timeout(timeout, self.wait()).await.ok()
     }
 
-    fn poll_event(&self, cx: &Context<'_>) -> Poll<FlowEvent> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<FlowEvent> {
+        let Self { set, accepting } = self;
+        let accepting = accepting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Poll::Ready(flow) = accepting.poll(cx) {
+            // a flow that was made just now is in no other set
+            let _member = flow.inbound().join_set(set);
+            let (flow, kind) = (flow.id(), EventKind::Alloc);
+            return Poll::Ready(FlowEvent { flow, kind });
+        }
         loop {
-            let pipe = ready!(self.0.poll_ready(cx));
+            let pipe = ready!(set.poll_ready(cx));
             // nothing to tell any more when the packet was read meanwhile
-            if let Some(kind) = pipe.take_event(&self.0) {
+            if let Some(kind) = pipe.take_event(set) {
                 let flow = pipe.reader();
                 return Poll::Ready(FlowEvent { flow, kind });
             }
@@ -203,7 +255,7 @@ impl EventQueue {
 impl Stream for EventQueue {
     type Item = FlowEvent;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FlowEvent>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FlowEvent>> {
         self.poll_event(cx).map(Some)
     }
 }
@@ -224,7 +276,7 @@ mod tests {
             events.set().add(&theirs).unwrap();
             assert!(events.set().remove(&theirs));
         }
-        let state = events.0.lock();
+        let state = events.set.lock();
         assert_eq!((state.members.len(), state.ready.len()), (0, 0));
     }
 }

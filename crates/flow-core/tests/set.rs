@@ -1,11 +1,19 @@
 //! Many flows, one queue of events.
-#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic like tests"
+)]
 
 use core::time::Duration;
+use std::sync::Arc;
 
-use flow_core::EventKind::{Dealloc, Down, Packet, Up};
+use flow_core::EventKind::{Alloc, Dealloc, Down, Packet, Up};
 use flow_core::flow::FlowState;
-use flow_core::{EventKind, EventQueue, Flow, FlowEvent, LocalLayer, Name, QosSpec, SetError};
+use flow_core::{
+    AcceptError, EventKind, EventQueue, Flow, FlowEvent, LocalLayer, LocalProvider, Name, QosSpec, SetError,
+};
 use futures::StreamExt;
 
 async fn pair() -> (Flow, Flow) {
@@ -153,4 +161,107 @@ async fn a_wait_ends_with_an_event_or_with_its_time() {
     };
     let (event, ()) = tokio::join!(events.wait_timeout(Duration::from_secs(1)), write);
     assert_eq!(event.unwrap().kind, Packet);
+}
+
+/// A queue that accepts for the name, a client, and the server, to see what the queue leaves to others.
+fn accepting() -> (EventQueue, LocalProvider, Arc<LocalProvider>, Name) {
+    let layer = LocalLayer::new();
+    let (server, client, name) = (Arc::new(layer.attach()), layer.attach(), Name::new("x").unwrap());
+    server.bind(&name).unwrap();
+    let mut events = EventQueue::new();
+    events.accept_from(Arc::clone(&server) as _);
+    (events, client, server, name)
+}
+
+#[tokio::test]
+async fn a_server_is_one_loop_over_events() {
+    let (mut events, client, _server, name) = accepting();
+    let clients = async {
+        for number in 0..3 {
+            let mut flow = client.alloc(&name, QosSpec::RAW, None).await.unwrap();
+            flow.write(format!("hello {number}")).await.unwrap();
+            let reply = flow.read_packet().await.unwrap();
+            assert_eq!(reply, format!("hello {number}"));
+        }
+    };
+    let server = async {
+        let (mut flows, mut ended) = (Vec::<Flow>::new(), 0);
+        while ended < 3 {
+            let FlowEvent { flow: id, kind } = events.next().await.unwrap();
+            match kind {
+                Alloc => flows.push(events.take_flow(id).unwrap()),
+                Packet => {
+                    let flow = flows.iter_mut().find(|flow| flow.id() == id).unwrap();
+                    let packet = flow.try_read_packet().unwrap();
+                    flow.try_write(packet).unwrap();
+                }
+                Dealloc => {
+                    flows.retain(|flow| flow.id() != id);
+                    ended += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::join!(clients, server);
+    assert!(events.set().is_empty());
+}
+
+#[tokio::test]
+async fn an_accepted_flow_is_a_member_and_is_taken_once() {
+    let (mut events, client, _server, name) = accepting();
+    let (ours, event) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), events.wait());
+    let (mut ours, FlowEvent { flow: id, kind }) = (ours.unwrap(), event);
+    assert_eq!((kind, kind.number()), (Alloc, Some(8)));
+    assert_eq!(events.set().flows(), [id]);
+    ours.write("x").await.unwrap();
+    assert_eq!(kinds(&mut events), [Packet]);
+    let flow = events.take_flow(id).unwrap();
+    assert!(events.set().contains(&flow) && events.take_flow(id).is_none());
+}
+
+#[tokio::test]
+async fn flows_that_nobody_takes_are_so_many_and_the_others_wait_for_whoever_accepts() {
+    let (mut events, client, server, name) = accepting();
+    events.set_max_untaken(2);
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let (flow, event) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), events.wait());
+        asked.push((flow.unwrap(), event.flow));
+    }
+    let (third, (none, accepted)) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), async {
+        (events.try_next(), server.accept(None).await)
+    });
+    assert!(third.is_ok() && none.is_none() && accepted.is_ok());
+    // what is taken makes room
+    assert!(events.take_flow(asked[0].1).is_some());
+    let (fourth, event) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), async {
+        loop {
+            let event = events.wait().await;
+            if event.kind == Alloc {
+                break event;
+            }
+        }
+    });
+    assert!(fourth.is_ok() && events.take_flow(event.flow).is_some());
+}
+
+#[tokio::test]
+async fn flows_that_nobody_took_end_with_the_queue() {
+    let (mut events, client, server, name) = accepting();
+    let (ours, _event) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), events.wait());
+    drop(events);
+    assert!(ours.unwrap().read_packet().await.is_err());
+    let (next, accepted) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), server.accept(None));
+    assert!(next.is_ok() && accepted.is_ok());
+}
+
+#[tokio::test]
+async fn a_provider_without_a_name_is_not_accepted_from_and_says_so() {
+    let (mut events, _client, server, name) = accepting();
+    assert_eq!((events.try_next(), events.take_accept_error()), (None, None));
+    server.unbind(&name);
+    assert_eq!(events.try_next(), None);
+    assert_eq!(events.take_accept_error(), Some(AcceptError::NoName));
+    assert_eq!(events.take_accept_error(), None);
 }

@@ -35,7 +35,10 @@ pub enum LayerError {
         owner: u32,
     },
     /// Others may write to the directory.
-    #[error("{} is open to others (mode {mode:o}); close it with chmod 700", path.display())]
+    #[error(
+        "{} is open to others (mode {mode:o}); close it with chmod 700, or share it with chmod +t",
+        path.display()
+    )]
     Open {
         /// Which one.
         path: PathBuf,

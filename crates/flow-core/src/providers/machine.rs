@@ -4,9 +4,17 @@
 //! the name connects to one of them, and that connection is the flow. Who asks for a name that is bound in
 //! the same process gets a flow through memory.
 
+mod balance;
 #[allow(dead_code, reason = "the rooms that ask for these follow")]
 mod config;
+pub mod directory;
 pub mod frame;
 pub mod hello;
+mod sharing;
 
-pub use config::{DEFAULT_FLOWS, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HANDSHAKES, MachineConfig};
+pub use balance::Balance;
+pub use config::{
+    DEFAULT_FLOWS, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HANDSHAKES, DEFAULT_MEMBERS, MachineConfig,
+};
+pub use directory::{Candidates, Directory, Seat};
+pub use sharing::Sharing;

@@ -32,8 +32,8 @@ const HAS: QosSpec = QosSpec::RAW
 /// Limits of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalConfig {
-    pub(super) queue: QueueConfig,
-    names: usize,
+    pub(crate) queue: QueueConfig,
+    pub(crate) names: usize,
     backlog: usize,
     members: usize,
 }

@@ -1,14 +1,19 @@
 //! Limits and places of a layer between processes.
 
 use core::time::Duration;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::balance::Balance;
+use super::sharing::Sharing;
 use crate::providers::local::LocalConfig;
 
 /// How many flows a layer has at most in one process, unless told otherwise. The C peer has 4032.
 pub const DEFAULT_FLOWS: usize = 4_096;
 /// How many connections may be shaking hands, unless told otherwise.
 pub const DEFAULT_HANDSHAKES: usize = 128;
+/// How many members a broadcast layer has at most, unless told otherwise.
+pub const DEFAULT_MEMBERS: usize = 64;
 /// How long one may take to say what it wants, unless told otherwise: 2 s.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -16,7 +21,11 @@ pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct MachineConfig {
     directory: Option<PathBuf>,
-    local: LocalConfig,
+    pub(super) program: Option<OsString>,
+    pub(super) sharing: Sharing,
+    pub(super) balance: Balance,
+    pub(super) members: usize,
+    pub(super) local: LocalConfig,
     flows: usize,
     handshakes: usize,
     handshake_timeout: Duration,
@@ -26,6 +35,10 @@ impl Default for MachineConfig {
     fn default() -> Self {
         Self {
             directory: None,
+            program: None,
+            sharing: Sharing::User,
+            balance: Balance::RoundRobin,
+            members: DEFAULT_MEMBERS,
             local: LocalConfig::default(),
             flows: DEFAULT_FLOWS,
             handshakes: DEFAULT_HANDSHAKES,
@@ -35,12 +48,48 @@ impl Default for MachineConfig {
 }
 
 impl MachineConfig {
-    /// The directory of the layer's names. Default: `$TINWIRE_FLOW_DIR`, else `flow` in the user's runtime
-    /// directory.
+    /// The directory where processes meet; it is made when it is not there, those above it are not. Default:
+    /// `$TINWIRE_FLOW_DIR`, else `flow` in the user's runtime directory.
+    ///
+    /// One given here or by the variable may be shared between users: others may write to it if it has the
+    /// sticky bit (`chmod 1777`). It must belong to this user or to the superuser, unless
+    /// [`sharing`](Self::sharing) says that others are wanted.
     #[must_use]
     pub fn directory(self, directory: impl Into<PathBuf>) -> Self {
         let directory = Some(directory.into());
         Self { directory, ..self }
+    }
+
+    /// What this process calls itself where programs are bound to names: a base name. Default: the base name
+    /// of its first argument, else of its executable file (as the peer's library announces it).
+    #[must_use]
+    pub fn program(self, program: impl AsRef<OsStr>) -> Self {
+        let program = Some(program.as_ref().into());
+        Self { program, ..self }
+    }
+
+    /// Which users may ask for a name that is made by this layer, and be bound to it; and which may be in a
+    /// broadcast layer made by it. A name that is there keeps its own. Default: the own user alone.
+    #[must_use]
+    pub const fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// Who gets a request for a name that is made by this layer, when several processes accept. A name that
+    /// is there keeps its own. Default: they take turns.
+    #[must_use]
+    pub const fn balance(mut self, balance: Balance) -> Self {
+        self.balance = balance;
+        self
+    }
+
+    /// How many members a broadcast layer may have in all processes, each connected to every other. Default:
+    /// [`DEFAULT_MEMBERS`].
+    #[must_use]
+    pub const fn members(mut self, members: usize) -> Self {
+        self.members = members;
+        self
     }
 
     /// Queues of each flow, names, requests that wait, members: as within a process.

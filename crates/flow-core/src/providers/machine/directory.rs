@@ -1,0 +1,383 @@
+//! What the processes of a machine know of each other: files.
+//!
+//! ```text
+//! <directory>/names/<file name of the name>/      mode 0700, 2770 or 1777, by the name's sharing
+//!     name            the name itself, and its settings
+//!     <pid>-<n>.sock  one per process that is bound and alive; a higher n is a younger one
+//!     turn            who had the last turn, and the highest n so far; also what is locked for a change
+//! ```
+//!
+//! - A name's directory is made under another file name and renamed when it is complete, and renamed again
+//!   before its parts are removed: whatever carries a name's file name is whole. What a crash leaves behind
+//!   begins with a dot, and the next one who opens the directory removes it.
+//! - A socket is bound under another file name and renamed when it listens. So who meets "connection refused"
+//!   knows that its process is dead, and may remove it. Numbers are not used twice by one process, hence what
+//!   is removed is never another one's new socket.
+//! - Sockets come, directories go and settings change under the lock of `turn`, and only if the locked file
+//!   is still the one in the directory. A lock ends with its process; one that does not come free within a
+//!   second is an error, for a stopped process must not stop others.
+
+mod candidates;
+mod file;
+mod lock;
+mod record;
+mod root;
+mod seat;
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process;
+
+pub use candidates::Candidates;
+pub use seat::Seat;
+
+use self::lock::{Locked, Patience};
+use self::record::Record;
+use self::root::Root;
+use super::balance::Balance;
+use super::config::MachineConfig;
+use super::sharing::Sharing;
+use crate::error::{AllocError, BindError, LayerError};
+use crate::name::Name;
+
+/// Turns in which somebody else may change what we are about to change.
+const TURNS: usize = 64;
+
+/// A number for a file that no other file of this process has, and that is above `floor`.
+fn next_number(floor: u32) -> u32 {
+    static HIGHEST: AtomicU32 = AtomicU32::new(0);
+    let next = |highest: u32| Some(highest.max(floor).checked_add(1).unwrap_or(1));
+    let before = HIGHEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    before
+        .unwrap_or_else(|same| same)
+        .max(floor)
+        .checked_add(1)
+        .unwrap_or(1)
+}
+
+/// The directory where the processes of a machine meet. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Directory(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    root: Root,
+    sharing: Sharing,
+    balance: Balance,
+    max_names: usize,
+}
+
+/// The directory of one name, as it was found.
+#[derive(Debug)]
+struct Found {
+    path: PathBuf,
+    record: Record,
+    sharing: Sharing,
+    owner: u32,
+}
+
+impl Found {
+    /// Whether it is another user's own.
+    fn is_foreign(&self) -> bool {
+        self.sharing == Sharing::User && self.owner != tinwire_place::own_uid()
+    }
+}
+
+impl Directory {
+    /// Opens the directory, making it when it is not there, and removes what dead processes left in it.
+    ///
+    /// # Errors
+    ///
+    /// [`LayerError`] when it cannot be had, others could tamper with it, or its path is too long for the
+    /// sockets in it.
+    pub fn open(config: &MachineConfig) -> Result<Self, LayerError> {
+        let root = Root::open(config.given_directory(), config.sharing)?;
+        let directory = Self(Arc::new(Shared {
+            root,
+            sharing: config.sharing,
+            balance: config.balance,
+            max_names: config.local.names,
+        }));
+        directory.sweep();
+        Ok(directory)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.root.path()
+    }
+
+    /// Binds a name for this process: a socket that listens in the name's directory.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`]: [`Denied`](BindError::Denied) when the name is another user's,
+    /// [`Full`](BindError::Full) when there are as many names as may be, [`Layer`](BindError::Layer) when the
+    /// files cannot be had.
+    pub fn publish(&self, name: &Name) -> Result<Seat, BindError> {
+        for _ in 0..TURNS {
+            let found = self.find(name).map_err(|error| refused(name, &error))?;
+            let Some(found) = found else {
+                self.make(Record::new(name.clone(), self.0.balance), self.0.sharing)?;
+                continue;
+            };
+            if found.is_foreign() {
+                return Err(BindError::Denied { name: name.clone() });
+            }
+            let locked = Locked::take(&found.path, Patience::Second);
+            let Some(locked) = locked.map_err(|error| refused(name, &error))? else {
+                continue; // it went meanwhile
+            };
+            sweep_seats(&locked);
+            let seat = Seat::take(self.clone(), &locked, found.sharing);
+            return seat.map_err(|error| refused(name, &error));
+        }
+        Err(files("the name's directory comes and goes"))
+    }
+
+    /// Where to ask for a flow to `name`, in the order in which it is to be done.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`]: [`UnknownName`](AllocError::UnknownName), [`Denied`](AllocError::Denied) when it is
+    /// another user's, [`Unreachable`](AllocError::Unreachable) when its files cannot be read.
+    pub fn candidates(&self, name: &Name) -> Result<Candidates, AllocError> {
+        let failed = |error: &io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => AllocError::Denied { name: name.clone() },
+            _ => AllocError::Unreachable {
+                name: name.clone(),
+                reason: error.to_string().into(),
+            },
+        };
+        let found = self.find(name).map_err(|error| failed(&error))?;
+        let Some(found) = found else {
+            return Err(AllocError::UnknownName { name: name.clone() });
+        };
+        if found.is_foreign() {
+            return Err(AllocError::Denied { name: name.clone() });
+        }
+        match seats(&found.path) {
+            // somebody is about to remove it
+            Ok(seats) if seats.is_empty() && found.record.is_unused() => {
+                Err(AllocError::UnknownName { name: name.clone() })
+            }
+            Ok(seats) => Ok(Candidates::new(self.clone(), found, seats)),
+            // it went meanwhile
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(AllocError::UnknownName { name: name.clone() })
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Which users may use the name: what it has if it is there, else what this layer would give it.
+    #[must_use]
+    pub fn sharing(&self, name: &Name) -> Sharing {
+        match self.find(name) {
+            Ok(Some(found)) => found.sharing,
+            Ok(None) | Err(_) => self.0.sharing,
+        }
+    }
+
+    /// The directory of a name, if it is there.
+    fn find(&self, name: &Name) -> io::Result<Option<Found>> {
+        let path = self.0.root.names().join(file::name_of(name));
+        let found = Found::read(path)?;
+        if found.as_ref().is_some_and(|found| found.record.name != *name) {
+            let reason = "the file name of this name is another one's";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+        }
+        Ok(found)
+    }
+
+    /// Makes the directory of a name; it may be there when this returns even if another made it.
+    fn make(&self, record: Record, sharing: Sharing) -> Result<(), BindError> {
+        let name = record.name.clone();
+        let refused = |error: io::Error| refused(&name, &error);
+        let names = self.0.root.make_names().map_err(refused)?;
+        if self.is_full(names).map_err(refused)? {
+            self.sweep();
+            if self.is_full(names).map_err(refused)? {
+                let max = self.0.max_names;
+                return Err(BindError::Full { max });
+            }
+        }
+        let new = names.join(file::temporary(file::NEW, next_number(0)));
+        let path = names.join(file::name_of(&name));
+        let made = root::make_shared(&new, sharing)
+            .and_then(|()| record.write(&new, sharing))
+            .and_then(|()| lock::lay(&new, sharing))
+            .and_then(|()| fs::rename(&new, &path));
+        match made {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // of no use any more, and swept if it stays
+                let _ = fs::remove_dir_all(&new);
+                match error.kind() {
+                    // another was faster; or somebody swept ours, and the next turn makes it anew
+                    io::ErrorKind::DirectoryNotEmpty
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::NotFound => Ok(()),
+                    _ if path.exists() => Ok(()),
+                    _ => Err(refused(error)),
+                }
+            }
+        }
+    }
+
+    fn is_full(&self, names: &Path) -> io::Result<bool> {
+        let count = fs::read_dir(names)?
+            .filter_map(Result::ok)
+            .filter(|entry| !file::is_temporary(&entry.file_name()))
+            .take(self.0.max_names)
+            .count();
+        Ok(count >= self.0.max_names)
+    }
+
+    /// Removes what dead processes left behind, where that is ours to do.
+    fn sweep(&self) {
+        self.0.root.sweep();
+        let Ok(entries) = fs::read_dir(self.0.root.names()) else {
+            return; // nothing there
+        };
+        for entry in entries.filter_map(Result::ok) {
+            if file::is_temporary(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            if seats(&path).is_ok_and(|seats| seats.iter().all(|seat| file::is_dead(seat.pid))) {
+                self.remove_unused(&path, Patience::Short);
+            }
+        }
+    }
+
+    /// Removes the directory of a name with neither a living process nor settings. Whatever hinders that is
+    /// left to the next one.
+    fn remove_unused(&self, path: &Path, patience: Patience) {
+        let Ok(Some(locked)) = Locked::take(path, patience) else {
+            return;
+        };
+        sweep_seats(&locked);
+        let unused = seats(path).is_ok_and(|seats| seats.is_empty())
+            && Record::read(path).is_ok_and(|record| record.is_none_or(|record| record.is_unused()));
+        if unused {
+            self.remove(locked);
+        }
+    }
+
+    /// Removes the directory of a name with all that is in it.
+    fn remove(&self, locked: Locked) {
+        let old = self
+            .0
+            .root
+            .names()
+            .join(file::temporary(file::OLD, next_number(0)));
+        if fs::rename(locked.directory(), &old).is_ok() {
+            drop(locked);
+            let _ = fs::remove_dir_all(&old); // swept if it stays
+        }
+    }
+}
+
+impl Found {
+    /// The directory at `path`, if there is one.
+    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+        let meta = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            meta => meta?,
+        };
+        if !meta.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a directory"));
+        }
+        let (sharing, owner) = (Sharing::of(&meta), meta.uid());
+        Ok(Record::read(&path)?.map(|record| Self {
+            path,
+            record,
+            sharing,
+            owner,
+        }))
+    }
+}
+
+/// A socket in the directory of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SeatFile {
+    path: PathBuf,
+    pid: u32,
+    number: u32,
+    owner: u32,
+}
+
+/// The sockets in the directory of a name, dead ones included.
+fn seats(directory: &Path) -> io::Result<Vec<SeatFile>> {
+    use std::os::unix::fs::FileTypeExt;
+
+    let mut seats = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let Some((pid, number)) = file::seat(&entry.file_name()) else {
+            continue;
+        };
+        let path = entry.path();
+        // what is no socket is nobody's seat; links are not followed
+        let socket = |meta: &Metadata| meta.file_type().is_socket();
+        if let Some(meta) = fs::symlink_metadata(&path).ok().filter(socket) {
+            let owner = meta.uid();
+            seats.push(SeatFile {
+                path,
+                pid,
+                number,
+                owner,
+            });
+        }
+    }
+    Ok(seats)
+}
+
+/// Removes what dead processes left in the directory of a name.
+fn sweep_seats(locked: &Locked) {
+    let Ok(entries) = fs::read_dir(locked.directory()) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let (name, path) = (entry.file_name(), entry.path());
+        let dead = match file::seat(&name) {
+            // a process that is not to be seen may live all the same, in a container of its own
+            Some((pid, _)) => file::is_dead(pid) && seat::refuses(&path),
+            // made only under the lock that we hold
+            None => file::is_temporary(&name),
+        };
+        if dead {
+            let _ = fs::remove_file(&path); // another user's is left to that one
+        }
+    }
+}
+
+fn files(reason: impl core::fmt::Display) -> BindError {
+    BindError::Layer {
+        reason: reason.to_string().into(),
+    }
+}
+
+fn refused(name: &Name, error: &io::Error) -> BindError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => BindError::Denied { name: name.clone() },
+        _ => files(error),
+    }
+}
+
+/// The file name under which this process makes something numbered `number` that is not whole yet.
+fn unfinished(number: u32) -> alloc::string::String {
+    format!(".{}-{number}", process::id())
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod config;
 pub mod directory;
 pub mod frame;
 pub mod hello;
+mod names;
 mod sharing;
 
 pub use balance::Balance;
@@ -17,4 +18,5 @@ pub use config::{
     DEFAULT_FLOWS, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HANDSHAKES, DEFAULT_MEMBERS, MachineConfig,
 };
 pub use directory::{Candidates, Directory, Seat};
+pub use names::{Accepter, Bindings, NameInfo, NameSettings, Names, NamesError, Program, Start};
 pub use sharing::Sharing;

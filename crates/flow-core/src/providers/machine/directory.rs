@@ -20,10 +20,11 @@
 mod candidates;
 mod file;
 mod lock;
-mod record;
+pub(super) mod record;
 mod root;
 mod seat;
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 pub use candidates::Candidates;
+pub(super) use root::FLOW_DIR;
 pub use seat::Seat;
 
 use self::lock::{Locked, Patience};
@@ -43,6 +45,7 @@ use self::record::Record;
 use self::root::Root;
 use super::balance::Balance;
 use super::config::MachineConfig;
+use super::names::NamesError;
 use super::sharing::Sharing;
 use crate::error::{AllocError, BindError, LayerError};
 use crate::name::Name;
@@ -76,14 +79,28 @@ struct Shared {
 
 /// The directory of one name, as it was found.
 #[derive(Debug)]
-struct Found {
+pub(super) struct Found {
     path: PathBuf,
-    record: Record,
-    sharing: Sharing,
-    owner: u32,
+    pub(super) record: Record,
+    pub(super) sharing: Sharing,
+    pub(super) owner: u32,
 }
 
 impl Found {
+    /// Whether its settings are this user's: who says what is started here, and who accepts.
+    pub(super) fn is_own(&self) -> bool {
+        let own = tinwire_place::own_uid();
+        self.owner == own && self.record.owner == own
+    }
+
+    /// The processes that are bound to it and alive.
+    pub(super) fn alive(&self) -> Vec<u32> {
+        let mut seats = seats(&self.path).unwrap_or_default();
+        seats.sort_by_key(|seat| seat.number);
+        seats.retain(|seat| !file::is_dead(seat.pid) || !seat::refuses(&seat.path));
+        seats.iter().map(|seat| seat.pid).collect()
+    }
+
     /// Whether it is another user's own.
     fn is_foreign(&self) -> bool {
         self.sharing == Sharing::User && self.owner != tinwire_place::own_uid()
@@ -187,8 +204,91 @@ impl Directory {
         }
     }
 
+    /// Every name that this process may look at.
+    pub(super) fn all(&self) -> io::Result<Vec<Found>> {
+        let entries = match fs::read_dir(self.0.root.names()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let whole = entries
+            .filter_map(Result::ok)
+            .filter(|entry| !file::is_temporary(&entry.file_name()));
+        // what is another user's, or goes meanwhile, or is no name, is not listed
+        Ok(whole
+            .filter_map(|entry| Found::read(entry.path()).ok()?)
+            .collect())
+    }
+
+    /// What tells the file of a name's settings from an earlier one, for every name.
+    pub(super) fn versions(&self) -> io::Result<BTreeMap<PathBuf, Version>> {
+        let entries = match fs::read_dir(self.0.root.names()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            entries => entries?,
+        };
+        let version = |entry: fs::DirEntry| {
+            let meta = fs::symlink_metadata(record::path(&entry.path())).ok()?;
+            Some((entry.path(), Version::of(&meta)))
+        };
+        Ok(entries.filter_map(|entry| version(entry.ok()?)).collect())
+    }
+
+    /// Makes a name with these settings, or gives them to one that is there and has none.
+    pub(super) fn create(&self, record: &Record, sharing: Sharing) -> Result<(), NamesError> {
+        let name = &record.name;
+        for _ in 0..TURNS {
+            let Some(found) = self.find(name).map_err(|error| NamesError::io(name, error))? else {
+                self.make(record.clone(), sharing)?;
+                continue;
+            };
+            if found.record == *record && found.sharing == sharing {
+                return Ok(()); // just made
+            }
+            if found.record.created || found.sharing != sharing {
+                return Err(NamesError::Exists { name: name.clone() });
+            }
+            self.change(name, |there| {
+                there.created = true;
+                there.balance = record.balance;
+            })?;
+        }
+        Err(NamesError::io(name, io::ErrorKind::ResourceBusy.into()))
+    }
+
+    /// Changes the settings of a name, and removes it when nothing is left of it.
+    pub(super) fn change<T>(
+        &self,
+        name: &Name,
+        mut edit: impl FnMut(&mut Record) -> T,
+    ) -> Result<T, NamesError> {
+        let failed = |error| NamesError::io(name, error);
+        for _ in 0..TURNS {
+            let Some(found) = self.find(name).map_err(failed)? else {
+                return Err(NamesError::UnknownName { name: name.clone() });
+            };
+            if found.owner != tinwire_place::own_uid() {
+                return Err(NamesError::Denied { name: name.clone() });
+            }
+            let locked = Locked::take(&found.path, Patience::Second).map_err(failed)?;
+            let Some(locked) = locked else { continue };
+            let Some(mut record) = Record::read(&found.path).map_err(failed)? else {
+                continue;
+            };
+            let before = record.clone();
+            let edited = edit(&mut record);
+            // numbers are given anew, and then to strangers
+            record.processes.retain(|pid| !file::is_dead(*pid));
+            if record.is_unused() && seats(&found.path).is_ok_and(|seats| seats.is_empty()) {
+                self.remove(locked);
+            } else if record != before {
+                record.write(&found.path, found.sharing).map_err(failed)?;
+            }
+            return Ok(edited);
+        }
+        Err(failed(io::ErrorKind::ResourceBusy.into()))
+    }
+
     /// The directory of a name, if it is there.
-    fn find(&self, name: &Name) -> io::Result<Option<Found>> {
+    pub(super) fn find(&self, name: &Name) -> io::Result<Option<Found>> {
         let path = self.0.root.names().join(file::name_of(name));
         let found = Found::read(path)?;
         if found.as_ref().is_some_and(|found| found.record.name != *name) {
@@ -287,9 +387,24 @@ impl Directory {
     }
 }
 
+/// What tells a file from one that was in its place before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version([i64; 4]);
+
+impl Version {
+    fn of(meta: &Metadata) -> Self {
+        Self([
+            meta.ino().cast_signed(),
+            meta.size().cast_signed(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        ])
+    }
+}
+
 impl Found {
     /// The directory at `path`, if there is one.
-    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+    pub(super) fn read(path: PathBuf) -> io::Result<Option<Self>> {
         let meta = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             meta => meta?,

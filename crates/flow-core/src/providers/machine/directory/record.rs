@@ -10,10 +10,11 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::super::balance::Balance;
+use super::super::names::{Program, Start};
 use super::super::sharing::Sharing;
 use super::{next_number, root, unfinished};
 use crate::name::Name;
@@ -21,13 +22,6 @@ use crate::name::Name;
 const FILE: &str = "name";
 /// Bytes of the longest record.
 const MAX_LEN: usize = 1 << 20;
-
-/// A program that is bound to a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Program {
-    pub(in super::super) path: PathBuf,
-    pub(in super::super) auto: bool,
-}
 
 /// A name and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +32,20 @@ pub(in super::super) struct Record {
     pub(in super::super) balance: Balance,
     pub(in super::super) programs: Vec<Program>,
     pub(in super::super) processes: Vec<u32>,
+    /// Whose file it is.
+    pub(in super::super) owner: u32,
+}
+
+/// Where the record of a name's directory is.
+pub(super) fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
 }
 
 impl Record {
-    pub(super) const fn new(name: Name, balance: Balance) -> Self {
+    /// The record of a new name of this user.
+    pub(in super::super) fn new(name: Name, balance: Balance) -> Self {
         Self {
+            owner: tinwire_place::own_uid(),
             name,
             created: false,
             balance,
@@ -62,11 +65,13 @@ impl Record {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
+        let owner = file.metadata()?.uid();
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX);
         file.take(limit).read_to_end(&mut bytes)?;
         let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "the name's file is malformed");
-        Self::decode(&bytes).map(Some).ok_or_else(unreadable)
+        let record = Self::decode(&bytes).ok_or_else(unreadable)?;
+        Ok(Some(Self { owner, ..record }))
     }
 
     /// Writes the record into `directory`, whole or not at all.
@@ -100,8 +105,14 @@ impl Record {
             put("created", b"yes");
         }
         for program in &self.programs {
-            let key = if program.auto { "program+auto" } else { "program" };
-            put(key, program.path.as_os_str().as_bytes());
+            let path = program.path.as_os_str().as_bytes();
+            match &program.start {
+                Start::ByHand => put("program", path),
+                Start::Auto { args } => {
+                    put("program+auto", path);
+                    args.iter().for_each(|arg| put("argument", arg.as_bytes()));
+                }
+            }
         }
         for pid in &self.processes {
             put("process", format!("{pid}").as_bytes());
@@ -123,8 +134,16 @@ impl Record {
                 b"created" => record.created = true,
                 b"program" | b"program+auto" => record.programs.push(Program {
                     path: Path::new(OsStr::from_bytes(value)).to_owned(),
-                    auto: key == b"program+auto",
+                    start: if key == b"program+auto" {
+                        Start::Auto { args: Vec::new() }
+                    } else {
+                        Start::ByHand
+                    },
                 }),
+                b"argument" => match &mut record.programs.last_mut()?.start {
+                    Start::Auto { args } => args.push(OsStr::from_bytes(value).to_owned()),
+                    Start::ByHand => return None,
+                },
                 b"process" => record.processes.push(text()?.parse().ok()?),
                 _ => {}
             }
@@ -142,9 +161,12 @@ mod tests {
     fn records() -> impl Strategy<Value = Record> {
         let balance = prop_oneof![Just(Balance::RoundRobin), Just(Balance::SpillOver)];
         let path = proptest::collection::vec(1_u8.., 1..40);
-        let program = (path, any::<bool>()).prop_map(|(path, auto)| Program {
+        let args = proptest::collection::vec(proptest::collection::vec(1_u8.., 0..9), 0..3);
+        let program = (path, proptest::option::of(args)).prop_map(|(path, args)| Program {
             path: Path::new(OsStr::from_bytes(&path)).to_owned(),
-            auto,
+            start: args.map_or(Start::ByHand, |args| Start::Auto {
+                args: args.iter().map(|arg| OsStr::from_bytes(arg).to_owned()).collect(),
+            }),
         });
         let programs = proptest::collection::vec(program, 0..4);
         let processes = proptest::collection::vec(any::<u32>(), 0..4);
@@ -155,6 +177,7 @@ mod tests {
                 balance,
                 programs,
                 processes,
+                owner: tinwire_place::own_uid(),
             },
         )
     }

@@ -15,7 +15,7 @@ use super::{file, next_number};
 use crate::error::LayerError;
 
 /// The environment variable that names the directory.
-const FLOW_DIR: &str = "TINWIRE_FLOW_DIR";
+pub(in super::super) const FLOW_DIR: &str = "TINWIRE_FLOW_DIR";
 
 /// The directory where processes meet.
 #[derive(Debug)]

@@ -110,9 +110,10 @@ impl Tool {
         ran.stdout.lines().map(str::to_owned).collect()
     }
 
-    /// Compares line by line; how many there are, and of how many we know more.
+    /// Compares line by line what it prints of a file with what we do; these lines, and of how many we know
+    /// more.
     #[track_caller]
-    fn compare(&self, place: &Place, file: &str) -> (usize, usize) {
+    fn compare(&self, place: &Place, file: &str) -> (Vec<String>, usize) {
         let words = [&["dnstap", "cat"], self.ours, &[file]].concat();
         let ours = place.run(&words).status(0).stdout;
         let theirs = self.lines(&place.path().join(file));
@@ -124,23 +125,25 @@ impl Tool {
                 better += 1;
             }
         }
-        (theirs.len(), better)
+        (theirs, better)
     }
 
-    /// Compares several files, and prints what came of it.
+    /// Compares several copies, and each with the file that it is one of; prints what came of it.
     #[track_caller]
-    fn compare_all(&self, place: &Place, what: &str, files: &[&str]) {
+    fn compare_copies(&self, place: &Place, what: &str, files: &[(String, String)]) {
         let (mut lines, mut better) = (0, 0);
-        for file in files {
-            let (all, of_them) = self.compare(place, file);
-            lines += all;
+        for (original, copy) in files {
+            let (all, of_them) = self.compare(place, copy);
+            let of_original = self.lines(&place.path().join(original));
+            assert!(all == of_original, "{}: {copy} is another", self.name);
+            lines += all.len();
             better += of_them;
         }
-        let remark = format!(
-            "{lines} lines of {} files, {better} better: {}",
-            files.len(),
-            self.rule
-        );
+        self.print(what, lines, files.len(), better);
+    }
+
+    fn print(&self, what: &str, lines: usize, files: usize, better: usize) {
+        let remark = format!("{lines} lines of {files} files, {better} better: {}", self.rule);
         self.report()
             .row(Direction::ToPeer, what, Outcome::Works, &remark);
     }
@@ -180,14 +183,13 @@ fn with_made_up_traffic(count: &str) -> Place {
 fn the_tools_print_of_captures_that_we_copied_what_we_print() {
     let (place, names) = with_captures();
     let mut copies = Vec::new();
-    for name in &names {
+    for name in names {
         let copy = format!("copy-{name}");
-        place.run(&["dnstap", "cat", "-w", &copy, name]).status(0);
-        copies.push(copy);
+        place.run(&["dnstap", "cat", "-w", &copy, &name]).status(0);
+        copies.push((name, copy));
     }
-    let copies: Vec<_> = copies.iter().map(String::as_str).collect();
     for tool in TOOLS {
-        tool.compare_all(&place, "captures of servers, copied by us", &copies);
+        tool.compare_copies(&place, "captures of servers, copied by us", &copies);
     }
 }
 
@@ -196,16 +198,15 @@ fn the_tools_print_of_captures_that_we_copied_what_we_print() {
 fn the_tools_print_of_captures_that_went_through_json_what_we_print() {
     let (place, names) = with_captures();
     let mut copies = Vec::new();
-    for name in &names {
+    for name in names {
         let copy = format!("again-{name}");
-        place.run(&["dnstap", "convert", name, "x.jsonl"]).status(0);
+        place.run(&["dnstap", "convert", &name, "x.jsonl"]).status(0);
         place.run(&["dnstap", "convert", "x.jsonl", &copy]).status(0);
         fs::remove_file(place.path().join("x.jsonl")).unwrap();
-        copies.push(copy);
+        copies.push((name, copy));
     }
-    let copies: Vec<_> = copies.iter().map(String::as_str).collect();
     for tool in TOOLS {
-        tool.compare_all(&place, "captures of servers, to JSON and back", &copies);
+        tool.compare_copies(&place, "captures of servers, to JSON and back", &copies);
     }
 }
 
@@ -214,7 +215,8 @@ fn the_tools_print_of_captures_that_went_through_json_what_we_print() {
 fn the_tools_print_of_made_up_traffic_what_we_print() {
     let place = with_made_up_traffic("5000");
     for tool in TOOLS {
-        tool.compare_all(&place, "traffic that we made up", &["made.fstrm"]);
+        let (lines, better) = tool.compare(&place, "made.fstrm");
+        tool.print("traffic that we made up", lines.len(), 1, better);
     }
 }
 
@@ -223,13 +225,18 @@ fn the_tools_print_of_made_up_traffic_what_we_print() {
 fn the_tools_read_a_torn_file_that_we_mended() {
     let (place, _) = with_captures();
     let whole = fs::read(place.path().join("unbound.fstrm")).unwrap();
-    for missing in [1, 12, 13, 40, 200] {
+    let lines = TOOLS.map(|tool| tool.lines(&place.path().join("unbound.fstrm")));
+    let messages = lines[0].len();
+    // STOP has 12 bytes.
+    for (missing, lost) in [(1, 0), (12, 0), (13, 1), (40, 1), (200, 2)] {
         place.write("torn.fstrm", &whole[..whole.len() - missing]);
         place.run(&["fstrm", "repair", "torn.fstrm"]).status(0);
-        for tool in TOOLS {
-            let (lines, _) = tool.compare(&place, "torn.fstrm");
-            assert!(lines > 10, "{lines}");
+        for (tool, lines) in TOOLS.iter().zip(&lines) {
+            let (mended, _) = tool.compare(&place, "torn.fstrm");
+            assert!(lines.starts_with(&mended), "{}: {missing}", tool.name);
         }
+        let mended = TOOLS[0].lines(&place.path().join("torn.fstrm"));
+        assert_eq!(mended.len(), messages - lost, "{missing}");
     }
     for tool in TOOLS {
         let remark = "cut at five places and mended: what we print of it";

@@ -134,6 +134,7 @@ impl Tool {
         let (mut lines, mut better) = (0, 0);
         for (original, copy) in files {
             let (all, of_them) = self.compare(place, copy);
+            place.run(&["fstrm", "verify", copy]).status(0);
             let of_original = self.lines(&place.path().join(original));
             assert!(all == of_original, "{}: {copy} is another", self.name);
             lines += all.len();
@@ -231,6 +232,7 @@ fn the_tools_read_a_torn_file_that_we_mended() {
     for (missing, lost) in [(1, 0), (12, 0), (13, 1), (40, 1), (200, 2)] {
         place.write("torn.fstrm", &whole[..whole.len() - missing]);
         place.run(&["fstrm", "repair", "torn.fstrm"]).status(0);
+        place.run(&["fstrm", "verify", "torn.fstrm"]).status(0);
         for (tool, lines) in TOOLS.iter().zip(&lines) {
             let (mended, _) = tool.compare(&place, "torn.fstrm");
             assert!(lines.starts_with(&mended), "{}: {missing}", tool.name);
@@ -343,6 +345,7 @@ fn our_collector_gets_all_that_golang_dnstap_sends() {
         assert_eq!(summary["ended"]["stop"], 1, "{event}");
         let [sent, got] = ["made.fstrm", FILE].map(|name| fs::read(place.path().join(name)).unwrap());
         assert_eq!(sent, got);
+        place.run(&["fstrm", "verify", FILE]).status(0);
         Golang::report(over).row(
             Direction::FromPeer,
             &format!("sender: {letter}"),

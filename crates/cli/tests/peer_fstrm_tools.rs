@@ -15,8 +15,9 @@ mod place;
 #[path = "peer_fstrm_tools/tools.rs"]
 mod tools;
 
+use core::time::Duration;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
@@ -26,6 +27,9 @@ use testkit::compat::Direction::{self, Both, FromPeer, ToPeer};
 use testkit::compat::{Outcome, Report};
 use tools::{Capture, Guard, Side, TYPE, run, until};
 
+const READY: &[u8] = b"\0\0\0\0\0\0\0\x13\0\0\0\x04\0\0\0\x01\0\0\0\x07numbers";
+/// Whoever answers at once has answered by then.
+const MOMENT: Duration = Duration::from_millis(300);
 /// How often theirs is ended while frames come.
 const RESTARTS: u64 = 4;
 
@@ -305,22 +309,29 @@ fn each_sends_to_the_other_over_tcp() {
 
 #[test]
 #[ignore = "needs fstrm-bin: cargo xtask setup"]
-fn with_one_connection_allowed_the_second_of_ours_waits_its_turn() {
+fn with_one_connection_allowed_the_next_waits_its_turn() {
     for side in [Side::Theirs, Side::Ours] {
         let place = files();
         let capture = Capture::start(&place, side, &["-t", TYPE, "-u", "s", "-w", "out", "-c", "1"]);
         capture.wait_for_socket("s");
-        let first = UnixStream::connect(place.path().join("s")).unwrap();
-        (&first)
-            .write_all(b"\0\0\0\0\0\0\0\x13\0\0\0\x04\0\0\0\x01\0\0\0\x07numbers")
-            .unwrap();
+        let connect = || {
+            let stream = UnixStream::connect(place.path().join("s")).unwrap();
+            (&stream).write_all(READY).unwrap();
+            stream
+        };
+        let (first, second) = (connect(), connect());
         // The first byte of ACCEPT.
         (&first).read_exact(&mut [0]).unwrap();
-        let words = ["fstrm", "replay", "--wait", "50s", "b.fstrm", "unix:s"];
-        let mut second = Guard::new(place.command(&words).spawn().unwrap());
-        assert!(second.is_running());
+        second.set_read_timeout(Some(MOMENT)).unwrap();
+        let early = (&second).read(&mut [0]).unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::WouldBlock, "{side:?}");
         drop(first);
-        finish(second.take()).status(0);
+        second.set_read_timeout(None).unwrap();
+        (&second).read_exact(&mut [0]).unwrap();
+        let words = ["fstrm", "replay", "--wait", "50s", "b.fstrm", "unix:s"];
+        let third = Guard::new(place.command(&words).spawn().unwrap());
+        drop(second);
+        finish(third.take()).status(0);
         assert_eq!(capture.interrupt().status, Some(0));
         assert!(read(&place, "out") == read(&place, "b.fstrm"));
     }

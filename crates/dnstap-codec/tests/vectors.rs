@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use dnstap_codec::dns::{Header, Question};
 use dnstap_codec::{CONTENT_TYPE, Dnstap, Message};
-use fstrm_codec::{Config, ContentType, Control, ControlType, FileReader, Frame, FrameConfig, Parser};
+use fstrm_codec::{Config, ContentType, Control, FileReader, Frame, FrameConfig, Parser};
 use serde_json::{Map, Value, json};
 
 fn folder() -> PathBuf {
@@ -186,11 +186,15 @@ fn frames(bytes: &[u8]) -> Vec<Value> {
 }
 
 fn control_fields(control: &Control<'_>) -> Value {
-    let types: Vec<_> = control.content_types().map(String::from_utf8_lossy).collect();
+    let types: Vec<_> = control
+        .content_types()
+        .map(|name| name.iter().copied().map(char::from).collect::<String>())
+        .collect();
     let name = control.control_type().to_string();
-    match control.control_type() {
-        ControlType::Stop | ControlType::Finish => json!({ "control": name }),
-        _ => json!({ "control": name, "content_types": types }),
+    if types.is_empty() {
+        json!({ "control": name })
+    } else {
+        json!({ "control": name, "content_types": types })
     }
 }
 

@@ -35,8 +35,18 @@ fn check_encode(entry: &Value, tally: &mut Tally) {
     let (whole, payload) = (&entry["c_with_header"], &entry["c_payload_only"]);
     match build(ControlLimit::Narrow) {
         Ok(frame) => {
-            assert_eq!(whole["res"], "success", "{entry}");
+            assert_eq!(
+                (&whole["res"], &payload["res"]),
+                (&"success".into(), &"success".into()),
+                "{entry}"
+            );
             assert_eq!(frame.as_bytes(), bytes(&whole["hex"]), "{entry}");
+            assert_eq!(frame.as_bytes()[8..], bytes(&payload["hex"]), "{entry}");
+            for peer in [&entry["go"], &entry["python"]] {
+                if peer["hex"].is_string() {
+                    assert_eq!(frame.as_bytes(), bytes(&peer["hex"]), "{entry}");
+                }
+            }
         }
         Err(BuildError::UnknownType { .. }) => {
             assert!(!(1..=5).contains(&kind.to_bits()), "{entry}");
@@ -69,6 +79,9 @@ fn check_decode(entry: &Value, tally: &mut Tally) {
     if c["res"] == "success" {
         assert_same(strict.unwrap(), &c["control"], entry);
         assert_eq!(strict, lenient, "{entry}");
+        if go_takes_it {
+            assert_same(strict.unwrap(), go, entry);
+        }
     } else if let Ok(ours) = strict
         && matches!(ours.control_type(), ControlType::Unknown(_))
     {

@@ -186,17 +186,19 @@ fn accept(own: &[u8]) -> Vec<u8> {
 
 /// Whether the file that `fstrm_capture` wrote holds these frames; where only its length is told, as many
 /// bytes.
-fn is_file_of(result: &Value, own: &[u8], payloads: &[Vec<u8>]) -> bool {
+pub(crate) fn is_file_of(result: &Value, own: &[u8], payloads: &[Vec<u8>]) -> bool {
     let frames: usize = payloads.iter().map(|payload| 4 + payload.len()).sum();
     let len = accept(own).len() + frames + STOP_LEN;
     let Some(file) = result["file_hex"].as_str() else {
         return result["file_size"].is_null() || result["file_size"] == len;
     };
     let file = bytes(&file.into());
-    let mut reader = FileReader::new(&file[..], Config::new()).unwrap();
+    let config = Config::new().content_type(ContentType::new(own.to_vec()).unwrap());
+    let mut reader = FileReader::new(&file[..], config).unwrap();
     let mut theirs = Vec::new();
     while let Ok(Some(payload)) = reader.next_frame() {
         theirs.push(payload.to_vec());
     }
-    reader.end_of_stream().is_some() && theirs == payloads
+    let is_whole = reader.end_of_stream().is_some() && result["file_size"] == file.len();
+    is_whole && reader.content_type().is_some() && theirs == payloads
 }

@@ -9,11 +9,16 @@ use fstrm_codec::handshake::{Absence, HandshakeError, Verdict};
 use fstrm_codec::{
     Config, ContentType, Control, ControlType, Frame, FstrmCodec, Mode, ReaderMachine, WriterMachine,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tinwire_time::Instant;
 use tokio_util::codec::Decoder;
 
+use super::scripts::is_file_of;
+use super::streams::{digest, payloads};
 use crate::{Tally, bytes, latin1, list};
+
+/// Longest frame that `fstrm_capture` takes when nothing else was said.
+const CAPTURE_LIMIT: usize = 262_140;
 
 /// What a control frame says, for comparing.
 type Said = (ControlType, Vec<Vec<u8>>);
@@ -110,10 +115,15 @@ fn reader_types(server: &Value, steps: &[Value]) -> Vec<Vec<u8>> {
 pub(crate) fn check(file: &Value, tally: &mut Tally) {
     for entry in list(&file["vectors"]) {
         println!("  {}", entry["name"]);
+        let mut taken = Vec::new();
         for steps in list(&entry["connections"]) {
             let steps = list(steps);
-            check_reader(steps, &reader_types(&entry["server"], steps), tally);
+            check_told(steps);
+            taken.push(check_reader(steps, &reader_types(&entry["server"], steps), tally));
             check_writer(steps, tally);
+        }
+        if let Some(taken) = taken.into_iter().collect::<Option<Vec<_>>>() {
+            check_taken(taken, entry);
         }
         tally.checked();
     }
@@ -157,19 +167,81 @@ fn due_answers(client: &[Option<Said>], types: &[Vec<u8>]) -> Vec<Said> {
         .collect()
 }
 
-fn check_reader(steps: &[Value], types: &[Vec<u8>], tally: &mut Tally) {
+/// The frames that the vectors say the bytes are, as far as they are told.
+fn check_told(steps: &[Value]) {
+    for way in ["c2s", "s2c"] {
+        let of_way = steps.iter().filter(|step| step["dir"] == way);
+        let told: Vec<_> = of_way.flat_map(|step| list(&step["frames"])).cloned().collect();
+        let any = FrameConfig::new()
+            .beginning(Beginning::Any)
+            .max_data(NonZeroU32::MAX);
+        let (mut codec, mut buffer) = (FstrmCodec::new(any), BytesMut::from(&direction(steps, way)[..]));
+        let frames = core::iter::from_fn(|| codec.decode(&mut buffer).ok().flatten());
+        let ours: Vec<_> = frames.map(|frame| tell(&frame)).collect();
+        assert!(told.is_empty() || told == ours, "{told:?} {ours:?}");
+    }
+}
+
+fn tell(frame: &OwnedFrame) -> Value {
+    match frame {
+        OwnedFrame::Control(control) => {
+            let (kind, types) = said(&control.as_control());
+            let text = |name: Vec<u8>| name.into_iter().map(char::from).collect::<String>();
+            let types: Vec<_> = types.into_iter().map(text).collect();
+            if types.is_empty() {
+                json!({ "control": kind.to_string() })
+            } else {
+                json!({ "control": kind.to_string(), "content_types": types })
+            }
+        }
+        OwnedFrame::Data(payload) => json!({ "data_len": payload.len() }),
+        OwnedFrame::Skipped { len } => panic!("{len} bytes skipped, without a limit"),
+    }
+}
+
+/// What our reader took on all connections is what the server says it got.
+fn check_taken(mut taken: Vec<Vec<Vec<u8>>>, entry: &Value) {
+    let (server, result) = (&entry["server"], &entry["server_result"]);
+    taken
+        .iter_mut()
+        .for_each(|payloads| payloads.retain(|payload| payload.len() <= CAPTURE_LIMIT));
+    let one = taken.len() == 1;
+    let taken = taken.concat();
+    let digests: Vec<_> = taken
+        .iter()
+        .map(|payload| (payload.len(), digest(payload)))
+        .collect();
+    if server["content_type"].is_string() && result["file_size"].is_u64() && one {
+        assert!(
+            is_file_of(result, &latin1(&server["content_type"]), &taken),
+            "{taken:?} {entry}"
+        );
+    } else if result["result"]["reads"].is_array() && one {
+        assert_eq!(payloads(&result["result"]["reads"]), digests, "{entry}");
+    }
+}
+
+/// Runs our reader; gives what it took where it and the server said the same.
+fn check_reader(steps: &[Value], types: &[Vec<u8>], tally: &mut Tally) -> Option<Vec<Vec<u8>>> {
     let client = direction(steps, "c2s");
+    let (mut taken, mut is_sound) = (None, false);
     for chunk in [1, 7, client.len().max(1)] {
         let mut reader = Reader::new(with_types(Config::new(), types));
         client.chunks(chunk).for_each(|piece| reader.feed(piece));
         assert_eq!(controls(&reader.answers), due_answers(&words(&client), types));
+        assert!(
+            taken.is_none_or(|taken| taken == reader.payloads),
+            "in chunks of {chunk}"
+        );
+        is_sound = !reader.malformed && reader.machine.failure().is_none();
+        taken = Some(reader.payloads);
     }
     let (ours, theirs) = (
         due_answers(&words(&client), types),
         controls(&direction(steps, "s2c")),
     );
     if ours == theirs {
-        return;
+        return taken.filter(|_| is_sound);
     }
     let their_accept = theirs.iter().find(|(kind, _)| *kind == ControlType::Accept);
     tally.rule(match their_accept {
@@ -190,6 +262,7 @@ fn check_reader(steps: &[Value], types: &[Vec<u8>], tally: &mut Tally) {
         _ if theirs.starts_with(&ours) => "a reader answers no more than is due an answer",
         _ => panic!("ours {ours:?}, theirs {theirs:?}"),
     });
+    None
 }
 
 /// Our writer in place of the client: offers what the client offered, and stops where it stopped.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{Tally, bytes, list};
 
 /// A payload as the vectors give it: length, and hex or checksum.
-type Payload = (usize, String);
+pub(crate) type Payload = (usize, String);
 
 #[derive(Debug, PartialEq)]
 enum Finish {
@@ -33,7 +33,7 @@ impl Read for Chunks<'_> {
     }
 }
 
-fn digest(payload: &[u8]) -> String {
+pub(crate) fn digest(payload: &[u8]) -> String {
     if payload.len() <= 64 {
         return payload.iter().map(|byte| format!("{byte:02x}")).collect();
     }
@@ -78,25 +78,27 @@ fn ours(input: &[u8], config: &Config) -> Outcome {
 }
 
 /// The payloads among a peer's reads.
-fn payloads(reads: &Value) -> Vec<Payload> {
-    list(reads)
-        .iter()
-        .filter_map(|read| {
-            let len = usize::try_from(read["len"].as_u64()?).unwrap();
-            let digest = read["hex"].as_str().or_else(|| read["fnv1a32"].as_str())?;
-            Some((len, digest.to_owned()))
-        })
-        .collect()
+pub(crate) fn payloads(reads: &Value) -> Vec<Payload> {
+    list(reads).iter().filter_map(payload).collect()
 }
 
-/// The Go reader's payloads, if it read to the end without complaint.
-fn go_payloads(go: &Value) -> Option<Vec<Payload>> {
-    let result = &go["result"];
-    let content = result["open_error"] == ""
-        && list(&result["reads"])
-            .iter()
-            .all(|read| read["error"].is_null() || read["error"] == "EOF");
-    content.then(|| payloads(&result["reads"]))
+fn payload(read: &Value) -> Option<Payload> {
+    let len = usize::try_from(read["len"].as_u64()?).unwrap();
+    let digest = read["hex"].as_str().or_else(|| read["fnv1a32"].as_str())?;
+    Some((len, digest.to_owned()))
+}
+
+/// The Go reader's payloads up to the first thing it says but `said`, and whether they are all.
+fn go_payloads(go: &Value, said: &[&str]) -> (Vec<Payload>, bool) {
+    let reads = list(&go["result"]["reads"]);
+    let complaint = reads
+        .iter()
+        .position(|read| read["error"].as_str().is_some_and(|error| !said.contains(&error)));
+    let before = reads.iter().take(complaint.unwrap_or(reads.len()));
+    (
+        before.filter_map(payload).collect(),
+        complaint.is_none() && go["result"]["open_error"] == "",
+    )
 }
 
 /// Bytes still missing at the end, told from what the Python codec holds; none at a frame boundary.
@@ -147,8 +149,13 @@ pub(crate) fn check(file: &Value, tally: &mut Tally) {
 fn check_entry(entry: &Value, input: &[u8], tally: &mut Tally) {
     let (c, go) = (&entry["c_reader"], &entry["go_reader"]);
     let strict = ours(input, &Config::new());
-    let lenient = ours(input, &Config::new().strictness(Strictness::Lenient));
-    assert_eq!(strict, column(input), "{entry}");
+    assert_eq!(
+        strict,
+        column(input, Strictness::Strict, Oversize::Refuse),
+        "{entry}"
+    );
+    check_lenient(input, go);
+    check_start(input, c);
     let reads = list(&c["reads"]);
     let last = reads
         .iter()
@@ -175,26 +182,25 @@ fn check_entry(entry: &Value, input: &[u8], tally: &mut Tally) {
                 "{strict:?}"
             ),
         }
-        check_lenient(lenient, go, &strict);
     } else if strict.1 == Finish::NotThisStream {
-        // The C reader passes it over, unless it has failed before.
+        // The C reader passes it over as a lenient one does, unless it has failed before.
+        let lenient = ours(input, &Config::new().strictness(Strictness::Lenient));
         assert!(common.starts_with(&strict.0) || (has_unknown(input) && strict.0.starts_with(&common)));
+        assert!(lenient.0.starts_with(&common));
         if last == Some("stop") && c["stop"].is_object() {
             assert_eq!(misplaced(&entry["python"]), Some(strict.0.len()));
             assert_eq!(lenient, (common, Finish::End(End::Stop)));
         }
         tally.rule("a control frame out of place is an error, or passed over by a lenient reader");
+    } else if has_unknown(input) {
+        assert!(
+            last == Some("failure") && strict.0.starts_with(&common),
+            "{strict:?}"
+        );
+        tally.rule("a control frame of unknown type is passed over, as documented");
     } else if reads.iter().any(|read| read["out_params"] == "untouched") {
         assert_eq!(strict, (common, Finish::TooLong));
         tally.rule("a data frame over the limit is an error at once, not an empty success");
-        let skipping = ours(input, &Config::new().oversize(Oversize::Skip));
-        if go["result"].is_object() {
-            assert_eq!(
-                skipping.0,
-                payloads(&go["result"]["reads"]),
-                "skips as the Go reader"
-            );
-        }
     } else if last == Some("stop") && c["stop"].is_null() && impossible(&entry["python"]) {
         assert_eq!(strict, (common, Finish::Malformed));
         tally.rule("a length that no control frame has is an error at once, also at the end");
@@ -210,16 +216,47 @@ fn check_entry(entry: &Value, input: &[u8], tally: &mut Tally) {
         tally.rule("an end without STOP is told from STOP");
     } else if last == Some("stop") {
         assert_eq!(strict, (common, Finish::End(End::Stop)));
-        assert_eq!(strict, lenient);
-    } else if has_unknown(input) {
-        assert!(strict.0.starts_with(&common), "{strict:?}");
-        if let Some(go) = go_payloads(go) {
-            assert_eq!(strict.0, go);
-        }
-        tally.rule("a control frame of unknown type is passed over, as documented");
     } else {
         assert_eq!(strict, (common, Finish::Malformed));
-        check_lenient(lenient, go, &strict);
+    }
+}
+
+/// What START names, which the C reader tells once it is open.
+fn check_start(input: &[u8], c: &Value) {
+    let mut reader = FileReader::new(input, Config::new()).unwrap();
+    let first = reader.next_frame();
+    if c["open"] == "success" {
+        let types: Vec<_> = list(&c["start"]["content_types"]).iter().map(bytes).collect();
+        let ours = reader.content_type().map(|name| name.as_bytes().to_vec());
+        assert_eq!(ours.into_iter().collect::<Vec<_>>(), types, "{c}");
+        assert_eq!(c["start"]["type"], 2, "{c}");
+    } else {
+        assert!(c["start"].is_null() && !matches!(first, Ok(Some(_))), "{c}");
+    }
+}
+
+/// A lenient reader keeps its own table, and takes all that the Go reader takes; told to skip what is over
+/// the limit, also what the Go reader takes around that.
+fn check_lenient(input: &[u8], go: &Value) {
+    for (oversize, said) in [
+        (Oversize::Refuse, &["EOF"][..]),
+        (Oversize::Skip, &["EOF", "data frame too large"]),
+    ] {
+        let lenient = ours(
+            input,
+            &Config::new().strictness(Strictness::Lenient).oversize(oversize),
+        );
+        assert_eq!(
+            lenient,
+            column(input, Strictness::Lenient, oversize),
+            "{oversize:?}"
+        );
+        let (payloads, is_all) = go_payloads(go, said);
+        if is_all {
+            assert_eq!(lenient.0, payloads, "{oversize:?}");
+        } else {
+            assert!(lenient.0.starts_with(&payloads), "{oversize:?}");
+        }
     }
 }
 
@@ -230,7 +267,8 @@ fn impossible(python: &Value) -> bool {
 }
 
 /// Our column of the tables of malformed input, told once more and in the plainest way: all bytes are there.
-fn column(input: &[u8]) -> Outcome {
+fn column(input: &[u8], strictness: Strictness, oversize: Oversize) -> Outcome {
+    let is_lenient = strictness == Strictness::Lenient;
     let (mut at, mut payloads, mut started) = (0, Vec::new(), false);
     let word = |at: usize| Some(u32::from_be_bytes(input.get(at..at + 4)?.try_into().unwrap()));
     let finish = loop {
@@ -254,13 +292,16 @@ fn column(input: &[u8]) -> Outcome {
             if !started {
                 break Finish::Malformed;
             }
-            if len > 1 << 20 {
+            let is_over = len > 1 << 20;
+            if is_over && oversize == Oversize::Refuse {
                 break Finish::TooLong;
             }
             let Some(payload) = input.get(at + 4..at + 4 + len) else {
                 break truncated(4 + len);
             };
-            payloads.push((len, digest(payload)));
+            if !is_over {
+                payloads.push((len, digest(payload)));
+            }
             at += 4 + len;
             continue;
         }
@@ -276,44 +317,46 @@ fn column(input: &[u8]) -> Outcome {
         };
         at += 8 + clen;
         let kind = u32::from_be_bytes(payload[..4].try_into().unwrap());
-        let Some(types) = content_types(kind, &payload[4..]) else {
-            if (1..=5).contains(&kind) {
-                break Finish::Malformed;
-            }
-            if !started {
-                break Finish::NotThisStream;
-            }
-            continue;
+        let is_sound = match strictness {
+            Strictness::Strict => content_types(kind, &payload[4..]).is_some(),
+            Strictness::Lenient => fields(&payload[4..]).is_some(),
         };
         match (kind, started) {
+            (1..=5, _) if !is_sound => break Finish::Malformed,
             (2, false) => started = true,
             (3, true) => break Finish::End(End::Stop),
-            (1..=5, true) | (_, false) => break Finish::NotThisStream,
-            (_, true) => assert!(types.len() < 512, "passed over"),
+            (_, false) => break Finish::NotThisStream,
+            (1..=5, true) if !is_lenient => break Finish::NotThisStream,
+            (_, true) => {}
         }
     };
     (payloads, finish)
 }
 
-/// The content types that the fields of a control frame name; `None` where they are none, or too many.
-pub(crate) fn content_types(kind: u32, mut fields: &[u8]) -> Option<Vec<&[u8]>> {
+/// The values of a control frame's fields; `None` where they are none of content types.
+fn fields(mut fields: &[u8]) -> Option<Vec<&[u8]>> {
     let mut types = Vec::new();
     while !fields.is_empty() {
         let (field, len) = (fields.get(..4)?, fields.get(4..8)?);
         let len = usize::try_from(u32::from_be_bytes(len.try_into().unwrap())).unwrap();
         let (value, rest) = fields.get(8..)?.split_at_checked(len)?;
-        if field != [0, 0, 0, 1] || len > 256 {
+        if field != [0, 0, 0, 1] {
             return None;
         }
         types.push(value);
         fields = rest;
     }
+    Some(types)
+}
+
+/// The content types that a control frame names; `None` where one is too long, or there are too many.
+pub(crate) fn content_types(kind: u32, payload: &[u8]) -> Option<Vec<&[u8]>> {
     let most = match kind {
         2 => 1,
         3 | 5 => 0,
         _ => usize::MAX,
     };
-    (types.len() <= most).then_some(types)
+    fields(payload).filter(|types| types.len() <= most && types.iter().all(|name| name.len() <= 256))
 }
 
 /// Whether a control frame of unknown type comes while data flows.
@@ -321,15 +364,6 @@ fn has_unknown(input: &[u8]) -> bool {
     let mut reader = FileReader::new(input, Config::new()).unwrap();
     while matches!(reader.next_frame(), Ok(Some(_))) {}
     reader.stats().ignored_controls > 0
-}
-
-/// A lenient reader takes what the Go reader takes, and refuses as a strict one otherwise.
-#[track_caller]
-fn check_lenient(lenient: Outcome, go: &Value, strict: &Outcome) {
-    match go_payloads(go) {
-        Some(payloads) if !payloads.is_empty() => assert_eq!(lenient, (payloads, Finish::End(End::Stop))),
-        _ => assert_eq!(lenient, *strict),
-    }
 }
 
 /// Where the cut frame begins: what the Python codec has taken from it and holds lies behind.

@@ -4,15 +4,17 @@ use crate::process;
 use crate::setup::{AIOISOTP, PYTHON, STREAMS, Venv};
 use crate::workspace::Workspace;
 
-/// Something that `cargo xtask setup` installs.
+/// Something that `cargo xtask setup` installs, or a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     Program(&'static str),
     Python(Venv),
+    /// To be somebody else for a while.
+    Root,
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 14] = [
+const NEEDS: [(&str, &[Need]); 15] = [
     (
         "peer_dnstap_tools",
         &[
@@ -60,6 +62,7 @@ const NEEDS: [(&str, &[Need]); 14] = [
     ),
     ("peer_tshark", &[Need::Program("tshark")]),
     ("peer_udsoncan", &[Need::Python(PYTHON)]),
+    ("peer_user", &[Need::Root]),
     (
         "vcan_canutils",
         &[Need::Program("isotpsend"), Need::Program("isotprecv")],
@@ -91,6 +94,7 @@ impl Need {
         match self {
             Self::Program(name) => process::find(name).is_some(),
             Self::Python(venv) => venv.is_there(workspace),
+            Self::Root => process::is_root(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Need {
         match self {
             Self::Program(name) => (*name).to_owned(),
             Self::Python(venv) => format!("Python with {}", venv.shown()),
+            Self::Root => "the rights of root".to_owned(),
         }
     }
 }

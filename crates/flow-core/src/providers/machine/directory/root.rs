@@ -51,6 +51,14 @@ impl Root {
             }
         };
         let meta = check(&path, sharing)?;
+        if let Err(source) = fs::read_dir(&path) {
+            let owner = meta.uid();
+            return Err(if owner == tinwire_place::own_uid() {
+                LayerError::Directory { path, source }
+            } else {
+                LayerError::Foreign { path, owner }
+            });
+        }
         let shared = meta.mode() & 0o077 != 0;
         let root = Self {
             mode: if shared { meta.mode() & 0o7777 } else { 0o700 },

@@ -1,0 +1,135 @@
+//! Names between users: what another one can and cannot do.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
+
+mod processes;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use flow_core::providers::machine::{Directory, MachineConfig, Names, NamesError, Sharing};
+use flow_core::{AllocError, BindError, Name};
+
+use processes::{Actor, Role, cast, hear, say};
+
+const ROLES: [(&str, Role); 1] = [("stranger", stranger)];
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn config(path: &str) -> MachineConfig {
+    MachineConfig::default().directory(path)
+}
+
+fn open(path: &str) -> Directory {
+    Directory::open(&config(path)).unwrap()
+}
+
+fn place() -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("flow").to_str().unwrap().to_owned();
+    (place, path)
+}
+
+/// Tries all it can as another user.
+fn stranger(words: &[String]) {
+    nix::unistd::setgid(nix::unistd::Gid::from_raw(65_534)).unwrap();
+    nix::unistd::setuid(nix::unistd::Uid::from_raw(65_534)).unwrap();
+    let path = &*words[0];
+    let directory = match Directory::open(&config(path)) {
+        Err(error) => return say(format!("open: {error}")),
+        Ok(directory) => directory,
+    };
+    let private = name("private");
+    let denied = AllocError::Denied {
+        name: private.clone(),
+    };
+    assert_eq!(directory.candidates(&private).unwrap_err(), denied);
+    let denied = BindError::Denied {
+        name: private.clone(),
+    };
+    assert_eq!(directory.publish(&private).unwrap_err(), denied);
+    let denied = NamesError::Denied {
+        name: private.clone(),
+    };
+    assert_eq!(
+        Names::new(directory.clone()).destroy(&private).unwrap_err(),
+        denied
+    );
+    let socket = UnixStream::connect(&words[1]).unwrap_err();
+    assert_eq!(
+        socket.kind(),
+        std::io::ErrorKind::PermissionDenied,
+        "however it learnt the path"
+    );
+
+    let everybodys = name("everybodys");
+    let mut candidates = directory.candidates(&everybodys).unwrap();
+    assert_eq!(candidates.sharing(), Sharing::Everybody);
+    let theirs = candidates.paths().next().unwrap().to_path_buf();
+    assert_eq!(candidates.owner(&theirs), Some(0));
+    UnixStream::connect(&theirs).unwrap();
+    candidates.chosen(&theirs);
+    candidates.stale(&theirs);
+    assert!(theirs.exists(), "only its owner may remove it");
+    fs::rename(&theirs, theirs.with_file_name("1-1.sock")).unwrap_err();
+    fs::remove_dir_all(Path::new(path).join("names/private")).unwrap_err();
+    fs::rename(
+        Path::new(path).join("names/private"),
+        Path::new(path).join("names/p"),
+    )
+    .unwrap_err();
+    let own = directory.publish(&name("own")).unwrap();
+    let too = directory.publish(&everybodys).unwrap();
+    say("tried");
+    hear();
+    drop((own, too));
+}
+
+#[test]
+#[ignore = "needs the rights of root: cargo xtask setup"]
+fn another_user_gets_no_further_than_the_names_sharing_says() {
+    cast(&ROLES);
+    let (place, path) = place();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let seat = open(&path).publish(&name("private")).unwrap();
+    let own = seat.path().to_str().unwrap().to_owned();
+    let stranger = Actor::new("stranger", &[&path, &own]);
+    assert!(stranger.line().contains("belongs to user 0"));
+    drop(seat);
+    fs::remove_dir_all(&path).unwrap();
+
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o1777)).unwrap();
+    let seat = open(&path).publish(&name("private")).unwrap();
+    let shared = Directory::open(&config(&path).sharing(Sharing::Everybody)).unwrap();
+    let everybodys = shared.publish(&name("everybodys")).unwrap();
+    let own = seat.path().to_str().unwrap().to_owned();
+    let mut stranger = Actor::new("stranger", &[&path, &own]);
+    assert_eq!(stranger.line(), "tried");
+    let theirs = AllocError::Denied { name: name("own") };
+    assert_eq!(
+        open(&path).candidates(&name("own")).unwrap_err(),
+        theirs,
+        "nor does root by accident"
+    );
+    assert_eq!(shared.candidates(&name("everybodys")).unwrap().len(), 2);
+    stranger.tell("go");
+    stranger.end();
+    drop((seat, everybodys));
+    std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+    let error = Directory::open(&config(&path)).unwrap_err();
+    assert!(
+        matches!(error, flow_core::error::LayerError::Foreign { owner: 65_534, .. }),
+        "{error}"
+    );
+}

@@ -69,9 +69,10 @@ impl Flow {
     ) -> (Self, T) {
         let inbound = SharedPipe::new(next_id(), config);
         let (outlet, rest) = outlet(&inbound);
+        let max_packet = outlet.max_packet().unwrap_or_else(|| config.max_packet());
         let flow = Self {
             reader: FlowReader::new(name.clone(), qos, inbound),
-            writer: FlowWriter::new(name.clone(), qos, outlet, config.max_packet()),
+            writer: FlowWriter::new(name.clone(), qos, outlet, max_packet),
         };
         (flow, rest)
     }

@@ -6,10 +6,13 @@
 //!        <-- room, reader gone --             -- packets, end, events -->
 //! ```
 
+mod credit;
 mod shared;
 
 use bytes::Bytes;
 
+pub use credit::{Count, Reads};
+pub(crate) use credit::{Credit, News, Urgency};
 pub(crate) use shared::SharedPipe;
 
 use crate::error::{ReadError, WriteError};
@@ -104,6 +107,11 @@ pub(crate) struct Pipe {
     lost_beyond: u64,
     /// The reader let go before it had read everything, or while it was carrying.
     unread_at_end: bool,
+    /// What was written, and what of it the reader threw away when it let go.
+    written: Count,
+    unread: Count,
+    /// What the writing side knows of the reader, where that is another process.
+    credit: Option<Credit>,
     told: Told,
     stats: ReadStats,
 }
@@ -119,6 +127,9 @@ impl Pipe {
             carrying: false,
             lost_beyond: 0,
             unread_at_end: false,
+            written: Count::default(),
+            unread: Count::default(),
+            credit: None,
             told: Told::default(),
             stats: ReadStats::default(),
         }
@@ -140,10 +151,25 @@ impl Pipe {
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
+        Ok(self.push(packet)?)
+    }
+
+    /// Takes a packet that was written before its writer could know how things stand here; only room counts.
+    /// A reader that is gone takes nothing, which is told.
+    pub(crate) fn deliver(&mut self, packet: Bytes) -> Result<Delivered, PushError> {
+        if matches!(self.reader, Reader::Gone(_)) {
+            return Ok(Delivered::Unwanted);
+        }
+        self.push(packet)?;
+        Ok(Delivered::Queued)
+    }
+
+    fn push(&mut self, packet: Bytes) -> Result<(), PushError> {
         let len = packet.len();
         self.queue.push(packet)?;
         self.stats.packets += 1;
         self.stats.bytes += u64::try_from(len).unwrap_or(u64::MAX);
+        self.written = self.written.with_packet(len);
         self.told.packets_due += 1;
         Ok(())
     }
@@ -243,6 +269,7 @@ impl Pipe {
     pub(crate) fn let_go(&mut self, end: End) {
         if !matches!(self.reader, Reader::Gone(_)) {
             self.reader = Reader::Gone(end);
+            self.unread = Count::new(self.queue.len(), self.queue.bytes());
             self.unread_at_end = self.queue.clear() > 0 || self.carrying;
             self.told.packets_due = 0;
         }
@@ -266,6 +293,43 @@ impl Pipe {
             _ if self.queue.is_empty() && !self.carrying => Some(Ok(())),
             _ => None,
         }
+    }
+
+    /// What was read so far.
+    fn taken(&self) -> Count {
+        let queued = Count::new(self.queue.len(), self.queue.bytes());
+        self.written.since(queued).since(self.unread)
+    }
+
+    /// Whether the reader reads.
+    pub(crate) const fn reads(&self) -> Reads {
+        match self.reader {
+            Reader::Reads => Reads::Yes,
+            Reader::Declines => Reads::No,
+            Reader::Gone(_) => Reads::Never,
+        }
+    }
+
+    /// The writing side is another process, which learns of reading as [`Credit`] says.
+    pub(crate) fn set_credit(&mut self, credit: Credit) {
+        self.credit = Some(credit);
+    }
+
+    /// What the other process should be told, and notes that it will be; all there is with
+    /// [`Urgency::Now`].
+    pub(crate) fn take_news(&mut self, urgency: Urgency) -> News {
+        let (taken, reads, queued) = (self.taken(), self.reads(), !self.queue.is_empty());
+        match &mut self.credit {
+            Some(credit) => credit.take_news(taken, reads, queued, urgency),
+            None => News::default(),
+        }
+    }
+
+    /// Whether the writing side should hear of what the reader did.
+    fn concerns_writer(&self) -> bool {
+        self.credit
+            .as_ref()
+            .is_none_or(|credit| credit.is_due(self.taken(), self.reads()))
     }
 
     /// Packets in the queue.
@@ -319,6 +383,13 @@ impl Pipe {
             End::Silent | End::Reset => EventKind::Peer,
         })
     }
+}
+
+/// What became of a packet from another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    Queued,
+    Unwanted,
 }
 
 /// Whether a packet was dropped.

@@ -57,6 +57,12 @@ impl QueueConfig {
         }
     }
 
+    /// How many packets the queue holds.
+    #[must_use]
+    pub const fn max_packets(&self) -> usize {
+        self.packets
+    }
+
     /// The longest packet, in bytes.
     #[must_use]
     pub const fn max_packet(&self) -> usize {

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use crate::error::WriteError;
 use crate::event::FlowId;
 use crate::pipe::{Dropped, End, Mark, Pipe, SharedPipe};
+#[cfg(unix)]
+use crate::providers::machine::LinkWriter;
 use crate::queue::PushError;
 
 /// Where a flow's packets go.
@@ -19,9 +21,21 @@ pub(crate) enum Outlet {
     Pipe(Arc<SharedPipe>),
     /// To all members of a broadcast layer but the sender, nobody of whom is waited for.
     Fanout { layer: Arc<Fanout>, sender: FlowId },
+    /// To a peer in another process, who is waited for.
+    #[cfg(unix)]
+    Link(LinkWriter),
 }
 
 impl Outlet {
+    /// The longest packet, where the peer has a limit of its own.
+    pub(super) fn max_packet(&self) -> Option<usize> {
+        match self {
+            Self::Pipe(_) | Self::Fanout { .. } => None,
+            #[cfg(unix)]
+            Self::Link(link) => Some(link.max_packet()),
+        }
+    }
+
     /// Writes `packet`, or waits for room.
     pub(super) fn poll_write(&self, cx: &Context<'_>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
         match self {
@@ -30,6 +44,8 @@ impl Outlet {
                 written => Some(written),
             }),
             Self::Fanout { layer, sender } => Poll::Ready(layer.write(*sender, packet)),
+            #[cfg(unix)]
+            Self::Link(link) => link.poll_write(cx, packet),
         }
     }
 
@@ -38,19 +54,27 @@ impl Outlet {
         match self {
             Self::Pipe(pipe) => pipe.as_writer(|pipe| pipe.write(packet.clone())),
             Self::Fanout { layer, sender } => layer.write(*sender, packet),
+            #[cfg(unix)]
+            Self::Link(link) => link.try_write(packet),
         }
     }
 
     /// Nothing more will be written.
     pub(super) fn end(&self) {
-        if let Self::Pipe(pipe) = self {
-            pipe.as_writer(|pipe| pipe.end(End::Dealloc));
+        match self {
+            Self::Pipe(pipe) => pipe.as_writer(|pipe| pipe.end(End::Dealloc)),
+            Self::Fanout { .. } => {}
+            #[cfg(unix)]
+            Self::Link(link) => link.end(),
         }
     }
 
     pub(super) fn mark(&self, mark: Mark) {
-        if let Self::Pipe(pipe) = self {
-            pipe.as_writer(|pipe| pipe.mark_by_writer(mark));
+        match self {
+            Self::Pipe(pipe) => pipe.as_writer(|pipe| pipe.mark_by_writer(mark)),
+            Self::Fanout { .. } => {}
+            #[cfg(unix)]
+            Self::Link(link) => link.mark(mark),
         }
     }
 
@@ -59,6 +83,8 @@ impl Outlet {
         match self {
             Self::Pipe(pipe) => pipe.look(Pipe::len),
             Self::Fanout { .. } => 0,
+            #[cfg(unix)]
+            Self::Link(link) => link.unread(),
         }
     }
 
@@ -67,6 +93,8 @@ impl Outlet {
         match self {
             Self::Pipe(pipe) => pipe.look(Pipe::lost_beyond),
             Self::Fanout { .. } => 0,
+            #[cfg(unix)]
+            Self::Link(_) => 0,
         }
     }
 
@@ -75,6 +103,8 @@ impl Outlet {
         match self {
             Self::Pipe(pipe) => pipe.poll_as_writer(cx, |pipe| pipe.drained()),
             Self::Fanout { .. } => Poll::Ready(Ok(())),
+            #[cfg(unix)]
+            Self::Link(link) => link.poll_drained(cx),
         }
     }
 }

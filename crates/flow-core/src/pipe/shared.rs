@@ -69,10 +69,23 @@ impl SharedPipe {
     pub(crate) fn as_reader<T>(&self, change: impl FnOnce(&mut Pipe) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state.pipe);
-        let waker = state.writer_waker.take();
+        let waker = state.writer_to_wake();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Looks at or notes something on behalf of the writing side that is no concern of the reader; with a
+    /// context, the writing side is woken when the reader does what concerns it.
+    pub(crate) fn note_as_writer<T>(&self, cx: Option<&Context<'_>>, note: impl FnOnce(&mut Pipe) -> T) -> T {
+        let mut state = self.lock();
+        if let Some(cx) = cx {
+            match &mut state.writer_waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+        note(&mut state.pipe)
     }
 
     /// As [`as_writer`](Self::as_writer), or waits for the reading side when `change` gives `None`.
@@ -103,7 +116,7 @@ impl SharedPipe {
             state.reader_waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        let waker = state.writer_waker.take();
+        let waker = state.writer_to_wake();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
         Poll::Ready(result)
@@ -160,6 +173,14 @@ impl SharedPipe {
 }
 
 impl State {
+    fn writer_to_wake(&mut self) -> Option<Waker> {
+        if self.pipe.concerns_writer() {
+            self.writer_waker.take()
+        } else {
+            None
+        }
+    }
+
     fn is_in(&self, set: &Weak<SetShared>) -> bool {
         set.strong_count() > 0 && self.set.ptr_eq(set)
     }

@@ -5,12 +5,17 @@
 //! the same process gets a flow through memory.
 
 mod balance;
+mod buffers;
 #[allow(dead_code, reason = "the rooms that ask for these follow")]
 mod config;
 pub mod directory;
+mod driver;
 pub mod frame;
 pub mod hello;
 mod names;
+mod link;
+mod output;
+mod shared;
 mod sharing;
 
 pub use balance::Balance;
@@ -19,4 +24,6 @@ pub use config::{
 };
 pub use directory::{Candidates, Directory, Seat};
 pub use names::{Accepter, Bindings, NameInfo, NameSettings, Names, NamesError, Program, Start};
+pub use link::Breach;
+pub(crate) use shared::LinkWriter;
 pub use sharing::Sharing;

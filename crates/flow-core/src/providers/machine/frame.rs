@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::flow::FlowState;
+pub use crate::pipe::{Count, Reads};
 
 /// Bytes before a payload.
 pub const HEADER_LEN: usize = 4;
@@ -33,47 +34,6 @@ const MARK: u8 = 4;
 const END: u8 = 5;
 const READS: u8 = 6;
 const TELL: u8 = 7;
-
-/// Packets and bytes since the flow began, modulo 2^32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Packets.
-    pub packets: u32,
-    /// Their bytes.
-    pub bytes: u32,
-}
-
-impl Count {
-    /// How much more this is than `earlier`.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> Self {
-        Self {
-            packets: self.packets.wrapping_sub(earlier.packets),
-            bytes: self.bytes.wrapping_sub(earlier.bytes),
-        }
-    }
-
-    /// With one packet of `len` bytes more.
-    #[must_use]
-    pub const fn with_packet(self, len: u32) -> Self {
-        Self {
-            packets: self.packets.wrapping_add(1),
-            bytes: self.bytes.wrapping_add(len),
-        }
-    }
-}
-
-/// Whether a side reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reads {
-    /// It does.
-    #[default]
-    Yes,
-    /// Not now: it is write-only.
-    No,
-    /// Never again: it let go.
-    Never,
-}
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]

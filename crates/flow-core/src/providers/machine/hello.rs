@@ -19,8 +19,10 @@ use bytes::{Buf, BufMut, BytesMut};
 use std::io;
 use thiserror::Error;
 
+use super::frame::MAX_PAYLOAD;
 use crate::name::{MAX_NAME_LEN, Name, NameError};
 use crate::qos::{Bound, Order, PeerTimeout, QosError, QosField, QosSpec, Tolerance};
+use crate::queue::QueueConfig;
 
 /// The first bytes of a connection, each way.
 pub const MAGIC: [u8; 4] = *b"TWF1";
@@ -40,6 +42,19 @@ pub struct Window {
     pub bytes: u32,
     /// The longest packet, in bytes.
     pub longest: u32,
+}
+
+impl Window {
+    /// What a queue takes.
+    #[must_use]
+    pub fn of(queue: &QueueConfig) -> Self {
+        let bits = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            packets: bits(queue.max_packets()),
+            bytes: bits(queue.max_packet()),
+            longest: bits(queue.max_packet().min(MAX_PAYLOAD)),
+        }
+    }
 }
 
 /// Whether somebody who asks would wait.

@@ -1,0 +1,336 @@
+//! The task of one flow: reads its socket, writes what had to wait, keeps time.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
+use core::time::Duration;
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tinwire_time::Timer;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+
+use super::buffers::{Buffers, CHUNK};
+use super::frame::{Frame, Reads};
+use super::link::{Breach, Incoming};
+use super::shared::{Link, Socket};
+use crate::flow::FlowState;
+use crate::liveness::Due;
+use crate::pipe::{Delivered, End, Mark, Urgency};
+
+/// Turns before other tasks run.
+const TURNS: usize = 16;
+/// When the peer is told of what was read, at the latest.
+const TELL_WITHIN: Duration = Duration::from_millis(10);
+/// How long the peer may take to accept what was written before the application let go.
+const LINGER: Duration = Duration::from_secs(10);
+/// An unfinished frame up to this length is kept in a buffer of its own.
+const SMALL_REST: usize = 4 * 1024;
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// This side let go, and the peer has what was written.
+    Here,
+    /// This side let go, and the peer did not take what was written in time.
+    Discarded,
+    /// The peer let go.
+    There,
+    /// The peer's process ended, or it closed the connection without a word.
+    Killed,
+    /// The peer was silent for the flow's timeout.
+    Silent,
+    /// The peer broke the rules.
+    Broken(Breach),
+}
+
+/// Counters of a driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DriverStats {
+    /// Packets that arrived after the application had let go of its reading half.
+    pub(super) unwanted: u64,
+    pub(super) keepalives_sent: u64,
+}
+
+/// Drives one end of a connection; a future that is ready when the flow is over.
+#[derive(Debug)]
+pub(super) struct Driver {
+    link: Arc<Link>,
+    socket: OwnedReadHalf,
+    buffers: Arc<Buffers>,
+    max_packet: usize,
+    /// What was read and is no whole frame yet.
+    input: BytesMut,
+    /// Packets of one reading.
+    packets: Vec<Bytes>,
+    urgency: Urgency,
+    tell: Timer,
+    linger: Timer,
+    alarm: Option<Pin<Box<Sleep>>>,
+    stats: DriverStats,
+    over: Option<Over>,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Moved,
+    Waits,
+}
+
+impl Driver {
+    /// Drives `link` over `stream`, which brings packets of at most `max_packet` bytes.
+    pub(super) fn new(link: Arc<Link>, stream: UnixStream, buffers: Arc<Buffers>, max_packet: usize) -> Self {
+        let (socket, writer) = stream.into_split();
+        link.lock().socket = Socket::Open(writer);
+        Self {
+            link,
+            socket,
+            buffers,
+            max_packet,
+            input: BytesMut::new(),
+            packets: Vec::new(),
+            urgency: Urgency::Usual,
+            tell: Timer::stopped(),
+            linger: Timer::stopped(),
+            alarm: None,
+            stats: DriverStats::default(),
+            over: None,
+        }
+    }
+
+    pub(super) const fn stats(&self) -> DriverStats {
+        self.stats
+    }
+
+    /// From the socket to the application. A socket that ends is over only once all it brought is told.
+    fn step_in(&mut self, cx: &mut Context<'_>) -> Result<Step, Over> {
+        if self.input.capacity() == 0 {
+            self.input = self.buffers.take();
+        } else if self.input.capacity() - self.input.len() < CHUNK / 4 {
+            // doubles with what has arrived, never with what is told
+            self.input.reserve(self.input.len().max(CHUNK));
+        }
+        let read = poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.input);
+        let Poll::Ready(read) = read else {
+            return Ok(Step::Waits);
+        };
+        match read {
+            Ok(0) => Err(self.closed()),
+            Ok(_) => self.take_input().map(|()| Step::Moved).map_err(Over::Broken),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Step::Moved),
+            Err(_) => Err(self.closed()),
+        }
+    }
+
+    /// What the end of the socket means.
+    fn closed(&self) -> Over {
+        match self.link.lock().machine.closed() {
+            End::Dealloc => Over::There,
+            _ => Over::Killed,
+        }
+    }
+
+    /// Takes the whole frames off the input.
+    fn take_input(&mut self) -> Result<(), Breach> {
+        let now = self.link.now();
+        let (mut mark, mut end, mut news) = (None, false, false);
+        let (writer, taken) = {
+            let mut state = self.link.lock();
+            state.liveness.handle_received(now);
+            let taken = loop {
+                let frame = match Frame::decode(&mut self.input, self.max_packet) {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(Breach::Frame(error)),
+                };
+                match state.machine.handle_frame(frame) {
+                    Ok(Incoming::Packet(packet)) => self.packets.push(packet),
+                    Ok(Incoming::Mark(marked)) => (mark, news) = (Some(marked), true),
+                    Ok(Incoming::End) => end = true,
+                    Ok(Incoming::News) => news = true,
+                    Ok(Incoming::Asks) => self.urgency = Urgency::Next,
+                    Ok(Incoming::Nothing) => {}
+                    Err(breach) => break Err(breach),
+                }
+            };
+            (if news { state.take_writer() } else { None }, taken)
+        };
+        writer.into_iter().for_each(Waker::wake);
+        let mut delivered = Ok(());
+        if !self.packets.is_empty() || mark.is_some() || end {
+            let (packets, unwanted) = (&mut self.packets, &mut self.stats.unwanted);
+            delivered = self.link.inbound.as_writer(|pipe| {
+                for packet in packets.drain(..) {
+                    match pipe.deliver(packet) {
+                        Ok(Delivered::Queued) => {}
+                        Ok(Delivered::Unwanted) => *unwanted += 1,
+                        Err(_) => return Err(Breach::BeyondWindow),
+                    }
+                }
+                match mark {
+                    Some(FlowState::Up) => pipe.mark_by_writer(Mark::Up),
+                    Some(FlowState::Down) => pipe.mark_by_writer(Mark::Down),
+                    None => {}
+                }
+                if end {
+                    pipe.end(End::Dealloc);
+                }
+                Ok(())
+            });
+        }
+        delivered.and(taken)
+    }
+
+    /// From this side to the socket.
+    fn step_out(&mut self, cx: &mut Context<'_>) -> Result<Step, Over> {
+        let now = self.link.now();
+        if self.tell.fire(now) && self.urgency == Urgency::Usual {
+            self.urgency = Urgency::Next;
+        }
+        let mut state = self.link.lock();
+        state.turn(cx);
+        let urgency = core::mem::replace(&mut self.urgency, Urgency::Usual);
+        let (news, reads) = self
+            .link
+            .inbound
+            .note_as_writer(Some(cx), |pipe| (pipe.take_news(urgency), pipe.reads()));
+        state.put_news(news.read, news.reads);
+        if !news.more {
+            self.tell.stop();
+        } else if self.tell.deadline().is_none() {
+            self.tell.start(now + TELL_WITHIN);
+        }
+        state.liveness.handle_timeout(now);
+        match state.liveness.poll_due() {
+            Some(Due::Keepalive) => {
+                state.output.put_frame(&Frame::Alive);
+                self.stats.keepalives_sent += 1;
+            }
+            Some(Due::PeerGone) => return Err(Over::Silent),
+            None => {}
+        }
+        let waiting = state.output.len();
+        if waiting > 0 {
+            state.flush();
+            if state.output.len() < waiting {
+                state.liveness.handle_sent(now);
+            }
+        }
+        let let_go = state.released && reads == Reads::Never;
+        if state.output.is_empty() {
+            self.linger.stop();
+            return if let_go { Err(Over::Here) } else { Ok(Step::Waits) };
+        }
+        if let_go {
+            if self.linger.fire(now) {
+                return Err(Over::Discarded);
+            }
+            if self.linger.deadline().is_none() {
+                self.linger.start(now + LINGER);
+            }
+        }
+        let Socket::Open(socket) = &state.socket else {
+            return Ok(Step::Waits);
+        };
+        // ready at once: more room came meanwhile; an error shows when it is written to
+        Ok(match socket.as_ref().poll_write_ready(cx) {
+            Poll::Ready(_) => Step::Moved,
+            Poll::Pending => Step::Waits,
+        })
+    }
+
+    /// Waits for the next deadline. An alarm that was set for an earlier one is left as it is, and rings for
+    /// nothing.
+    fn step_time(&mut self, cx: &mut Context<'_>) -> Step {
+        let alive = self.link.lock().liveness.poll_timeout();
+        let timers = [self.tell.deadline(), self.linger.deadline(), alive];
+        let Some(deadline) = timers.into_iter().flatten().min() else {
+            return Step::Waits;
+        };
+        let Some(deadline) = self.link.origin().deadline(deadline) else {
+            return Step::Waits;
+        };
+        let deadline = tokio::time::Instant::from_std(deadline);
+        let alarm = match &mut self.alarm {
+            Some(alarm) if !alarm.is_elapsed() && alarm.deadline() <= deadline => alarm,
+            Some(alarm) => {
+                alarm.as_mut().reset(deadline);
+                alarm
+            }
+            none => none.insert(Box::pin(tokio::time::sleep_until(deadline))),
+        };
+        match alarm.as_mut().poll(cx) {
+            Poll::Ready(()) => Step::Moved,
+            Poll::Pending => Step::Waits,
+        }
+    }
+
+    /// Gives the big buffer back when there is nothing, or little, in it.
+    fn rest(&mut self) {
+        if self.input.capacity() > 0 && self.input.len() <= SMALL_REST {
+            let small = if self.input.is_empty() {
+                BytesMut::new()
+            } else {
+                BytesMut::from(&*self.input)
+            };
+            self.buffers.give(core::mem::replace(&mut self.input, small));
+        }
+    }
+
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
+        for _ in 0..TURNS {
+            let steps = self
+                .step_in(cx)
+                .and_then(|step_in| Ok([step_in, self.step_out(cx)?, self.step_time(cx)]));
+            match steps {
+                Err(over) => return Poll::Ready(over),
+                Ok(steps) if steps.contains(&Step::Moved) => {}
+                Ok(_) => {
+                    self.rest();
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Tells the application how the flow is over.
+    fn tell(&mut self, over: Over) {
+        self.over = Some(over);
+        let (inbound, outbound) = match over {
+            Over::Here | Over::Discarded | Over::There => (End::Dealloc, End::Dealloc),
+            Over::Killed | Over::Silent => (End::Silent, End::Silent),
+            Over::Broken(_) => (End::Reset, End::Reset),
+        };
+        self.link.over(inbound, outbound);
+    }
+}
+
+impl Future for Driver {
+    type Output = Over;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Over> {
+        let over = ready!(self.poll_over(cx));
+        self.tell(over);
+        Poll::Ready(over)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.over.is_none() {
+            self.tell(Over::There); // its runtime is gone
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

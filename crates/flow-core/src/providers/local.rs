@@ -12,8 +12,13 @@
 //! - **Broadcast layers** exist while they have members. A member whose queue is full loses the newest
 //!   packets, counted in its [`ReadStats`](crate::flow::ReadStats) and told as an event; nobody waits for it.
 
+mod asker;
 mod provider;
 mod registry;
 mod request;
 
+#[cfg(unix)]
+pub(crate) use asker::{Asker, Given};
+#[cfg(unix)]
+pub(crate) use provider::{HAS, within};
 pub use provider::{LocalConfig, LocalLayer, LocalProvider, LocalStats};

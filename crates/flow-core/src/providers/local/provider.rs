@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_core::future::BoxFuture;
 
+use super::asker::{Asker, Given};
 use super::registry::{ProviderId, Registry};
 use super::request::{Accepting, Requesting};
 use crate::error::{AcceptError, AllocError, BindError, JoinError};
@@ -20,7 +21,7 @@ use crate::qos::{Bound, PeerTimeout, QosSpec, Tolerance};
 use crate::queue::QueueConfig;
 
 /// What a flow through memory has: nothing lies between its ends.
-const HAS: QosSpec = QosSpec::RAW
+pub(crate) const HAS: QosSpec = QosSpec::RAW
     .with_delay(Bound::from_millis(0))
     .with_bandwidth(u64::MAX)
     .with_availability(u8::MAX)
@@ -95,7 +96,7 @@ pub struct LocalStats {
 
 #[derive(Debug)]
 pub(super) struct Layer {
-    pub(super) registry: Registry<Flow>,
+    pub(super) registry: Registry<Given>,
     broadcast: BTreeMap<Name, Weak<Fanout>>,
     pub(super) stats: LocalStats,
 }
@@ -144,6 +145,29 @@ impl LocalLayer {
         let id = self.0.lock().registry.attach();
         let shared = Arc::clone(&self.0);
         LocalProvider { shared, id }
+    }
+
+    /// Whether somebody in this process is bound to `name`.
+    #[cfg(unix)]
+    pub(crate) fn is_known(&self, name: &Name) -> bool {
+        self.0.lock().registry.is_known(name)
+    }
+
+    /// Whether somebody waits in accept who would get a request for `name` at once.
+    #[cfg(unix)]
+    pub(crate) fn is_awaited(&self, name: &Name) -> bool {
+        self.0.lock().registry.is_awaited(name)
+    }
+
+    /// Asks for a flow of granted quality on behalf of another process.
+    #[cfg(unix)]
+    pub(crate) fn request(
+        &self,
+        name: &Name,
+        has: QosSpec,
+        asker: Asker,
+    ) -> Result<Requesting<'_>, AllocError> {
+        Requesting::new(&self.0, name, has, asker).inspect_err(|_| self.0.lock().stats.refused += 1)
     }
 
     /// Counters.
@@ -210,11 +234,15 @@ impl LocalProvider {
         let requesting = HAS
             .grant(&qos)
             .map_err(AllocError::from)
-            .and_then(|has| Requesting::new(&self.shared, name, has))
+            .and_then(|has| Requesting::new(&self.shared, name, has, Asker::Here))
             .inspect_err(|_| self.shared.lock().stats.refused += 1)?;
-        within(timeout, requesting)
-            .await
-            .unwrap_or(Err(AllocError::TimedOut))
+        match within(timeout, requesting).await {
+            Some(Ok(Given::Flow(flow))) => Ok(*flow),
+            #[cfg(unix)]
+            Some(Ok(Given::Link(_))) => Err(AllocError::UnknownName { name: name.clone() }), // not given here
+            Some(Err(error)) => Err(error),
+            None => Err(AllocError::TimedOut),
+        }
     }
 
     /// Waits for the next request, oldest first, for any name bound here, with `None` for ever.
@@ -270,7 +298,7 @@ impl Drop for LocalProvider {
 }
 
 /// Awaits `future` for at most `timeout`; `None` when time runs out.
-async fn within<F: Future>(timeout: Option<Duration>, future: F) -> Option<F::Output> {
+pub(crate) async fn within<F: Future>(timeout: Option<Duration>, future: F) -> Option<F::Output> {
     match timeout {
         None => Some(future.await),
         Some(timeout) => tokio::time::timeout(timeout, future).await.ok(),

@@ -13,6 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::task::Waker;
 
+use super::asker::Asker;
 use crate::error::{AllocError, BindError};
 use crate::name::Name;
 use crate::qos::QosSpec;
@@ -31,6 +32,7 @@ pub(super) struct AcceptId(u64);
 struct Request<F> {
     name: Name,
     qos: QosSpec,
+    asker: Asker,
     state: State<F>,
     waker: Option<Waker>,
 }
@@ -153,13 +155,34 @@ impl<F> Registry<F> {
         Wakers(wakers.flat_map(|wakers| wakers.0).collect())
     }
 
+    /// Whether anybody is bound to `name`.
+    #[cfg(unix)]
+    pub(super) fn is_known(&self, name: &Name) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// Whether somebody waits in accept who would get a request for `name` at once.
+    #[cfg(unix)]
+    pub(super) fn is_awaited(&self, name: &Name) -> bool {
+        self.names.get(name).is_some_and(|bound| {
+            self.accepts
+                .values()
+                .any(|accept| accept.offered.is_none() && bound.contains(&accept.provider))
+        })
+    }
+
     /// Whether `provider` is bound to any name.
     pub(super) fn is_bound(&self, provider: ProviderId) -> bool {
         self.names.values().any(|bound| bound.contains(&provider))
     }
 
     /// Asks for a flow to `name`.
-    pub(super) fn request(&mut self, name: &Name, qos: QosSpec) -> Result<(RequestId, Wakers), AllocError> {
+    pub(super) fn request(
+        &mut self,
+        name: &Name,
+        qos: QosSpec,
+        asker: Asker,
+    ) -> Result<(RequestId, Wakers), AllocError> {
         if !self.names.contains_key(name) {
             return Err(AllocError::UnknownName { name: name.clone() });
         }
@@ -175,6 +198,7 @@ impl<F> Registry<F> {
         let request = Request {
             name,
             qos,
+            asker,
             state: State::Waiting,
             waker: None,
         };
@@ -229,14 +253,14 @@ impl<F> Registry<F> {
         &mut self,
         id: AcceptId,
         waker: &Waker,
-        make: impl FnOnce(&Name, QosSpec) -> (F, T),
+        make: impl FnOnce(&Name, QosSpec, &Asker) -> (F, T),
     ) -> Option<(T, Wakers)> {
         let accept = self.accepts.get_mut(&id)?;
         let Some(request) = accept.offered.and_then(|request| self.requests.get_mut(&request)) else {
             accept.waker = Some(waker.clone());
             return None;
         };
-        let (theirs, ours) = make(&request.name, request.qos);
+        let (theirs, ours) = make(&request.name, request.qos, &request.asker);
         request.state = State::Done(Ok(theirs));
         let wakers = Wakers(request.waker.take().into_iter().collect());
         self.accepts.remove(&id);

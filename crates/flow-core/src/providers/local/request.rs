@@ -4,6 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::asker::{Asker, Given};
 use super::provider::Shared;
 use super::registry::{AcceptId, ProviderId, RequestId, Withdrawn};
 use crate::error::{AcceptError, AllocError};
@@ -13,14 +14,19 @@ use crate::qos::QosSpec;
 
 /// Waits until a request is accepted.
 #[derive(Debug)]
-pub(super) struct Requesting<'a> {
+pub(crate) struct Requesting<'a> {
     shared: &'a Shared,
     request: Option<RequestId>,
 }
 
 impl<'a> Requesting<'a> {
-    pub(super) fn new(shared: &'a Shared, name: &Name, qos: QosSpec) -> Result<Self, AllocError> {
-        let (request, wakers) = shared.lock().registry.request(name, qos)?;
+    pub(super) fn new(
+        shared: &'a Shared,
+        name: &Name,
+        qos: QosSpec,
+        asker: Asker,
+    ) -> Result<Self, AllocError> {
+        let (request, wakers) = shared.lock().registry.request(name, qos, asker)?;
         wakers.wake();
         let request = Some(request);
         Ok(Self { shared, request })
@@ -28,7 +34,7 @@ impl<'a> Requesting<'a> {
 }
 
 impl Future for Requesting<'_> {
-    type Output = Result<Flow, AllocError>;
+    type Output = Result<Given, AllocError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(request) = self.request else {
@@ -56,7 +62,7 @@ impl Drop for Requesting<'_> {
         };
         match withdrawn {
             Withdrawn::Waiting(wakers) => wakers.wake(),
-            Withdrawn::Accepted(flow) => drop(flow), // the peer sees it end
+            Withdrawn::Accepted(given) => drop(given), // the peer sees it end
             Withdrawn::Nothing => {}
         }
     }
@@ -91,7 +97,7 @@ impl Future for Accepting<'_> {
             return Poll::Ready(Err(AcceptError::NoName));
         }
         let queue = self.shared.config.queue;
-        let make = |name: &Name, qos| Flow::pair(name, qos, queue);
+        let make = |name: &Name, qos, asker: &Asker| asker.make(name, qos, queue);
         match layer.registry.poll_accept(self.accept, cx.waker(), make) {
             Some((flow, wakers)) => {
                 layer.stats.flows += 1;

@@ -120,6 +120,18 @@ impl MachineConfig {
         }
     }
 
+    pub(super) const fn max_flows(&self) -> usize {
+        self.flows
+    }
+
+    pub(super) const fn max_handshakes(&self) -> usize {
+        self.handshakes
+    }
+
+    pub(super) const fn max_handshake_time(&self) -> Duration {
+        self.handshake_timeout
+    }
+
     /// The directory that was given.
     pub(super) fn given_directory(&self) -> Option<&Path> {
         self.directory.as_deref()

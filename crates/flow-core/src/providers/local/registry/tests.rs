@@ -16,12 +16,15 @@ fn registry() -> Registry<Flow> {
 }
 
 fn ask(registry: &mut Registry<Flow>, text: &str) -> RequestId {
-    registry.request(&name(text), QosSpec::RAW).unwrap().0
+    registry
+        .request(&name(text), QosSpec::RAW, Asker::Here)
+        .unwrap()
+        .0
 }
 
 /// Comes for what is offered to `accept`.
 fn take(registry: &mut Registry<Flow>, accept: AcceptId) -> Option<Name> {
-    let make = |name: &Name, _| ((name.clone(), accept.0), name.clone());
+    let make = |name: &Name, _, _: &Asker| ((name.clone(), accept.0), name.clone());
     let (name, wakers) = registry.poll_accept(accept, Waker::noop(), make)?;
     wakers.wake();
     Some(name)
@@ -152,7 +155,9 @@ fn names_and_requests_are_bounded() {
     for _ in 0..2 {
         ask(&mut registry, "a");
     }
-    let busy = registry.request(&name("a"), QosSpec::RAW).unwrap_err();
+    let busy = registry
+        .request(&name("a"), QosSpec::RAW, Asker::Here)
+        .unwrap_err();
     let expected = AllocError::Busy {
         name: name("a"),
         max: 2,
@@ -174,7 +179,12 @@ fn who_waits_for_a_name_that_nobody_has_any_more_is_told() {
     registry.unbind(other, &name("a")).unwrap().wake();
     let unknown = AllocError::UnknownName { name: name("a") };
     assert_eq!(answer(&mut registry, request), Some(Err(unknown.clone())));
-    assert_eq!(registry.request(&name("a"), QosSpec::RAW).unwrap_err(), unknown);
+    assert_eq!(
+        registry
+            .request(&name("a"), QosSpec::RAW, Asker::Here)
+            .unwrap_err(),
+        unknown
+    );
 }
 
 #[test]
@@ -223,7 +233,10 @@ proptest! {
         let (mut requests, mut accepts) = (Vec::new(), Vec::new());
         for op in ops {
             match op {
-                Op::Ask(at) => requests.extend(registry.request(&names[at], QosSpec::RAW).map(|(id, _)| id)),
+                Op::Ask(at) => {
+                    let asked = registry.request(&names[at], QosSpec::RAW, Asker::Here);
+                    requests.extend(asked.map(|(id, _)| id));
+                }
                 Op::Withdraw(at) => drop(requests.get(at).map(|id| registry.withdraw(*id))),
                 Op::Listen(at) => accepts.push(listen(&mut registry, providers[at])),
                 Op::Leave(at) => drop(accepts.get(at).map(|id| registry.leave(*id))),

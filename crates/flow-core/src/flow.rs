@@ -10,6 +10,7 @@ mod flags;
 mod line;
 mod outlet;
 mod patience;
+mod poll;
 mod reader;
 mod settings;
 mod writer;
@@ -27,6 +28,7 @@ use futures_sink::Sink;
 
 pub use flags::{Access, FlowFlags, FlowState};
 pub use line::DEFAULT_MAX_LINE;
+pub(crate) use line::LineOut;
 pub(crate) use outlet::{Fanout, Outlet};
 pub use reader::FlowReader;
 pub use writer::{DEFAULT_LINGER, FlowWriter, WriteStats};

@@ -232,7 +232,7 @@ impl EventQueue {
         tokio::time::timeout(timeout, self.wait()).await.ok()
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<FlowEvent> {
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<FlowEvent> {
         let Self { set, accepting } = self;
         let accepting = accepting.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Poll::Ready(flow) = accepting.poll(cx) {

@@ -23,7 +23,7 @@ use super::{
 /// | 95 | ENOTSUP | `AllocError::Qos`, `JoinError::Unsupported` |
 /// | 104 | ECONNRESET | `{Read,Write}Error::Reset` |
 /// | 110 | ETIMEDOUT | `{Alloc,Accept,Join,Read,Write}Error::TimedOut`, `DeallocError::Unread` |
-/// | 1000 | ENOTALLOC | `WriteError::Closed` |
+/// | 1000 | ENOTALLOC | `WriteError::Closed`, `blocking::Error::FlowNotAllocatedException` |
 /// | 1002 | EIRMD | `LayerError::{NoDirectory, Directory}`, `{Accept,Bind}Error::Layer` |
 /// | 1003 | EIPCP | `{Alloc,Join}Error::Unreachable` |
 /// | 1005 | EFLOWDOWN | `{Read,Write}Error::{Deallocated, Down}`, `DeallocError::Discarded` |

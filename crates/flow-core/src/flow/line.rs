@@ -66,6 +66,14 @@ impl Line {
     }
 }
 
+/// A line that is being written.
+#[derive(Debug)]
+pub(crate) struct LineOut {
+    /// Its first packet, until that has left.
+    pub(super) first: Option<Bytes>,
+    pub(super) rest: Bytes,
+}
+
 /// `text` with the end of a line, which it may have already.
 pub(super) fn ended(text: &str, max: usize) -> Result<Bytes, WriteLineError> {
     let text = text.strip_suffix('\n').unwrap_or(text);

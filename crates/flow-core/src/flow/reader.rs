@@ -171,11 +171,10 @@ impl FlowReader {
     ///
     /// [`ReadError`]; [`ReadError::WouldBlock`] when nothing is there.
     pub fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        if buffer.is_empty() {
-            return Ok(0);
+        match self.poll_read(None, buffer) {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(ReadError::WouldBlock),
         }
-        let partial = self.partial;
-        self.now(&mut |pipe| pipe.read(buffer, partial))
     }
 
     /// As [`read`](Self::read), for at most `timeout`.
@@ -210,7 +209,10 @@ impl FlowReader {
     ///
     /// [`ReadError`]; [`ReadError::WouldBlock`] when nothing is there.
     pub fn try_read_packet(&mut self) -> Result<Bytes, ReadError> {
-        self.now(&mut Pipe::pop)
+        match self.poll_by(None, &mut Pipe::pop) {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(ReadError::WouldBlock),
+        }
     }
 
     /// As [`read_packet`](Self::read_packet), for at most `timeout`.
@@ -248,7 +250,7 @@ impl FlowReader {
         self.patience.wait(otherwise, |cx| self.poll_line(cx)).await
     }
 
-    fn poll_line(&mut self, cx: Option<&Context<'_>>) -> Poll<Result<String, ReadLineError>> {
+    pub(super) fn poll_line(&mut self, cx: Option<&Context<'_>>) -> Poll<Result<String, ReadLineError>> {
         loop {
             let piece = match ready!(self.poll_by(cx, &mut |pipe| pipe.pop_until(LINE_END))) {
                 Ok(piece) => piece,
@@ -264,25 +266,24 @@ impl FlowReader {
     }
 
     async fn read_by(&self, patience: Patience, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        patience.wait(OTHERWISE, |cx| self.poll_read(cx, buffer)).await
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: Option<&Context<'_>>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, ReadError>> {
         if buffer.is_empty() {
-            return Ok(0);
+            return Poll::Ready(Ok(0));
         }
-        let partial = self.partial;
-        let mut read = |pipe: &mut Pipe| pipe.read(buffer, partial);
-        patience.wait(OTHERWISE, |cx| self.poll_by(cx, &mut read)).await
+        self.poll_by(cx, &mut |pipe| pipe.read(buffer, self.partial))
     }
 
     async fn read_packet_by(&self, patience: Patience) -> Result<Bytes, ReadError> {
         patience
             .wait(OTHERWISE, |cx| self.poll_by(cx, &mut Pipe::pop))
             .await
-    }
-
-    fn now<T>(&self, read: Read<'_, T>) -> Result<T, ReadError> {
-        match self.poll_by(None, read) {
-            Poll::Ready(read) => read,
-            Poll::Pending => Err(ReadError::WouldBlock),
-        }
     }
 
     /// Reads; without a context, nobody is woken later.

@@ -8,7 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use futures_sink::Sink;
 
-use super::line::{DEFAULT_MAX_LINE, ended};
+use super::line::{DEFAULT_MAX_LINE, LineOut, ended};
 use super::patience::{Impatience, Patience};
 use super::{Access, Outlet};
 use crate::error::{DeallocError, FlowError, WriteError, WriteLineError};
@@ -238,14 +238,33 @@ impl FlowWriter {
     ///
     /// As when time runs out.
     pub async fn write_line(&mut self, text: &str) -> Result<(), WriteLineError> {
-        let mut line = ended(text, self.max_line)?;
-        let first = line.split_to(line.len().min(self.max_packet));
-        self.write_by(self.patience, &first).await?;
-        if !line.is_empty() {
-            self.fed = Some(line);
-            self.patience.wait(OTHERWISE, |cx| self.poll_fed(cx)).await?;
-        }
+        let mut line = self.line(text)?;
+        self.patience
+            .wait(OTHERWISE, |cx| self.poll_line(cx, &mut line))
+            .await?;
         Ok(())
+    }
+
+    /// What is to be written of `text` as a line.
+    pub(super) fn line(&self, text: &str) -> Result<LineOut, WriteLineError> {
+        let mut rest = ended(text, self.max_line)?;
+        let first = rest.split_to(rest.len().min(self.max_packet));
+        let first = Some(first);
+        Ok(LineOut { first, rest })
+    }
+
+    /// Writes a line; once a packet of it has left, the rest is fed.
+    pub(super) fn poll_line(
+        &mut self,
+        cx: Option<&Context<'_>>,
+        line: &mut LineOut,
+    ) -> Poll<Result<(), WriteError>> {
+        if let Some(first) = &line.first {
+            ready!(self.poll_in_turn(cx, first))?;
+            line.first = None;
+            self.fed = Some(core::mem::take(&mut line.rest)).filter(|rest| !rest.is_empty());
+        }
+        self.poll_fed(cx)
     }
 
     async fn write_by(&mut self, patience: Patience, packet: &Bytes) -> Result<(), WriteError> {
@@ -304,7 +323,11 @@ impl FlowWriter {
     }
 
     /// Writes a packet after what was fed.
-    fn poll_in_turn(&mut self, cx: Option<&Context<'_>>, packet: &Bytes) -> Poll<Result<(), WriteError>> {
+    pub(super) fn poll_in_turn(
+        &mut self,
+        cx: Option<&Context<'_>>,
+        packet: &Bytes,
+    ) -> Poll<Result<(), WriteError>> {
         ready!(self.poll_fed(cx))?;
         self.poll_packet(cx, packet)
     }

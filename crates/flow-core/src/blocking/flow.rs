@@ -1,0 +1,451 @@
+//! A flow that any number of threads use.
+
+use alloc::string::String;
+use alloc::sync::{Arc, Weak};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::bell::{Bell, Ended};
+use super::error::{Error, Failure};
+use super::process;
+use crate::error::{ReadError, WriteError};
+use crate::event::FlowId;
+use crate::flow::{DEFAULT_LINGER, FlowFlags};
+use crate::name::Name;
+use crate::peer::Peer;
+use crate::qos::{Order, QosSpec};
+
+/// How much [`Flow::read`] is asked for by who says nothing to PyOuroboros.
+pub const DEFAULT_READ: usize = 2048;
+
+/// The flow retransmits what is lost; to be read only.
+pub const FRCT_RETRANSMIT: u32 = 0o1;
+/// The flow obeys the peer's window. It always does; the flag is kept.
+pub const FRCT_RESCNTL: u32 = 0o2;
+/// [`dealloc`](Flow::dealloc) waits until the peer has everything.
+pub const FRCT_LINGER: u32 = 0o4;
+
+/// A flow, or the place for one. Clones are the same flow, which ends when it is deallocated or the last clone
+/// is dropped.
+///
+/// All calls may be made from several threads at once; one that waits holds up no other.
+#[derive(Clone, Debug, Default)]
+pub struct Flow(Arc<Shared>);
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    body: Mutex<Option<Body>>,
+    bell: Arc<Bell>,
+}
+
+#[derive(Debug)]
+struct Body {
+    flow: crate::Flow,
+    frct: u32,
+}
+
+impl Body {
+    fn new(flow: crate::Flow) -> Self {
+        let qos = flow.qos();
+        let frct = match qos.order() {
+            _ if qos.loss().is_none() => FRCT_RETRANSMIT | FRCT_RESCNTL | FRCT_LINGER,
+            Order::Kept => FRCT_RESCNTL,
+            Order::Any => 0,
+        };
+        Self { flow, frct }
+    }
+}
+
+/// Ends the waits of a flow, from another thread.
+#[derive(Clone, Debug)]
+pub struct Interrupter(Weak<Bell>);
+
+impl Interrupter {
+    pub(super) fn new(bell: &Arc<Bell>) -> Self {
+        Self(Arc::downgrade(bell))
+    }
+
+    /// Ends the calls that wait now with [`Error::KeyboardInterrupt`], and returns how many those are. Nothing
+    /// is lost by it, and later calls wait as ever.
+    #[expect(clippy::must_use_candidate, reason = "most do not care how many there were")]
+    pub fn interrupt(&self) -> usize {
+        self.0.upgrade().map_or(0, |bell| bell.interrupt())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Body>> {
+        // nothing panics half-way while it is locked
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for Flow {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Flow {}
+
+impl Flow {
+    /// A place for a flow.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn of(flow: crate::Flow) -> Self {
+        let new = Self::new();
+        *new.0.lock() = Some(Body::new(flow));
+        new
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(weak: &Weak<Shared>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    /// Does something with the flow that is there.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut crate::Flow) -> T) -> Result<T, Error> {
+        let mut body = self.0.lock();
+        let body = body.as_mut().ok_or(Error::FlowNotAllocatedException)?;
+        Ok(act(&mut body.flow))
+    }
+
+    fn vacant(&self) -> Result<(), Error> {
+        match *self.0.lock() {
+            Some(_) => Err(Error::FlowAllocatedException),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a flow in, unless another thread did so meanwhile.
+    fn fill(&self, flow: crate::Flow) -> Result<QosSpec, Error> {
+        let mut body = self.0.lock();
+        if body.is_some() {
+            return Err(Error::FlowAllocatedException);
+        }
+        Ok(body.insert(Body::new(flow)).flow.qos())
+    }
+
+    /// Allocates a flow to `dst` and waits until the peer accepts: with no `timeo` for ever, with zero only
+    /// if it does at once. Returns what the flow has. No `qos` is [`QOS_RAW`](super::QOS_RAW).
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; [`FlowAllocatedException`](Error::FlowAllocatedException) when there is a flow already.
+    pub fn alloc(&self, dst: &str, qos: Option<QosSpec>, timeo: Option<Duration>) -> Result<QosSpec, Error> {
+        self.vacant()?;
+        let (name, provider) = (Name::new(dst)?, process::provider()?);
+        let asked = provider.alloc(&name, qos.unwrap_or_default(), None);
+        self.fill(self.0.bell.block_on(timeo, asked)??)
+    }
+
+    /// Accepts the next flow to any name that this process is bound to: with no `timeo` waits for ever, with
+    /// zero not at all. Returns what the flow has; [`name`](Self::name) says what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn accept(&self, timeo: Option<Duration>) -> Result<QosSpec, Error> {
+        self.vacant()?;
+        let provider = process::provider()?;
+        self.fill(self.0.bell.block_on(timeo, provider.accept(None))??)
+    }
+
+    /// Joins the broadcast layer `dst`. The quality of such a flow is fixed: what is asked beyond it is
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn join(&self, dst: &str, qos: Option<QosSpec>, timeo: Option<Duration>) -> Result<QosSpec, Error> {
+        self.vacant()?;
+        if let Some(qos) = qos {
+            let has = QosSpec::BROADCAST.grant(&qos);
+            has.map_err(crate::error::AllocError::from)?;
+        }
+        let (name, provider) = (Name::new(dst)?, process::provider()?);
+        self.fill(self.0.bell.block_on(timeo, provider.join(&name, None))??)
+    }
+
+    /// Ends the flow and waits, for at most [`DEFAULT_LINGER`], until the peer has read everything; without
+    /// [`FRCT_LINGER`] it does not wait. Calls of other threads that wait for the flow end. Another flow can
+    /// be allocated then.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException) when there is none. After any other
+    /// error there is none either; [`FlowDeallocWarning`](Error::FlowDeallocWarning) says that the peer has
+    /// not read everything.
+    pub fn dealloc(&self) -> Result<(), Error> {
+        let body = self.0.lock().take();
+        let Body { flow, frct } = body.ok_or(Error::FlowNotAllocatedException)?;
+        self.0.bell.ring(); // who waits for it sees that it is gone
+        if frct & FRCT_LINGER == 0 {
+            return Ok(());
+        }
+        let drained = self.0.bell.block_on(None, flow.dealloc_within(DEFAULT_LINGER))?;
+        drained.map_err(Error::FlowDeallocWarning)
+    }
+
+    /// Writes one packet and returns its length. Without a byte nothing is written and 0 is returned: a
+    /// keepalive, which the flow sends by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; then nothing of the packet has left.
+    pub fn write(&self, buf: &[u8]) -> Result<usize, Error> {
+        if buf.is_empty() {
+            return self.with(|_| 0);
+        }
+        let packet = Bytes::copy_from_slice(buf);
+        self.writing(|flow, cx| flow.poll_write(cx, &packet).map_err(Error::from))?;
+        Ok(buf.len())
+    }
+
+    /// Writes `ln` as a line of UTF-8 ended by `\n`, and returns how many bytes that are, the end included.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; a [`ValueError`](Error::ValueError) when `ln` is more than one line.
+    pub fn writeline(&self, ln: &str) -> Result<usize, Error> {
+        let mut line = self.with(|flow| flow.line(ln))??;
+        self.writing(|flow, cx| flow.poll_write_line(cx, &mut line).map_err(Error::from))?;
+        Ok(ln.strip_suffix('\n').unwrap_or(ln).len() + 1)
+    }
+
+    /// Reads at most `count` bytes of the next packet; what does not fit comes with the next read, and after
+    /// a piece that was `count` bytes and the packet's last comes an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub fn read(&self, count: usize) -> Result<Vec<u8>, Error> {
+        // more than the longest packet never comes; one byte more than that sees its end
+        let most = self.with(|flow| flow.max_packet().saturating_add(1))?;
+        let mut buffer = vec![0; count.min(most)];
+        let len = self.read_into(&mut buffer)?;
+        buffer.truncate(len);
+        Ok(buffer)
+    }
+
+    /// As [`read`](Self::read), into a buffer. Returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub fn read_into(&self, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.reading(|flow, cx| flow.poll_read(cx, buffer).map_err(Error::from))
+    }
+
+    /// The next line, without its end, however packets cut it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; a [`ValueError`](Error::ValueError) of a line that is not UTF-8.
+    pub fn readline(&self) -> Result<String, Error> {
+        self.reading(|flow, cx| flow.poll_read_line(cx).map_err(Error::from))
+    }
+
+    fn reading<T>(
+        &self,
+        poll: impl FnMut(&mut crate::Flow, &Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let limit = self.with(|flow| {
+            let never = flow.flags().contains(FlowFlags::NON_BLOCKING_READ);
+            (never, flow.receive_timeout())
+        })?;
+        self.wait(limit, ReadError::WouldBlock, poll)
+    }
+
+    fn writing<T>(
+        &self,
+        poll: impl FnMut(&mut crate::Flow, &Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let limit = self.with(|flow| {
+            let never = flow.flags().contains(FlowFlags::NON_BLOCKING_WRITE);
+            (never, flow.send_timeout())
+        })?;
+        self.wait(limit, WriteError::WouldBlock, poll)
+    }
+
+    /// Polls until there is a result; the flow is locked only while it is polled.
+    fn wait<T>(
+        &self,
+        (never, timeout): (bool, Option<Duration>),
+        would_block: impl Into<Error>,
+        mut poll: impl FnMut(&mut crate::Flow, &Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let timeout = if never { Some(Duration::ZERO) } else { timeout };
+        let polled = self
+            .0
+            .bell
+            .wait(timeout, |cx| match self.with(|flow| poll(flow, cx)) {
+                Ok(polled) => polled,
+                Err(error) => Poll::Ready(Err(error)),
+            });
+        match polled {
+            Ok(result) => result,
+            Err(Ended::TimedOut) if never => Err(would_block.into()),
+            Err(ended) => Err(ended.into()),
+        }
+    }
+
+    /// Sets for how long a write waits for room; `None` is for ever, zero not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException), as of all that follow.
+    pub fn set_snd_timeout(&self, timeo: Option<Duration>) -> Result<(), Error> {
+        self.with(|flow| flow.set_send_timeout(timeo))
+    }
+
+    /// For how long a write waits for room.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_snd_timeout(&self) -> Result<Option<Duration>, Error> {
+        self.with(|flow| flow.send_timeout())
+    }
+
+    /// Sets for how long a read waits; `None` is for ever, zero not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn set_rcv_timeout(&self, timeo: Option<Duration>) -> Result<(), Error> {
+        self.with(|flow| flow.set_receive_timeout(timeo))
+    }
+
+    /// For how long a read waits.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_rcv_timeout(&self) -> Result<Option<Duration>, Error> {
+        self.with(|flow| flow.receive_timeout())
+    }
+
+    /// What the flow has.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_qos(&self) -> Result<QosSpec, Error> {
+        self.with(|flow| flow.qos())
+    }
+
+    /// Packets that wait to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_rx_queue_len(&self) -> Result<usize, Error> {
+        self.with(|flow| flow.read_queue_len())
+    }
+
+    /// Packets written that the peer has not read.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_tx_queue_len(&self) -> Result<usize, Error> {
+        self.with(|flow| flow.write_queue_len())
+    }
+
+    /// Sets how this side uses the flow.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn set_flags(&self, flags: FlowFlags) -> Result<(), Error> {
+        self.with(|flow| flow.set_flags(flags))?;
+        self.0.bell.ring(); // who waits may not do so any more
+        Ok(())
+    }
+
+    /// How this side uses the flow.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn get_flags(&self) -> Result<FlowFlags, Error> {
+        self.with(|flow| flow.flags())
+    }
+
+    /// Sets [`FRCT_RESCNTL`] and [`FRCT_LINGER`], or clears them. [`FRCT_RETRANSMIT`] stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowPermissionException`](Error::FlowPermissionException) of a flow that keeps no order, which has no
+    /// such flags.
+    pub fn set_frct_flags(&self, flags: u32) -> Result<(), Error> {
+        let settable = FRCT_RESCNTL | FRCT_LINGER;
+        let mut body = self.0.lock();
+        let body = body.as_mut().ok_or(Error::FlowNotAllocatedException)?;
+        body.ordered()?;
+        body.frct = body.frct & !settable | flags & settable;
+        Ok(())
+    }
+
+    /// The flags of ordered delivery.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_frct_flags`](Self::set_frct_flags).
+    pub fn get_frct_flags(&self) -> Result<u32, Error> {
+        let body = self.0.lock();
+        let body = body.as_ref().ok_or(Error::FlowNotAllocatedException)?;
+        body.ordered()?;
+        Ok(body.frct)
+    }
+
+    /// The name that the flow was allocated to, on both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn name(&self) -> Result<Name, Error> {
+        self.with(|flow| flow.name().clone())
+    }
+
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowNotAllocatedException`](Error::FlowNotAllocatedException).
+    pub fn peer(&self) -> Result<Peer, Error> {
+        self.with(|flow| flow.peer().clone())
+    }
+
+    /// The flow as events of the asynchronous calls name it.
+    pub(super) fn id(&self) -> Result<FlowId, Error> {
+        self.with(|flow| flow.id())
+    }
+
+    /// What ends the waits of this flow from another thread; of its allocation, too.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter::new(&self.0.bell)
+    }
+}
+
+impl Body {
+    fn ordered(&self) -> Result<(), Error> {
+        match self.flow.qos().order() {
+            Order::Kept => Ok(()),
+            Order::Any => Err(Error::FlowPermissionException(Failure::Unordered)),
+        }
+    }
+}

@@ -17,9 +17,10 @@ use crate::vcan::{self, Options, Series};
 use crate::workspace::Workspace;
 
 /// The test files that print measured facts; a second word chooses among their tests.
-const HERE: [&str; 7] = [
+const HERE: [&str; 8] = [
     "peer_dnstap_tools",
     "peer_fstrm_tools",
+    "peer_libfstrm",
     "peer_python",
     "peer_python_fstrm",
     "peer_servers",

@@ -1,20 +1,27 @@
 //! What the tests against other people's programs start, and whether it is installed.
 
+use std::path::Path;
+
 use crate::process;
 use crate::setup::{AIOISOTP, PYTHON, STREAMS, Venv};
 use crate::workspace::Workspace;
+
+/// Where Debian has the headers of C libraries.
+const HEADERS: &str = "/usr/include";
 
 /// Something that `cargo xtask setup` installs, or a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     Program(&'static str),
+    /// A C library, by its header.
+    Library(&'static str),
     Python(Venv),
     /// To be somebody else for a while.
     Root,
 }
 
 /// The test files that need something, and what.
-const NEEDS: [(&str, &[Need]); 15] = [
+const NEEDS: [(&str, &[Need]); 16] = [
     (
         "peer_dnstap_tools",
         &[
@@ -49,6 +56,7 @@ const NEEDS: [(&str, &[Need]); 15] = [
         ],
     ),
     ("peer_kafka", &[Need::Python(STREAMS), Need::Program("kill")]),
+    ("peer_libfstrm", &[Need::Program("cc"), Need::Library("fstrm.h")]),
     ("peer_nats", &[Need::Python(STREAMS), Need::Program("kill")]),
     ("peer_python", &[Need::Python(PYTHON), Need::Python(AIOISOTP)]),
     ("peer_python_fstrm", &[Need::Python(STREAMS)]),
@@ -93,6 +101,7 @@ impl Need {
     fn is_there(&self, workspace: &Workspace) -> bool {
         match self {
             Self::Program(name) => process::find(name).is_some(),
+            Self::Library(header) => Path::new(HEADERS).join(header).is_file(),
             Self::Python(venv) => venv.is_there(workspace),
             Self::Root => process::is_root(),
         }
@@ -100,7 +109,7 @@ impl Need {
 
     fn shown(&self) -> String {
         match self {
-            Self::Program(name) => (*name).to_owned(),
+            Self::Program(name) | Self::Library(name) => (*name).to_owned(),
             Self::Python(venv) => format!("Python with {}", venv.shown()),
             Self::Root => "the rights of root".to_owned(),
         }
@@ -124,10 +133,14 @@ mod tests {
         let needs = [
             Need::Program("sh"),
             Need::Program("no-such-tool"),
+            Need::Library("no-such-library.h"),
             Need::Python(AIOISOTP),
         ];
         let missing = missing(&needs, &workspace()).unwrap();
-        assert!(missing.starts_with("no-such-tool, Python with "), "{missing}");
+        assert!(
+            missing.starts_with("no-such-tool, no-such-library.h, Python with "),
+            "{missing}"
+        );
         assert!(missing.contains("aioisotp 0.1.1"), "{missing}");
         assert!(missing.ends_with(": cargo xtask setup"), "{missing}");
     }

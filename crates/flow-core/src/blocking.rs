@@ -22,12 +22,12 @@
 //! - Nothing happens before the first call that needs it: then one thread with a runtime is made, which ends
 //!   with the process. A flow costs no thread.
 //! - **Waiting** calls obey the flow's timeouts and flags. Each can be ended from another thread, by the
-//!   [`Interrupter`] of its flow or set, or all of them by [`interrupt`], as who hears Ctrl-C would; nothing is
-//!   lost by that. Deallocating a flow ends the calls that wait for it.
+//!   [`Interrupter`] of its flow or set, or all of them by [`interrupt`], as who hears Ctrl-C would; nothing
+//!   is lost by that. Deallocating a flow ends the calls that wait for it.
 //! - **Threads.** A [`Flow`] is a handle: clones are the same flow, and any number of threads may read and
 //!   write it at once.
-//! - **Within a runtime** of somebody else's the calls work too, and hold up the thread that makes them: there,
-//!   use the calls of [`crate::Flow`].
+//! - **Within a runtime** of somebody else's the calls work too, and hold up the thread that makes them:
+//!   there, use the calls of [`crate::Flow`].
 //! - **Whose flows.** What is bound and asked for is this process's [default provider](use_provider).
 
 mod bell;

@@ -30,8 +30,8 @@ pub const FRCT_RESCNTL: u32 = 0o2;
 /// [`dealloc`](Flow::dealloc) waits until the peer has everything.
 pub const FRCT_LINGER: u32 = 0o4;
 
-/// A flow, or the place for one. Clones are the same flow, which ends when it is deallocated or the last clone
-/// is dropped.
+/// A flow, or the place for one. Clones are the same flow, which ends when it is deallocated or the last
+/// clone is dropped.
 ///
 /// All calls may be made from several threads at once; one that waits holds up no other.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,8 @@ impl Interrupter {
         Self(Arc::downgrade(bell))
     }
 
-    /// Ends the calls that wait now with [`Error::KeyboardInterrupt`], and returns how many those are. Nothing
-    /// is lost by it, and later calls wait as ever.
+    /// Ends the calls that wait now with [`Error::KeyboardInterrupt`], and returns how many those are.
+    /// Nothing is lost by it, and later calls wait as ever.
     #[expect(clippy::must_use_candidate, reason = "most do not care how many there were")]
     pub fn interrupt(&self) -> usize {
         self.0.upgrade().map_or(0, |bell| bell.interrupt())
@@ -388,8 +388,8 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`FlowPermissionException`](Error::FlowPermissionException) of a flow that keeps no order, which has no
-    /// such flags.
+    /// [`FlowPermissionException`](Error::FlowPermissionException) of a flow that keeps no order, which has
+    /// no such flags.
     pub fn set_frct_flags(&self, flags: u32) -> Result<(), Error> {
         let settable = FRCT_RESCNTL | FRCT_LINGER;
         let mut body = self.0.lock();

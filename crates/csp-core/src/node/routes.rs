@@ -1,6 +1,7 @@
 //! The route table of a node: what is refused, and its text.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Node;
 use crate::iface::Interface;
@@ -40,6 +41,14 @@ impl Node {
     #[must_use]
     pub const fn routes(&self) -> &RouteTable {
         &self.routes
+    }
+
+    /// The interfaces that a packet of this node to `destination` would leave on now (ROUTE-3 to ROUTE-5).
+    #[must_use]
+    pub fn interfaces_to(&self, destination: Address) -> Vec<InterfaceId> {
+        let mut outputs = Vec::new();
+        self.route(None, destination, &mut outputs);
+        outputs.iter().map(|way| way.interface).collect()
     }
 
     /// Adds the routes of a text such as `0/0 CAN, 8/2 KISS 3`, as written for libcsp 2.x.

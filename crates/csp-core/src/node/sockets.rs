@@ -142,6 +142,17 @@ impl Node {
         Some(self.connections.get(connection.0)?.peers)
     }
 
+    /// What is on each packet that a connection sends; `None` when it is closed.
+    #[must_use]
+    pub fn flags(&self, connection: ConnectionId) -> Option<Flags> {
+        let connection = self.connections.get(connection.0)?;
+        let rdp = match connection.transport {
+            Transport::Rdp(_) => Flags::RDP,
+            Transport::Plain { .. } => Flags::NONE,
+        };
+        Some(connection.flags | rdp)
+    }
+
     /// The next packet of a connection; `None`: nothing there.
     pub fn recv(&mut self, connection: ConnectionId) -> Option<Message> {
         match &mut self.connections.get_mut(connection.0)?.transport {

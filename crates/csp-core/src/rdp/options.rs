@@ -82,6 +82,12 @@ impl Options {
         self
     }
 
+    /// The connection timeout, in ms.
+    #[must_use]
+    pub const fn connection_timeout_millis(&self) -> u32 {
+        self.connection_timeout
+    }
+
     /// After how long without acknowledgement a segment is sent again. Default 1 s.
     ///
     /// It counts from when the segment was queued for its link. So let it be longer than the windows of both

@@ -14,7 +14,7 @@ use super::sender::{ConnectionSender, DeliveryError};
 use super::shared::{Shared, State};
 use super::{CallError, stream};
 use crate::rdp::CloseReason;
-use crate::{ConnectError, ConnectionId, Message, Peers, SendError};
+use crate::{ConnectError, ConnectionId, Flags, Message, Peers, SendError};
 
 /// A connection to a port of another node, plain or by RDP.
 ///
@@ -42,6 +42,13 @@ impl Connection {
     #[must_use]
     pub const fn peers(&self) -> Peers {
         self.sender.peers()
+    }
+
+    /// What is on each packet that it sends: RDP, CRC32, HMAC. That of an accepted connection is what its
+    /// client chose; `None` when it is closed.
+    #[must_use]
+    pub fn flags(&self) -> Option<Flags> {
+        self.sender.shared.lock().node.flags(self.sender.id)
     }
 
     /// A handle that only sends, for another task.

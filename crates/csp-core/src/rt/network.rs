@@ -34,6 +34,12 @@ impl Node {
         self.shared().lock().node.routes().iter().copied().collect()
     }
 
+    /// The interfaces that a packet of this node to `destination` would leave on now.
+    #[must_use]
+    pub fn interfaces_to(&self, destination: Address) -> Vec<InterfaceId> {
+        self.shared().lock().node.interfaces_to(destination)
+    }
+
     /// Adds the routes of a text such as `0/0 CAN, 8/2 KISS 3`, all of them or none.
     ///
     /// # Errors

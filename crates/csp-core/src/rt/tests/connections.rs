@@ -57,6 +57,25 @@ async fn what_was_sent_is_acknowledged_and_read_before_the_end_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn both_ends_know_what_their_packets_have_on() {
+    let (one, two) = two_nodes(Config::default(), Config::default()).await;
+    let mut listener = two.listen(port(10), SocketConfig::default()).unwrap();
+    for (config, flags) in [
+        (ConnectConfig::default(), Flags::NONE),
+        (ConnectConfig::default().crc32(Switch::On), Flags::CRC32),
+        (
+            ConnectConfig::default().crc32(Switch::On).rdp(Switch::On),
+            Flags::CRC32 | Flags::RDP,
+        ),
+    ] {
+        let connection = one.connect(address(2), port(10), config).await.unwrap();
+        connection.send("x").await.unwrap();
+        let accepted = listener.accept().await.unwrap();
+        assert_eq!((connection.flags(), accepted.flags()), (Some(flags), Some(flags)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connect_that_nobody_answers_fails_and_leaves_no_port() {
     let config = Config::default().port_max_bind(port(62));
     let (one, two) = two_nodes(config, Config::default()).await;

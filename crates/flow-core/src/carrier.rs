@@ -74,7 +74,7 @@ impl CarryConfig {
     }
 }
 
-/// Where a transport tells how many messages got lost; the application sees it in its counters and events.
+/// Where a transport tells what befell its messages; the application sees it in its counters and events.
 #[derive(Clone, Debug)]
 pub struct Losses {
     incoming: Arc<SharedPipe>,
@@ -85,6 +85,12 @@ impl Losses {
     /// Messages for the application got lost.
     pub fn handle_lost_incoming(&self, count: u64) {
         self.incoming.as_writer(|pipe| pipe.lose(count));
+    }
+
+    /// The transport has noticed by itself that the peer is gone, and will end: that is the flow's end too.
+    pub fn handle_silence(&self) {
+        self.incoming.as_writer(|pipe| pipe.end(End::Silent));
+        self.outgoing.let_go(End::Silent);
     }
 
     /// Messages of the application got lost.

@@ -20,5 +20,7 @@ mod request;
 #[cfg(unix)]
 pub(crate) use asker::{Asker, Given};
 #[cfg(unix)]
-pub(crate) use provider::{HAS, within};
+pub(crate) use provider::HAS;
+#[cfg(any(unix, feature = "csp", feature = "isotp", feature = "fstrm"))]
+pub(crate) use provider::within;
 pub use provider::{LocalConfig, LocalLayer, LocalProvider, LocalStats};

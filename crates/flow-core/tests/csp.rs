@@ -9,6 +9,7 @@ use csp_core::{
     Address, Config, ConnectConfig, Flags, InterfaceConfig, InterfaceName, Need, Needs, Netmask, Port,
     SocketConfig, Stage, Switch, Verdict, hmac, rdp,
 };
+use flow_core::peer::Peer;
 use flow_core::providers::csp::{CspConfig, CspProvider};
 use flow_core::qos::{Bound, Order, PeerTimeout, QosField, Tolerance};
 use flow_core::{AcceptError, AllocError, BindError, Flow, Name, Provider, QosSpec, ReadError, WriteError};

@@ -7,8 +7,8 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+use core::net::IpAddr;
 use std::fs;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use dnstap_codec::dns::{Header, Question};
@@ -161,7 +161,7 @@ fn check_addresses(expected: &Value, message: &Message<'_>) {
     }
 }
 
-/// Names of types and codes are compared as numbers, names as bytes: there is more than one way to write them.
+/// Types and codes are compared as numbers, names as bytes: there is more than one way to write them.
 #[track_caller]
 fn check_dns(expected: &Value, bytes: Option<&[u8]>) {
     let Some(expected) = expected["dns"].as_object() else {

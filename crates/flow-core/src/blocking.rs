@@ -4,6 +4,7 @@
 //! # #[cfg(feature = "tokio")] fn main() -> Result<(), flow_core::blocking::Error> {
 //! use flow_core::blocking::{bind_process, flow_accept, flow_alloc};
 //!
+//! # flow_core::blocking::use_provider(std::sync::Arc::new(flow_core::LocalLayer::new().attach())).unwrap();
 //! bind_process(std::process::id(), "oecho")?;
 //! let server = std::thread::spawn(|| {
 //!     let f = flow_accept(None)?;
@@ -28,7 +29,9 @@
 //!   write it at once.
 //! - **Within a runtime** of somebody else's the calls work too, and hold up the thread that makes them:
 //!   there, use the calls of [`crate::Flow`].
-//! - **Whose flows.** What is bound and asked for is this process's [default provider](use_provider).
+//! - **Whose flows.** Unless the program [chooses](use_provider) otherwise, those of all processes of this
+//!   machine that meet in the same directory: `$TINWIRE_FLOW_DIR`, else `flow` in the user's runtime
+//!   directory. Elsewhere than on Unix, those of this process.
 
 mod bell;
 mod error;
@@ -42,10 +45,14 @@ use core::time::Duration;
 
 pub use error::{Error, Failure};
 pub use flow::{DEFAULT_READ, FRCT_LINGER, FRCT_RESCNTL, FRCT_RETRANSMIT, Flow, Interrupter};
+#[cfg(unix)]
+pub use irm::{BIND_AUTO, bind_program, create_name, destroy_name, list_names, unbind_program};
 pub use irm::{bind_process, unbind_process};
 pub use set::{FEventQueue, FEventType, FlowSet, MAX_EVENTS};
 
 pub use crate::flow::FlowFlags as FlowProperties;
+#[cfg(unix)]
+pub use crate::providers::machine::{Balance as LoadBalancePolicy, NameInfo};
 pub use crate::qos::QosSpec as QoSSpec;
 
 use crate::provider::Provider;

@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+#[cfg(unix)]
+use core::error::Error as _;
 use std::io;
 
 use thiserror::Error;
@@ -12,6 +14,8 @@ use crate::error::{
     WriteError, WriteLineError,
 };
 use crate::name::NameError;
+#[cfg(unix)]
+use crate::{error::LayerError, providers::machine::NamesError};
 
 /// What failed beneath an [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,6 +36,10 @@ pub enum Failure {
     /// A name was not bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A name's settings were not changed.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Names(#[from] NamesError),
     /// Nothing was read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -61,6 +69,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    #[cfg(unix)]
+    pub(super) fn layer(error: &LayerError) -> Self {
+        Self::Layer {
+            reason: match error.source() {
+                Some(source) => format!("{error}: {source}").into(),
+                None => format!("{error}").into(),
+            },
+            errno: error.errno(),
+        }
+    }
+
     pub(super) fn thread(error: &io::Error) -> Self {
         Self::Layer {
             reason: format!("starting a thread for flows: {error}").into(),
@@ -77,6 +96,8 @@ impl Failure {
             Self::Accept(error) => error.errno(),
             Self::Join(error) => error.errno(),
             Self::Bind(error) => error.errno(),
+            #[cfg(unix)]
+            Self::Names(error) => error.errno(),
             Self::Read(error) => error.errno(),
             Self::Write(error) => error.errno(),
             Self::ReadLine(error) => error.errno(),
@@ -113,9 +134,15 @@ pub enum Error {
     /// A set cannot tell events any more. Time that ran out is a [`TimeoutError`](Self::TimeoutError).
     #[error(transparent)]
     FlowEventError(Failure),
-    /// A name cannot be managed so.
+    /// Names cannot be managed here.
     #[error(transparent)]
     IrmError(Failure),
+    /// A name was not created or destroyed.
+    #[error(transparent)]
+    NameError(Failure),
+    /// A program or process was not bound to a name, or not let go.
+    #[error(transparent)]
+    BindError(Failure),
     /// Time ran out (ETIMEDOUT).
     #[error("time ran out")]
     TimeoutError,
@@ -146,6 +173,8 @@ impl Error {
             | Self::FlowException(failure)
             | Self::FlowEventError(failure)
             | Self::IrmError(failure)
+            | Self::NameError(failure)
+            | Self::BindError(failure)
             | Self::ValueError(failure)
             | Self::MemoryError(failure)
             | Self::BlockingIOError(failure) => failure.errno(),

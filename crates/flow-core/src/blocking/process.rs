@@ -10,14 +10,26 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 
 use super::error::{Error, Failure};
 use crate::provider::Provider;
+#[cfg(not(unix))]
 use crate::providers::local::LocalLayer;
+#[cfg(unix)]
+use crate::providers::machine::{MachineConfig, MachineLayer, Names};
 
 static RUNTIME: OnceLock<Handle> = OnceLock::new();
-static PROVIDER: Mutex<Option<Arc<dyn Provider>>> = Mutex::new(None);
+static LAYER: Mutex<Option<Layer>> = Mutex::new(None);
 
-/// The provider, and the promise that nobody else makes or changes it meanwhile.
-fn lock() -> MutexGuard<'static, Option<Arc<dyn Provider>>> {
-    PROVIDER.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whoever gives flows, and the names that it has.
+#[derive(Clone)]
+struct Layer {
+    provider: Arc<dyn Provider>,
+    /// None of a provider that the program chose.
+    #[cfg(unix)]
+    names: Option<Names>,
+}
+
+/// The layer, and the promise that nobody else makes or changes it meanwhile.
+fn lock() -> MutexGuard<'static, Option<Layer>> {
+    LAYER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The context of the runtime, if there is one yet.
@@ -38,27 +50,55 @@ fn runtime() -> io::Result<&'static Handle> {
     Ok(RUNTIME.get_or_init(|| handle))
 }
 
-/// Whoever gives flows to this process; made by the first call that needs it.
-pub(super) fn provider() -> Result<Arc<dyn Provider>, Error> {
+/// The layer of this process; made by the first call that needs it.
+fn layer() -> Result<Layer, Error> {
     let mut slot = lock();
     let handle = runtime().map_err(|error| Error::from(Failure::thread(&error)))?;
-    if let Some(provider) = &*slot {
-        return Ok(Arc::clone(provider));
+    if let Some(layer) = &*slot {
+        return Ok(layer.clone());
     }
-    let provider = {
+    let layer = {
         let _runtime = handle.enter();
         open()?
     };
-    Ok(Arc::clone(slot.insert(provider)))
+    Ok(slot.insert(layer).clone())
+}
+
+/// Whoever gives flows to this process.
+pub(super) fn provider() -> Result<Arc<dyn Provider>, Error> {
+    Ok(layer()?.provider)
+}
+
+/// The names of this process's layer.
+#[cfg(unix)]
+pub(super) fn names() -> Result<Names, Error> {
+    layer()?.names.ok_or_else(|| {
+        Error::IrmError(Failure::Layer {
+            reason: "the provider that this program chose has no names to manage".into(),
+            errno: crate::error::Errno::NotSup,
+        })
+    })
 }
 
 /// What a program gets that did not choose.
+#[cfg(unix)]
+fn open() -> Result<Layer, Error> {
+    let layer = MachineLayer::open(MachineConfig::default()).map_err(|error| Failure::layer(&error))?;
+    Ok(Layer {
+        names: Some(Names::new(layer.directory().clone())),
+        provider: Arc::new(layer.attach()),
+    })
+}
+
+/// What a program gets that did not choose.
+#[cfg(not(unix))]
 #[expect(
     clippy::unnecessary_wraps,
     reason = "a layer between processes may fail to open"
 )]
-fn open() -> Result<Arc<dyn Provider>, Error> {
-    Ok(Arc::new(LocalLayer::new().attach()))
+fn open() -> Result<Layer, Error> {
+    let provider = Arc::new(LocalLayer::new().attach());
+    Ok(Layer { provider })
 }
 
 /// Chooses whoever gives flows to this process, unless one is there already.
@@ -67,6 +107,10 @@ pub(super) fn choose(provider: Arc<dyn Provider>) -> Result<(), Arc<dyn Provider
     if slot.is_some() {
         return Err(provider);
     }
-    *slot = Some(provider);
+    *slot = Some(Layer {
+        provider,
+        #[cfg(unix)]
+        names: None,
+    });
     Ok(())
 }

@@ -151,3 +151,10 @@ async fn a_server_is_one_more_worker_behind_the_same_face() {
     };
     tokio::join!(server, client);
 }
+
+#[test]
+fn opening_can_be_the_work_of_any_thread() {
+    const fn is_send<T: Send>(_: &T) {}
+    let address = Address::normal(StandardId::new(1).unwrap(), StandardId::new(2).unwrap()).unwrap();
+    is_send(&open("bus:x", address, Config::default(), Backend::Auto));
+}

@@ -75,9 +75,9 @@ impl<T> Dial<T> {
 }
 
 impl<T> Dial<T> {
-    /// One attempt at once.
-    pub(super) async fn once(&self) -> io::Result<T> {
-        (self.connect)().await
+    /// One attempt at once. It does not borrow from this, which may not be shared between threads.
+    pub(super) fn once(&self) -> Attempt<T> {
+        (self.connect)()
     }
 
     /// The first attempt will be made after the first pause.

@@ -6,6 +6,8 @@
 mod arrivals;
 #[cfg(feature = "csp")]
 pub mod csp;
+#[cfg(feature = "isotp")]
+pub mod isotp;
 pub mod local;
 #[cfg(unix)]
 pub mod machine;

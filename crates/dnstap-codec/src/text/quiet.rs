@@ -22,24 +22,7 @@ pub(super) fn golang(dnstap: &Dnstap<'_>, clock: &mut Clock, to: &mut Vec<u8>) {
         }
         (None, _) => to.extend_from_slice(b"??:??:??.??????"),
     }
-    kind(message.message_type, to);
-    golang_address(own_address(message), to);
-    to.push(b' ');
-    if let Some(protocol) = message.socket_protocol {
-        named(protocol.name(), protocol.to_bits(), to);
-    }
-    match length_and_question(message, to) {
-        Some(question) => {
-            to.push(b'"');
-            names::full(&question.name, Escapes::Golang, to);
-            to.extend_from_slice(b"\" ");
-            class(question.class, to);
-            to.push(b' ');
-            qtype(question.qtype, to);
-        }
-        None => to.extend_from_slice(b"X "),
-    }
-    to.push(b'\n');
+    peer_and_question(message, &GOLANG, to);
 }
 
 /// As dnstap-ldns prints with `-q`.
@@ -57,25 +40,7 @@ pub(super) fn ldns(dnstap: &Dnstap<'_>, clock: &mut Clock, to: &mut Vec<u8>) {
         }
         _ => to.extend_from_slice(b"??:??:??.??????"),
     }
-    kind(message.message_type, to);
-    golang_address(own_address(message), to);
-    to.push(b' ');
-    match message.socket_protocol {
-        Some(protocol) => named(protocol.name(), protocol.to_bits(), to),
-        None => to.push(b'?'),
-    }
-    match length_and_question(message, to) {
-        Some(question) => {
-            to.push(b'"');
-            names::full(&question.name, Escapes::Ldns, to);
-            to.extend_from_slice(b"\" ");
-            class(question.class, to);
-            to.push(b' ');
-            qtype(question.qtype, to);
-        }
-        None => to.extend_from_slice(b"? ? ?"),
-    }
-    to.push(b'\n');
+    peer_and_question(message, &LDNS, to);
 }
 
 /// As BIND's dnstap-read prints.
@@ -115,6 +80,48 @@ pub(super) fn bind(dnstap: &Dnstap<'_>, clock: &mut Clock, to: &mut Vec<u8>) {
             qtype(question.qtype, to);
         }
         None => to.extend_from_slice(b"?/?/?"),
+    }
+    to.push(b'\n');
+}
+
+/// How a tool shows names, and what it shows in the place of what a message lacks.
+struct Manner {
+    escapes: Escapes,
+    no_protocol: &'static [u8],
+    no_question: &'static [u8],
+}
+
+const GOLANG: Manner = Manner {
+    escapes: Escapes::Golang,
+    no_protocol: b"",
+    no_question: b"X ",
+};
+
+const LDNS: Manner = Manner {
+    escapes: Escapes::Ldns,
+    no_protocol: b"?",
+    no_question: b"? ? ?",
+};
+
+/// What follows the time in the lines of golang-dnstap and dnstap-ldns.
+fn peer_and_question(message: &Message<'_>, manner: &Manner, to: &mut Vec<u8>) {
+    kind(message.message_type, to);
+    golang_address(own_address(message), to);
+    to.push(b' ');
+    match message.socket_protocol {
+        Some(protocol) => named(protocol.name(), protocol.to_bits(), to),
+        None => to.extend_from_slice(manner.no_protocol),
+    }
+    match length_and_question(message, to) {
+        Some(question) => {
+            to.push(b'"');
+            names::full(&question.name, manner.escapes, to);
+            to.extend_from_slice(b"\" ");
+            class(question.class, to);
+            to.push(b' ');
+            qtype(question.qtype, to);
+        }
+        None => to.extend_from_slice(manner.no_question),
     }
     to.push(b'\n');
 }

@@ -12,7 +12,7 @@ use super::counts::Counts;
 use super::manners::Manners;
 use super::outlet::{Existing, Frames};
 use super::printer::{Piece, Printer, Wanted};
-use super::source::{self, AHEAD, Item};
+use super::source::{self, AHEAD};
 use crate::args::dnstap::{Anonymize, Disguise};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -52,7 +52,8 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
     let (sender, items) = mpsc::channel(AHEAD);
     source::spawn(vec![args.input], config, Printer::new(wanted), sender);
     let mut counts = Counts::default();
-    let ended = all(session, items, &mut way, &mut counts, &mut manners).await;
+    let take = |_: &mut Session, piece: &mut Piece| way.pass(piece);
+    let ended = source::each(session, items, &mut counts, &mut manners, take).await;
     let Way { outlet, report, .. } = way;
     let ended = ended.and_then(|()| outlet.finish());
     let changed = Changed {
@@ -75,30 +76,6 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
         format!("{addresses} addresses, {subnets} client subnets{options} changed{unread}")
     });
     manners.end(session, ended, &counts)
-}
-
-async fn all(
-    session: &mut Session,
-    mut items: mpsc::Receiver<Item>,
-    way: &mut Way,
-    counts: &mut Counts,
-    manners: &mut Manners,
-) -> Result {
-    loop {
-        let item = tokio::select! {
-            biased;
-            _ = session.stop.wait() => return Ok(()),
-            item = items.recv() => item,
-        };
-        match item {
-            None => return Ok(()),
-            Some(Item::Fault { failure, has_started }) => manners.fault(session, failure, has_started)?,
-            Some(Item::Piece(mut piece)) => {
-                way.pass(&mut piece)?;
-                *counts += piece.counts;
-            }
-        }
-    }
 }
 
 struct Way {

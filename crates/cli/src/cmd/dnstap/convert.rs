@@ -14,7 +14,7 @@ use super::counts::Counts;
 use super::manners::Manners;
 use super::outlet::{Existing, Frames, Text};
 use super::printer::{Piece, Printer, Wanted};
-use super::source::{self, AHEAD, Item};
+use super::source::{self, AHEAD};
 use crate::args::dnstap::{Convert, Source, Target};
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -46,35 +46,12 @@ pub(super) async fn run(session: &mut Session, args: Convert) -> Result {
         Source::Json => objects::spawn(args.input, args.max_frame, printer, sender),
     }
     let mut counts = Counts::default();
-    let ended = all(session, items, &mut outlet, &mut counts, &mut manners).await;
+    let take = |session: &mut Session, piece: &mut Piece| outlet.write(session, piece);
+    let ended = source::each(session, items, &mut counts, &mut manners, take).await;
     let ended = ended
         .and_then(|()| session.output.flush())
         .and_then(|()| outlet.finish());
     manners.end(session, ended, &counts)
-}
-
-async fn all(
-    session: &mut Session,
-    mut items: mpsc::Receiver<Item>,
-    outlet: &mut Outlet,
-    counts: &mut Counts,
-    manners: &mut Manners,
-) -> Result {
-    loop {
-        let item = tokio::select! {
-            biased;
-            _ = session.stop.wait() => return Ok(()),
-            item = items.recv() => item,
-        };
-        match item {
-            None => return Ok(()),
-            Some(Item::Fault { failure, has_started }) => manners.fault(session, failure, has_started)?,
-            Some(Item::Piece(mut piece)) => {
-                outlet.write(session, &mut piece)?;
-                *counts += piece.counts;
-            }
-        }
-    }
 }
 
 /// Where it goes.

@@ -4,7 +4,10 @@
 use fstrm_codec::Config;
 use tokio::sync::mpsc;
 
+use super::counts::Counts;
+use super::manners::Manners;
 use super::printer::{Piece, Printer};
+use crate::cmd::Session;
 use crate::cmd::fstrm::{check_end, feed, reader, trouble};
 use crate::failure::{Failure, Result};
 
@@ -43,6 +46,31 @@ pub(super) fn spawn(names: Vec<String>, config: Config, printer: Printer, items:
             }
         }
     });
+}
+
+/// Gives every piece to `take`, and every fault to `manners`, until they end or the command is told to.
+pub(super) async fn each(
+    session: &mut Session,
+    mut items: mpsc::Receiver<Item>,
+    counts: &mut Counts,
+    manners: &mut Manners,
+    mut take: impl FnMut(&mut Session, &mut Piece) -> Result,
+) -> Result {
+    loop {
+        let item = tokio::select! {
+            biased;
+            _ = session.stop.wait() => return Ok(()),
+            item = items.recv() => item,
+        };
+        match item {
+            None => return Ok(()),
+            Some(Item::Fault { failure, has_started }) => manners.fault(session, failure, has_started)?,
+            Some(Item::Piece(mut piece)) => {
+                take(session, &mut piece)?;
+                *counts += piece.counts;
+            }
+        }
+    }
 }
 
 /// From the reader to whoever writes.

@@ -102,6 +102,25 @@ pub(crate) fn expand(words: Vec<OsString>) -> Result<Expanded> {
     Ok(Expanded { words, guise })
 }
 
+/// Whether the tools of fstrm would tell their version: they look for `--version`, whole or cut short, before
+/// they look at anything else.
+fn asks_for_version(words: &[OsString]) -> bool {
+    let mut words = words.iter().take_while(|word| *word != "--");
+    words.any(|word| {
+        let word = word.to_string_lossy();
+        let Some(long) = word.strip_prefix("--") else {
+            return false;
+        };
+        let name = long.split_once('=').map_or(long, |(name, _)| name);
+        !name.is_empty() && "version".starts_with(name)
+    })
+}
+
+/// The version as those tools tell it, with their exit status.
+fn version(name: &str) -> Failure {
+    Failure::imitated(0, format_args!("{name}: tinwire {}", env!("CARGO_PKG_VERSION")))
+}
+
 fn in_guise(tool: &Tool, words: &[OsString]) -> Result<Expanded> {
     let found = tool.read(words)?;
     let verb = ["tinwire", "isotp", tool.verb].map(OsString::from);

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use std::ffi::OsString;
 
+use super::{asks_for_version, version};
 use crate::failure::{Failure, Result};
 use crate::output::complain;
 use crate::units;
@@ -27,7 +28,7 @@ Usage: fstrm_capture
       --version         the version";
 
 /// Letters, long names, and whether a value follows.
-const FLAGS: [(char, &str, bool); 13] = [
+const FLAGS: [(char, &str, bool); 12] = [
     ('h', "help", false),
     ('d', "debug", false),
     ('t', "type", true),
@@ -40,7 +41,6 @@ const FLAGS: [(char, &str, bool); 13] = [
     ('s', "split", true),
     ('\0', "localtime", false),
     ('\0', "gmtime", false),
-    ('\0', "version", false),
 ];
 
 /// What was typed.
@@ -64,16 +64,12 @@ impl Found {
 
 /// The words behind the name, as words of `fstrm capture`.
 pub(super) fn translate(words: &[OsString]) -> Result<Vec<OsString>> {
+    if asks_for_version(words) {
+        return Err(version(NAME));
+    }
     let found = read(words)?;
     if found.has("help") {
         return Err(Failure::imitated(1, USAGE));
-    }
-    if found.has("version") {
-        complain(format_args!(
-            "fstrm_capture: tinwire {}",
-            env!("CARGO_PKG_VERSION")
-        ));
-        return Err(Failure::imitated(0, ""));
     }
     check(&found)?;
     let number = |name: &str| {
@@ -314,6 +310,15 @@ mod tests {
         ] {
             assert_eq!(translated(words).unwrap_err().code().exit(), 1, "{words:?}");
         }
-        assert_eq!(translated(&["--version"]).unwrap_err().code().exit(), 0);
+        for words in [
+            &["--version"][..],
+            &["-q", "--ver"],
+            &["-t", "--version=x", "stray"],
+        ] {
+            assert_eq!(translated(words).unwrap_err().code().exit(), 0, "{words:?}");
+        }
+        for words in [&["-V"][..], &["--", "--version"], &["--versions"]] {
+            assert_eq!(translated(words).unwrap_err().code().exit(), 1, "{words:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+use super::{asks_for_version, version};
 use crate::failure::{Failure, Result};
 
 pub(super) const NAME: &str = "fstrm_replay";
@@ -26,6 +27,9 @@ const LETTERS: [(char, &str); 5] = [
 
 /// The words as `fstrm replay` takes them.
 pub(super) fn translate(words: &[OsString]) -> Result<Vec<OsString>> {
+    if asks_for_version(words) {
+        return Err(version(NAME));
+    }
     let mut found: Vec<(char, OsString)> = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -121,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_told_whatever_stands_beside_it() {
+        for words in [&["--version"][..], &["-x", "--v"], &["-t", "x", "--version"]] {
+            let failure = translated(words).unwrap_err();
+            assert_eq!(failure.code().exit(), 0, "{words:?}");
+            assert!(failure.text().starts_with("fstrm_replay: tinwire "), "{words:?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_or_missing_ends_with_1() {
         for words in [
             &["-t", "x", "-r", "a"][..],
@@ -131,6 +144,8 @@ mod tests {
             &["-t", "x", "-r", "a", "-u"],
             &["--bogus"],
             &["-x"],
+            &["-V"],
+            &["--", "--version"],
             &["-h"],
             &["--help"],
             &[],

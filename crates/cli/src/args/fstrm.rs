@@ -68,10 +68,11 @@ Examples:
 
 const DUMP_EXAMPLES: &str = "\
 Payloads go to standard output, quoted; START, lengths and STOP to standard error, and then the
-counts. Bytes that are no printable ASCII are \\xhh, a quote is \\\", a backslash \\\\.
+counts. Bytes that are no printable ASCII are \\xhh, a quote is \\\", a backslash \\\\. Of streams one
+behind the other, as cat puts files together, all are shown, and copied as they are.
 
-Started through a link named fstrm_dump, the command takes what that tool takes, leaves backslashes
-alone as it does, and exits 0 at an end of any kind and 1 otherwise.
+Started through a link named fstrm_dump, the command takes what that tool takes, ends at the first
+STOP and leaves backslashes alone as it does, and exits 0 at an end of any kind and 1 otherwise.
 
 Exit status: 1 when the file ends before START or within a frame, 3 when it cannot be read, 4 when
 it is malformed.

@@ -62,6 +62,32 @@ fn a_copy_is_sound_however_the_input_ends() {
 }
 
 #[test]
+fn streams_one_behind_the_other_are_shown_and_copied() {
+    let place = with_files();
+    let plain = b"\0\0\0\0\0\0\0\x04\0\0\0\x02\0\0\0\x02yo";
+    let two = [START, FRAMES, STOP, plain, STOP].concat();
+    place.write("two", &two);
+    let ran = place.run(&["fstrm", "dump", "two", "copy"]).status(0);
+    assert_eq!(ran.stdout, " \"a\\\"\\\\\\x0a\\xff\"\n \"hi\"\n \"yo\"\n");
+    let stop = "FSTRM_CONTROL_STOP.\n";
+    let second = format!("FSTRM_CONTROL_START.\nData frame (2) bytes.\n{stop}");
+    let end = "3 frames, 9 bytes, 0 dropped\n";
+    assert_eq!(ran.stderr, format!("{AROUND}{stop}{second}{end}"));
+    assert_eq!(std::fs::read(place.path().join("copy")).unwrap(), two);
+    let lines = place.run(&["fstrm", "dump", "--json", "two"]).status(0).json();
+    assert_eq!(lines.len(), 3);
+    place.write("junk", [START, FRAMES, STOP, b"?"].concat());
+    let ran = place.run(&["fstrm", "dump", "-q", "junk"]).status(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    let ran = place.run(&["fstrm", "dump", "junk"]).status(0);
+    assert!(
+        ran.stderr.contains("junk: 1 byte behind STOP is no stream"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_copy_replaces_nothing_unless_told_and_never_its_input() {
     let place = with_files();
     let ran = place.run(&["fstrm", "dump", "whole", "none"]).status(3);
@@ -98,6 +124,18 @@ fn the_tool_tells_every_end_as_stop_and_leaves_backslashes_alone() {
         let copy = std::fs::read(place.path().join("copy")).unwrap();
         assert_eq!(copy, [START, FRAMES, STOP].concat(), "{name}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_tool_ends_at_the_first_stop() {
+    let place = with_files();
+    let whole = [START, FRAMES, STOP].concat();
+    place.write("two", [whole.as_slice(), &whole].concat());
+    let (status, stdout, stderr) = as_the_tool(&place, &["two", "copy"]);
+    assert_eq!((status, stdout.lines().count()), (Some(0), 2));
+    assert_eq!(stderr, format!("{AROUND}FSTRM_CONTROL_STOP.\n"));
+    assert_eq!(std::fs::read(place.path().join("copy")).unwrap(), whole);
 }
 
 #[cfg(unix)]

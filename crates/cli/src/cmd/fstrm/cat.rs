@@ -31,7 +31,7 @@ pub(super) struct Summary {
     /// Control frames of unknown types, passed over: what follows an empty frame looks like one.
     pub(super) ignored_controls: u64,
     /// Bytes behind STOP.
-    trailing_bytes: u64,
+    pub(super) trailing_bytes: u64,
     /// How the last file ends; none where its end was not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<&'static str>,
@@ -169,11 +169,24 @@ async fn one(
         if pieces.is_empty() {
             session.output.flush()?;
         }
-        if let Some((_, trailing @ 1..)) = piece.end {
-            session.output.notice(format_args!(
-                "{name}: {trailing} bytes behind STOP are no stream and were passed over"
-            ));
+        if let Some((_, trailing)) = piece.end {
+            tell_trailing(session, name, trailing);
         }
+    }
+}
+
+/// Bytes behind STOP that begin no stream are worth a remark.
+pub(super) fn tell_trailing(session: &Session, name: &str, trailing: u64) {
+    if trailing > 0 {
+        let were = if trailing == 1 {
+            "is no stream and was"
+        } else {
+            "are no stream and were"
+        };
+        session.output.notice(format_args!(
+            "{name}: {} behind STOP {were} passed over",
+            units::counted(trailing, "byte")
+        ));
     }
 }
 

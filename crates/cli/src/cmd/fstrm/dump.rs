@@ -14,7 +14,7 @@ use fstrm_codec::file::Sequences;
 
 use self::copy::Copy;
 use self::words::{Piece, Style, Words};
-use super::cat::{Summary, bar};
+use super::cat::{Summary, bar, tell_trailing};
 use super::faults::Left;
 use super::printer::{Depth, Form, Printer};
 use super::{content_types, pieces};
@@ -62,7 +62,7 @@ async fn text(
     let mut progress = bar(session, &args.input);
     let mut copy = Copy::to(args)?;
     let words = Words::new(style, copy.is_wanted());
-    let mut pieces = pieces::spawn(args.input.clone(), config, Sequences::One, words);
+    let mut pieces = pieces::spawn(args.input.clone(), config, Sequences::Concatenated, words);
     let ended = loop {
         let piece = tokio::select! {
             biased;
@@ -77,12 +77,18 @@ async fn text(
         summary.frames += piece.frames;
         summary.bytes += piece.bytes;
         summary.ignored_controls += piece.ignored_controls;
-        summary.end = piece.end.map(super::end_word).or(summary.end);
+        if let Some((end, trailing)) = piece.end {
+            summary.end = Some(super::end_word(end));
+            summary.trailing_bytes += trailing;
+        }
         if let Some(progress) = &mut progress {
             progress.show(piece.offset, &args.input);
         }
         write(session, &piece, pieces.is_empty())?;
         copy.take(session, &piece)?;
+        if let Some((_, trailing)) = piece.end {
+            tell_trailing(session, &args.input, trailing);
+        }
     };
     // What came is a sound stream, however the input ended.
     copy.finish(session)?;
@@ -101,7 +107,7 @@ async fn json(
         return Err(Failure::new(Code::Usage, message).into());
     }
     let print = Printer::new(Form::Json, Depth::Bytes, None);
-    let mut pieces = pieces::spawn(args.input.clone(), config, Sequences::One, print);
+    let mut pieces = pieces::spawn(args.input.clone(), config, Sequences::Concatenated, print);
     loop {
         let piece = tokio::select! {
             biased;
@@ -142,12 +148,12 @@ async fn as_the_tool(session: &mut Session, args: &Dump, config: Config) -> Resu
         match piece {
             None => break Ok(()),
             Some(Ok(piece)) => {
-                has_started |= piece.started.is_some();
+                has_started |= piece.has_started;
                 write(session, &piece, pieces.is_empty())?;
                 let copied = copy.take(session, &piece);
-                copied.map_err(|_| match piece.started {
-                    Some(_) => failed("fstrm_writer_open"),
-                    None => failed("write_data_frame"),
+                copied.map_err(|_| match piece.has_started {
+                    true => failed("fstrm_writer_open"),
+                    false => failed("write_data_frame"),
                 })?;
             }
             Some(Err(failure)) if has_started && failure.code() == Code::Truncated => break Ok(()),

@@ -6,7 +6,7 @@ use std::io;
 
 use fstrm_codec::{ContentType, ControlFrame, FileWriter, FrameConfig, Run};
 
-use super::words::Piece;
+use super::words::{Copied, Piece};
 use crate::args::fstrm::Dump;
 use crate::cmd::Session;
 use crate::failure::{Code, Failure, Result};
@@ -58,22 +58,22 @@ impl Copy {
 
     /// Adds what came.
     pub(super) fn take(&mut self, session: &mut Session, piece: &Piece) -> Result {
-        if let Some(content_type) = &piece.started {
-            self.start(session, content_type.as_ref())?;
-        }
-        if piece.wire.is_empty() {
-            return Ok(());
-        }
+        piece.copied.iter().try_for_each(|part| match part {
+            Copied::Start(content_type) => self.start(session, content_type.as_ref()),
+            Copied::Frames(wire) => self.frames(session, wire),
+        })
+    }
+
+    fn frames(&mut self, session: &mut Session, wire: &[u8]) -> Result {
         match self {
             Self::File { name, writer } => {
                 let config = FrameConfig::new().max_data(NonZeroU32::MAX);
-                let run =
-                    Run::decode(&piece.wire, config).map_err(|error| Failure::caused(Code::File, error))?;
+                let run = Run::decode(wire, config).map_err(|error| Failure::caused(Code::File, error))?;
                 writer
                     .write_run(&run)
                     .map_err(|error| Failure::caused(Code::File, error).context(name))
             }
-            Self::Stdout { .. } => session.output.raw(&piece.wire),
+            Self::Stdout { .. } => session.output.raw(wire),
             Self::Nowhere | Self::Announced { .. } => Ok(()),
         }
     }
@@ -90,29 +90,42 @@ impl Copy {
         }
     }
 
+    /// Begins a stream, behind STOP of the one before.
     fn start(&mut self, session: &mut Session, content_type: Option<&ContentType>) -> Result {
-        match self {
+        match core::mem::replace(self, Self::Nowhere) {
             Self::Announced { name, is_forced } => {
-                let made = if *is_forced {
-                    File::create(&*name)
+                let made = if is_forced {
+                    File::create(&name)
                 } else {
-                    File::create_new(&*name)
+                    File::create_new(&name)
                 };
-                let file = made.map_err(|error| refused(name, error))?;
-                let writer = FileWriter::new(file, content_type)
-                    .map_err(|error| Failure::caused(Code::File, error).context(&*name))?;
-                let name = core::mem::take(name);
-                *self = Self::File { name, writer };
+                let file = made.map_err(|error| refused(&name, error))?;
+                *self = Self::begin(name, file, content_type)?;
+            }
+            Self::File { name, writer } => {
+                let file = writer
+                    .finish()
+                    .map_err(|error| Failure::caused(Code::File, error).context(&name))?;
+                *self = Self::begin(name, file, content_type)?;
             }
             Self::Stdout { is_open } => {
-                *is_open = true;
+                *self = Self::Stdout { is_open: true };
+                if is_open {
+                    session.output.raw(ControlFrame::stop().as_bytes())?;
+                }
                 let start = ControlFrame::start(content_type.map(ContentType::as_bytes));
                 let start = start.map_err(|error| Failure::caused(Code::File, error))?;
                 session.output.raw(start.as_bytes())?;
             }
-            Self::Nowhere | Self::File { .. } => {}
+            Self::Nowhere => {}
         }
         Ok(())
+    }
+
+    fn begin(name: String, file: File, content_type: Option<&ContentType>) -> Result<Self> {
+        let writer = FileWriter::new(file, content_type)
+            .map_err(|error| Failure::caused(Code::File, error).context(&name))?;
+        Ok(Self::File { name, writer })
     }
 }
 

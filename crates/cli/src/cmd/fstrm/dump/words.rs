@@ -34,16 +34,26 @@ pub(super) struct Piece {
     pub(super) payloads: Vec<u8>,
     /// For standard error.
     pub(super) around: Vec<u8>,
-    /// The frames as they are, where they are wanted.
-    pub(super) wire: Vec<u8>,
+    /// What goes into a copy.
+    pub(super) copied: Vec<Copied>,
     pub(super) frames: u64,
     pub(super) bytes: u64,
     /// Control frames passed over.
     pub(super) ignored_controls: u64,
     pub(super) offset: u64,
-    /// The content type of a stream that began.
-    pub(super) started: Option<Option<ContentType>>,
-    pub(super) end: Option<End>,
+    /// Whether a stream began.
+    pub(super) has_started: bool,
+    /// How the file ended, once it has, and how many bytes behind STOP are no stream.
+    pub(super) end: Option<(End, u64)>,
+}
+
+/// A part of a copy.
+#[derive(Debug)]
+pub(super) enum Copied {
+    /// A stream of this content type begins; the one before, if any, has ended.
+    Start(Option<ContentType>),
+    /// Data frames as they are.
+    Frames(Vec<u8>),
 }
 
 /// Puts frames into words.
@@ -53,6 +63,8 @@ pub(super) struct Words {
     /// Whether the frames are wanted as they are, too.
     is_copied: bool,
     has_started: bool,
+    /// Bytes of frames that go into a copy.
+    copied_len: usize,
     piece: Piece,
 }
 
@@ -62,6 +74,7 @@ impl Words {
             style,
             is_copied,
             has_started: false,
+            copied_len: 0,
             piece: Piece::default(),
         }
     }
@@ -76,6 +89,12 @@ impl Words {
             Some(&mut self.piece.around)
         }
     }
+
+    fn stop(&mut self) {
+        if let Some(around) = self.around() {
+            around.extend_from_slice(b"FSTRM_CONTROL_STOP.\n");
+        }
+    }
 }
 
 impl Print for Words {
@@ -83,8 +102,13 @@ impl Print for Words {
 
     fn start(&mut self, content_type: Option<&ContentType>) {
         let backslash = self.style.backslash;
+        if self.has_started {
+            // Another one begins only behind STOP.
+            self.stop();
+        }
         self.has_started = true;
-        self.piece.started = Some(content_type.cloned());
+        self.piece.has_started = true;
+        self.piece.copied.push(Copied::Start(content_type.cloned()));
         let Some(around) = self.around() else { return };
         around.extend_from_slice(b"FSTRM_CONTROL_START.\n");
         if let Some(content_type) = content_type {
@@ -106,10 +130,16 @@ impl Print for Words {
         piece.frames += 1;
         piece.bytes += u64::try_from(payload.len()).unwrap_or(u64::MAX);
         if self.is_copied {
-            // A payload that was read has a length that can be written.
-            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            piece.wire.extend_from_slice(&len.to_be_bytes());
-            piece.wire.extend_from_slice(payload);
+            if !matches!(piece.copied.last(), Some(Copied::Frames(_))) {
+                piece.copied.push(Copied::Frames(Vec::new()));
+            }
+            if let Some(Copied::Frames(wire)) = piece.copied.last_mut() {
+                // A payload that was read has a length that can be written.
+                let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                wire.extend_from_slice(&len.to_be_bytes());
+                wire.extend_from_slice(payload);
+                self.copied_len += payload.len() + 4;
+            }
         }
         true
     }
@@ -118,20 +148,20 @@ impl Print for Words {
         self.piece.ignored_controls += controls;
     }
 
-    fn end(&mut self, end: End, _trailing_bytes: u64) {
-        self.piece.end = Some(end);
-        let is_told = end == End::Stop || (self.style.ends_with_stop && self.has_started);
-        if is_told && let Some(around) = self.around() {
-            around.extend_from_slice(b"FSTRM_CONTROL_STOP.\n");
+    fn end(&mut self, end: End, trailing_bytes: u64) {
+        self.piece.end = Some((end, trailing_bytes));
+        if end == End::Stop || (self.style.ends_with_stop && self.has_started) {
+            self.stop();
         }
     }
 
     fn len(&self) -> usize {
-        self.piece.payloads.len() + self.piece.around.len() + self.piece.wire.len()
+        self.piece.payloads.len() + self.piece.around.len() + self.copied_len
     }
 
     fn take(&mut self, offset: u64) -> Piece {
         self.piece.offset = offset;
+        self.copied_len = 0;
         core::mem::take(&mut self.piece)
     }
 }

@@ -194,6 +194,16 @@ impl Failure {
         text
     }
 
+    /// In one line, with the hint, for a remark: nothing has failed.
+    pub(crate) fn remark(&self) -> String {
+        let mut text = self.message();
+        if let Some(hint) = &self.hint {
+            text.push_str("; ");
+            text.push_str(hint);
+        }
+        text
+    }
+
     /// One JSON object on one line.
     pub(crate) fn json(&self) -> String {
         #[derive(Serialize)]

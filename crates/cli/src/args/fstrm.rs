@@ -37,7 +37,7 @@ pub(crate) enum FstrmVerb {
     /// Numbered frames for a file or a collector, and the check that none is missing
     #[command(after_help = generate::EXAMPLES)]
     Gen(Gen),
-    /// Whether files are whole: every stream ends with STOP, and nothing is malformed
+    /// Whether files are whole: none ends within a frame, and nothing is malformed
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(Verify),
     /// Mend files that end too early

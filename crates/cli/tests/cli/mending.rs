@@ -33,7 +33,7 @@ fn verify_tells_clean_truncated_and_malformed_apart() {
         ),
         (
             "open.fstrm",
-            1,
+            0,
             "open.fstrm: without STOP, 2 frames, 7 bytes, sound up to byte 27\n",
         ),
         (
@@ -61,6 +61,36 @@ fn verify_tells_clean_truncated_and_malformed_apart() {
         assert_eq!(ran.stdout, said);
     }
     place.run(&["fstrm", "verify", "nothing.fstrm"]).status(3);
+}
+
+#[test]
+fn an_end_without_stop_is_a_remark_and_with_strict_an_error() {
+    let place = place();
+    let ran = place.run(&["fstrm", "verify", "open.fstrm"]).status(0);
+    assert_eq!(
+        ran.stderr,
+        "open.fstrm: ends without STOP at byte 27; fstrm repair writes it\n\
+         1 file: 0 clean, 1 without STOP, 0 truncated, 0 malformed, 0 unreadable; 2 frames\n"
+    );
+    for verb in ["cat", "info", "dump"] {
+        place.run(&["fstrm", verb, "open.fstrm"]).status(0);
+    }
+    let words = ["fstrm", "verify", "--strict", "open.fstrm"];
+    let ran = place.run(&words).status(1);
+    assert!(
+        ran.stderr.contains("hint: fstrm repair writes it"),
+        "{}",
+        ran.stderr
+    );
+    place
+        .run(&["fstrm", "verify", "--strict", "whole.fstrm"])
+        .status(0);
+    let json = place.run(&["fstrm", "verify", "--json", "open.fstrm", "cut.fstrm"]);
+    let json = json.status(1).json();
+    assert_eq!(
+        (&json[0]["end"], &json[0]["is_clean"]),
+        (&"eof".into(), &false.into())
+    );
 }
 
 #[test]

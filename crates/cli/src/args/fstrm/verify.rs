@@ -11,13 +11,17 @@ pub(super) const VERIFY_EXAMPLES: &str = "\
 Reads every file to its end: content type, frames, how far it is sound, and what is wrong behind
 that.
 
-Exit status: 0 when every stream ends with STOP and nothing follows, 1 when a file ends before its
-STOP, 3 when it cannot be read, 4 when it is malformed; of several files, that of the worst one.
+A file that ends between two frames, without STOP, is sound: some senders leave so. It is told, and
+with --strict it counts as truncated.
+
+Exit status: 0 when every file is sound, 1 when one ends before START or within a frame, with
+--strict also when it ends without STOP, 3 when it cannot be read, 4 when it is malformed; of
+several files, that of the worst one.
 
 Examples:
   tinwire fstrm verify capture.fstrm
   tinwire fstrm verify --json *.fstrm
-  tinwire fstrm verify capture.fstrm || tinwire fstrm repair capture.fstrm";
+  tinwire fstrm verify --strict capture.fstrm || tinwire fstrm repair capture.fstrm";
 
 pub(super) const REPAIR_EXAMPLES: &str = "\
 Cuts off a partial frame, as a killed capture leaves it, and writes STOP where it is missing. A
@@ -38,6 +42,9 @@ Examples:
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) input: Input,
+    /// An end without STOP is an error too
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// `fstrm repair`

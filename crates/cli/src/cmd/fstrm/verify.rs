@@ -43,6 +43,8 @@ struct Summary {
     r#type: &'static str,
     files: u64,
     clean: u64,
+    /// Sound, and without STOP.
+    without_stop: u64,
     truncated: u64,
     malformed: u64,
     unreadable: u64,
@@ -77,11 +79,18 @@ pub(super) async fn run(session: &mut Session, args: &Verify) -> Result {
         summary.frames += found.frames;
         summary.bytes += found.payload_bytes;
         session.output.either(&line(name, &found), text)?;
+        let is_open = matches!(found.end, Ok(End::Eof));
+        summary.without_stop += u64::from(is_open);
         let Err(failure) = judge(name, found) else {
             summary.clean += 1;
             continue;
         };
+        if is_open && !args.strict {
+            session.output.notice(failure.remark());
+            continue;
+        }
         match failure.code() {
+            Code::Truncated if is_open => {}
             Code::Truncated => summary.truncated += 1,
             Code::Malformed => summary.malformed += 1,
             _ => summary.unreadable += 1,
@@ -124,7 +133,12 @@ fn judge(name: &str, found: Verification) -> Result {
         }
         Ok(End::Stop) if found.trailing_bytes > 0 => {
             let trailing = counted(found.trailing_bytes, "byte");
-            let message = format!("{name}: {trailing} of something else follow STOP at byte {sound}");
+            let follow = if found.trailing_bytes == 1 {
+                "follows"
+            } else {
+                "follow"
+            };
+            let message = format!("{name}: {trailing} of something else {follow} STOP at byte {sound}");
             Err(Failure::new(Code::Malformed, message).hint("fstrm repair --cut-fault cuts them off"))
         }
         Ok(End::Stop) => Ok(()),
@@ -165,7 +179,8 @@ fn text(line: &Line<'_>) -> String {
         end => end,
     };
     let frames = counted(line.frames, "frame");
-    let mut text = format!("{}: {verdict}, {frames}, {} bytes", line.file, line.bytes);
+    let bytes = counted(line.bytes, "byte");
+    let mut text = format!("{}: {verdict}, {frames}, {bytes}", line.file);
     if line.streams > 1 {
         text.push_str(&format!(", {}", counted(line.streams, "stream")));
     }
@@ -189,14 +204,19 @@ impl Summary {
         let Self {
             files,
             clean,
+            without_stop,
             truncated,
             malformed,
             unreadable,
             frames,
             ..
         } = self;
+        let open = match without_stop {
+            0 => String::new(),
+            open => format!(", {open} without STOP"),
+        };
         format!(
-            "{}: {clean} clean, {truncated} truncated, {malformed} malformed, {unreadable} unreadable; {}",
+            "{}: {clean} clean{open}, {truncated} truncated, {malformed} malformed, {unreadable} unreadable; {}",
             counted(*files, "file"),
             counted(*frames, "frame"),
         )

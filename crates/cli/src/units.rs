@@ -231,7 +231,11 @@ pub(crate) fn shown(duration: Duration) -> String {
 
 /// `1 frame`, `2 frames`.
 pub(crate) fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+    let plural = match count {
+        1 => "",
+        _ if what.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{count} {what}{plural}")
 }
 

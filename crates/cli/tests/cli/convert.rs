@@ -187,7 +187,7 @@ fn cookies_are_blanked_on_request_and_counted() {
     place.write("a.fstrm", stream(&[&Dnstap::new(message).encode()]));
     let words = ["dnstap", "anonymize", "--no-options", "a.fstrm", "b.fstrm"];
     let ran = place.run(&words).status(0);
-    let told = "0 addresses, 0 client subnets, 1 other options changed\n";
+    let told = "0 addresses, 0 client subnets, 1 other option changed\n";
     assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
     let file = read(&place, "b.fstrm");
     assert!(!file.windows(4).any(|four| four == b"cook"));

@@ -111,7 +111,7 @@ fn what_was_confirmed_is_in_the_file_and_terminate_ends_it_well() {
     let ran = capturing.end().status(0);
     assert!(
         ran.stderr
-            .ends_with("2 frames, 14 bytes, 1 files, 1 sessions, 0 dropped\n"),
+            .ends_with("2 frames, 14 bytes, 1 file, 1 session, 0 dropped\n"),
         "{}",
         ran.stderr
     );

@@ -68,12 +68,15 @@ pub(super) async fn run(session: &mut Session, args: Anonymize) -> Result {
             0 => String::new(),
             unread => format!("; {} not read to the end", units::counted(unread, "DNS message")),
         };
-        let (addresses, subnets) = (changed.addresses, changed.client_subnets);
+        let (addresses, subnets) = (
+            units::counted(changed.addresses, "address"),
+            units::counted(changed.client_subnets, "client subnet"),
+        );
         let options = match changed.options {
             0 => String::new(),
-            options => format!(", {options} other options"),
+            options => format!(", {}", units::counted(options, "other option")),
         };
-        format!("{addresses} addresses, {subnets} client subnets{options} changed{unread}")
+        format!("{addresses}, {subnets}{options} changed{unread}")
     });
     manners.end(session, ended, &counts)
 }

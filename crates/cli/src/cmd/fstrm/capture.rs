@@ -24,6 +24,7 @@ use crate::failure::{Code, Failure, Result};
 use crate::metrics::{self, Exporter};
 use crate::multicall::Guise;
 use crate::service::Supervisor;
+use crate::units::counted;
 
 /// What `fstrm_capture` is told to say of how it went: `-ddd`.
 const INFO: u8 = 3;
@@ -111,8 +112,9 @@ async fn exporter(address: &Endpoint, collector: &Collector, recorder: &Recorder
 fn status(stats: &collector::Stats) -> String {
     let dropped = stats.dropped.total();
     format!(
-        "{} sessions, {} frames, {dropped} dropped",
-        stats.open, stats.frames
+        "{}, {}, {dropped} dropped",
+        counted(stats.open, "session"),
+        counted(stats.frames, "frame")
     )
 }
 

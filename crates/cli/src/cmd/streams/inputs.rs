@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::dialed::Dialed;
 use super::{Settings, file};
 use crate::failure::{Code, Failure, Result};
+use crate::units;
 
 /// Arrivals of files that are ahead of whoever takes them.
 const AHEAD: usize = 4;
@@ -366,7 +367,10 @@ async fn next_event(watch: &Watch) -> Option<Arrival> {
                 }
             }
             Event::Oversize { session, len } => Arrival::Told(Remark {
-                text: format!("#{session}: a frame of {len} bytes is over the limit and was passed over"),
+                text: format!(
+                    "#{session}: a frame of {} is over the limit and was passed over",
+                    units::counted(len.into(), "byte")
+                ),
                 oversize: Some(session),
             }),
             Event::Refused { peer } => {

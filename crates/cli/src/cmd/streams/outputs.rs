@@ -282,7 +282,8 @@ async fn tell_events(recorder: &mut Recorder, told: &mpsc::Sender<String>) {
             store::Event::Recovered { after } => format!("writing goes on after {after:.1?}"),
             store::Event::SyncFailed { path, error } => format!("{}: {error}", path.display()),
             store::Event::Abandoned { path, frames } => {
-                format!("{}: left without STOP after {frames} frames", path.display())
+                let frames = units::counted(*frames, "frame");
+                format!("{}: left without STOP after {frames}", path.display())
             }
             _ => continue,
         };

@@ -6,6 +6,8 @@ use fstrm_codec::collector::Stats;
 use fstrm_codec::store::RecorderStats;
 use serde::Serialize;
 
+use crate::units::counted;
+
 /// What a capture came to.
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
@@ -58,8 +60,11 @@ impl Figures {
 
     pub(super) fn text(&self) -> String {
         let mut text = format!(
-            "{} frames, {} bytes, {} files, {} sessions",
-            self.frames, self.bytes, self.files, self.sessions
+            "{}, {}, {}, {}",
+            counted(self.frames, "frame"),
+            counted(self.bytes, "byte"),
+            counted(self.files, "file"),
+            counted(self.sessions, "session")
         );
         let list = |counts: &BTreeMap<&'static str, u64>| {
             let each: Vec<_> = counts

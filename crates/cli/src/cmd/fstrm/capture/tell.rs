@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cmd::Session;
+use crate::units::counted;
 
 /// Remarks about peers in [`WINDOW`]; more of them are counted.
 const MAX_REMARKS: u32 = 20;
@@ -106,7 +107,7 @@ impl Teller {
                 (Some(session), None, 5, "started", named)
             }
             Event::Oversize { session, len } => {
-                let message = format!("passed over a frame of {len} bytes");
+                let message = format!("passed over a frame of {}", counted((*len).into(), "byte"));
                 (Some(session), None, 2, "oversize", message)
             }
             Event::Ended {
@@ -115,7 +116,7 @@ impl Teller {
                 outcome: Ok(end),
                 stats,
             } => {
-                let message = format!("{end:?} after {} frames", stats.frames);
+                let message = format!("{end:?} after {}", counted(stats.frames, "frame"));
                 (Some(session), Some(peer), 4, "ended", message)
             }
             Event::Ended {
@@ -165,13 +166,16 @@ impl Teller {
             } => (Some(path), 3, "resumed", "going on in it".to_owned()),
             Event::Closed {
                 path, frames, len, ..
-            } => (Some(path), 3, "closed", format!("{frames} frames, {len} bytes")),
+            } => {
+                let message = format!("{}, {}", counted(*frames, "frame"), counted(*len, "byte"));
+                (Some(path), 3, "closed", message)
+            }
             Event::Discarded { path } => (Some(path), 4, "discarded", "no frame came".to_owned()),
             Event::Abandoned { path, frames } => (
                 Some(path),
                 1,
                 "abandoned",
-                format!("left without STOP after {frames} frames"),
+                format!("left without STOP after {}", counted(*frames, "frame")),
             ),
             Event::Failed { path, error } => (
                 path.as_ref(),
@@ -233,7 +237,8 @@ impl Teller {
             self.remarks = 0;
             let withheld = core::mem::take(&mut self.withheld);
             if withheld > 0 {
-                let message = format!("{withheld} remarks about peers were withheld");
+                let were = if withheld == 1 { "was" } else { "were" };
+                let message = format!("{} about peers {were} withheld", counted(withheld, "remark"));
                 self.say(session, 2, &Line::new("withheld", &message));
             }
         }

@@ -73,9 +73,13 @@ impl Sifted {
                 options,
                 unread,
             } = changed;
-            text = format!("{text}; {addresses} addresses, {client_subnets} client subnets");
+            let (addresses, subnets) = (
+                units::counted(*addresses, "address"),
+                units::counted(*client_subnets, "client subnet"),
+            );
+            text = format!("{text}; {addresses}, {subnets}");
             if *options > 0 {
-                text = format!("{text}, {options} other options");
+                text = format!("{text}, {}", units::counted(*options, "other option"));
             }
             text.push_str(" changed");
             if *unread > 0 {

@@ -10,6 +10,7 @@ use crate::broker;
 use crate::cmd::streams::{Meter, Output};
 use crate::failure::Result;
 use crate::metrics::{Exporter, Page, Relayed, brokers, relayed};
+use crate::units::counted;
 
 /// Counters of a relay.
 #[derive(Debug, Default)]
@@ -66,7 +67,8 @@ impl Tally {
         let (waiting, dropped) = levels.fold((0, 0), |(waiting, dropped), level| {
             (waiting + level.frames, dropped + level.stats.dropped)
         });
-        format!("{} frames, {waiting} waiting, {dropped} dropped", self.frames())
+        let frames = counted(self.frames(), "frame");
+        format!("{frames}, {waiting} waiting, {dropped} dropped")
     }
 
     fn page(&self, page: &mut Page, sockets: Option<&Watch>) {

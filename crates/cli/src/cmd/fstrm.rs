@@ -2,7 +2,6 @@
 
 mod capture;
 mod cat;
-mod dnstap;
 mod dump;
 pub(in crate::cmd) mod faults;
 pub(in crate::cmd) mod feed;

@@ -33,19 +33,39 @@ fn dnstap_messages_are_the_quiet_lines_of_the_dnstap_tools() {
 }
 
 #[test]
-fn json_has_the_question_in_fields() {
-    let ran = with_captures()
-        .run(&["fstrm", "cat", "unbound.fstrm", "-j", "-n", "3"])
-        .status(0);
-    let lines = ran.json();
+fn dnstap_is_shown_as_dnstap_cat_shows_it() {
+    let place = with_captures();
+    let [lines, of_dnstap] =
+        ["fstrm", "dnstap"].map(|noun| place.run(&[noun, "cat", "unbound.fstrm"]).status(0).stdout);
+    assert_eq!(lines, of_dnstap);
+    let [lines, of_dnstap] = ["fstrm", "dnstap"].map(|noun| {
+        place
+            .run(&[noun, "cat", "unbound.fstrm", "-j", "-n", "3"])
+            .status(0)
+            .json()
+    });
     assert_eq!(lines.len(), 3);
-    assert_eq!(lines[0]["dnstap"]["kind"], "CQ");
-    assert!(
-        lines[0]["dnstap"]["dns"]["qname"]
-            .as_str()
-            .unwrap()
-            .ends_with('.')
-    );
+    for (line, of_dnstap) in lines.iter().zip(&of_dnstap) {
+        assert_eq!(&line["dnstap"], of_dnstap);
+    }
+    assert_eq!(lines[0]["dnstap"]["message"]["kind"], "CQ");
+}
+
+#[test]
+fn what_should_be_dnstap_and_is_none_is_told_and_kept() {
+    let place = with_captures();
+    let start = [
+        &b"\0\0\0\0\0\0\0\x22\0\0\0\x02\0\0\0\x01\0\0\0\x16"[..],
+        b"protobuf:dnstap.Dnstap",
+    ];
+    let rest = b"\0\0\0\x03\xff\xff\xff\0\0\0\0\0\0\0\x04\0\0\0\x03";
+    place.write("bad.fstrm", [&start.concat()[..], rest].concat());
+    let ran = place.run(&["fstrm", "cat", "bad.fstrm"]).status(0);
+    assert!(ran.stdout.contains("3b  ffffff ("), "{}", ran.stdout);
+    assert!(ran.stderr.contains("1 not understood"), "{}", ran.stderr);
+    let lines = place.run(&["fstrm", "cat", "-j", "bad.fstrm"]).status(0).json();
+    assert_eq!((lines.len(), &lines[0]["data"]), (1, &"ffffff".into()));
+    assert!(lines[0]["error"].is_string(), "{}", lines[0]);
 }
 
 #[test]

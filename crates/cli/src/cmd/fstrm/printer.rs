@@ -2,11 +2,10 @@
 
 use std::io::Write as _;
 
-use dnstap_codec::CONTENT_TYPE;
+use dnstap_codec::text::{self, Style};
+use dnstap_codec::{CONTENT_TYPE, Dnstap};
 use fstrm_codec::{ContentType, End};
-use serde::Serialize;
 
-use super::dnstap::{self, Fields};
 use super::pieces::Print;
 
 /// Payload bytes that a text line shows.
@@ -50,28 +49,12 @@ pub(super) struct Piece {
     pub(super) end: Option<(End, u64)>,
 }
 
-/// One frame in JSON, where there is more to tell than its bytes.
-#[derive(Serialize)]
-struct Frame {
-    v: u8,
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    len: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dnstap: Option<Fields>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<String>,
-    /// Why a payload that should be dnstap is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
 /// Turns frames into text.
 #[derive(Debug)]
 pub(super) struct Printer {
     form: Form,
     depth: Depth,
+    dnstap: text::Printer,
     is_dnstap: bool,
     /// Whether a frame has a place that is worth telling.
     has_offsets: bool,
@@ -82,9 +65,15 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(form: Form, depth: Depth, left: Option<u64>) -> Self {
+        let style = if form == Form::Json {
+            Style::Json
+        } else {
+            Style::Quiet
+        };
         Self {
             form,
             depth,
+            dnstap: text::Printer::new(style),
             is_dnstap: false,
             has_offsets: true,
             left,
@@ -102,12 +91,8 @@ impl Printer {
 
     fn text(&mut self, offset: u64, payload: &[u8]) {
         let text = &mut self.piece.text;
-        let error = match self.is_dnstap.then(|| dnstap::line(payload)) {
-            Some(Ok(line)) => {
-                text.extend_from_slice(line.as_bytes());
-                text.push(b'\n');
-                return;
-            }
+        let error = match self.is_dnstap.then(|| Dnstap::decode(payload)) {
+            Some(Ok(dnstap)) => return self.dnstap.print(&dnstap, text),
             Some(Err(error)) => Some(error),
             None => None,
         };
@@ -128,34 +113,33 @@ impl Printer {
     }
 
     fn json(&mut self, offset: u64, payload: &[u8]) {
-        let (text, len) = (&mut self.piece.text, payload.len());
-        if !self.is_dnstap {
-            text.extend_from_slice(b"{\"v\":1,\"type\":\"frame\",");
-            if self.has_offsets {
-                let _ = write!(text, "\"offset\":{offset},");
-            }
-            let _ = write!(text, "\"len\":{len},\"data\":\"");
-            push_hex(text, payload);
-            text.extend_from_slice(b"\"}\n");
-            return;
+        let text = &mut self.piece.text;
+        text.extend_from_slice(b"{\"v\":1,\"type\":\"frame\",");
+        if self.has_offsets {
+            let _ = write!(text, "\"offset\":{offset},");
         }
-        let (fields, error) = match dnstap::fields(payload) {
-            Ok(fields) => (Some(fields), None),
-            Err(error) => (None, Some(error.to_string())),
+        let _ = write!(text, "\"len\":{},", payload.len());
+        let error = match self.is_dnstap.then(|| Dnstap::decode(payload)) {
+            Some(Ok(dnstap)) => {
+                text.extend_from_slice(b"\"dnstap\":");
+                self.dnstap.print(&dnstap, text);
+                // The line goes on behind the object.
+                text.pop_if(|last| *last == b'\n');
+                return text.extend_from_slice(b"}\n");
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
         };
-        self.piece.bad += u64::from(error.is_some());
-        let line = Frame {
-            v: 1,
-            r#type: "frame",
-            offset: self.has_offsets.then_some(offset),
-            len,
-            data: fields.is_none().then(|| crate::units::hex(payload)),
-            dnstap: fields,
-            error,
-        };
-        // Its keys are strings and a vector takes every byte.
-        let _ = serde_json::to_writer(&mut *text, &line);
-        text.push(b'\n');
+        text.extend_from_slice(b"\"data\":\"");
+        push_hex(text, payload);
+        text.push(b'"');
+        if let Some(error) = error {
+            text.extend_from_slice(b",\"error\":");
+            // A string can be written, and a vector takes every byte.
+            let _ = serde_json::to_writer(&mut *text, &error.to_string());
+            self.piece.bad += 1;
+        }
+        text.extend_from_slice(b"}\n");
     }
 }
 

@@ -32,23 +32,7 @@
 //! **A test of a field that a message does not have does not hold**, whatever the operator: `rcode != 0`
 //! holds for responses that are no success, `!(rcode == 0)` for queries too.
 //!
-//! | fields | values | operators |
-//! |---|---|---|
-//! | `kind` (or `type`) | `CQ`, `CLIENT_QUERY`, or a number | `==` `!=` `in` |
-//! | `query`, `response` | – : which of the two the message is | – |
-//! | `identity`, `version` | text; letter case matters | `==` `!=` `~` `in` |
-//! | `family` | `INET`, `INET6`, `4`, `6`; of the addresses, else as the sender says | `==` `!=` `in` |
-//! | `protocol` (or `proto`) | `UDP`, `DOT`, or a number | `==` `!=` `in` |
-//! | `qaddr`, `raddr` | an address or a network: `192.0.2.0/24` | `==` `!=` `in` |
-//! | `qport`, `rport` | a number | all comparisons, `in` |
-//! | `qname`, `zone` | a name; letter case does not matter | `==` `!=` `~` `under` `in` |
-//! | `qtype`, `qclass`, `opcode` | `AAAA`, `IN`, `QUERY`, or a number | all comparisons, `in` |
-//! | `rcode` | `NXDOMAIN` or a number, EDNS included; only responses have it | all comparisons, `in` |
-//! | `id`, `size` | a number; of the DNS message, size in bytes | all comparisons, `in` |
-//! | `answers`, `authorities`, `additionals` | how many records, by the header | all comparisons, `in` |
-//! | `latency` | `10ms`, `1.5s`, `200us`, `50ns`; milliseconds without a unit | all comparisons |
-//! | `qr`, `aa`, `tc`, `rd`, `ra`, `ad`, `cd` | – | – |
-//! | `policy` | what a response policy did: `NXDOMAIN`, `DROP`, ... | `==` `!=` `in` |
+#![doc = include_str!("filter/fields.md")]
 //!
 //! The DNS message is the response of a response, the query of a query. Its header and its question are read
 //! when a test asks for them, and once at most. Matching allocates nothing.
@@ -67,6 +51,7 @@ use alloc::vec::Vec;
 use core::str::FromStr;
 
 pub use error::{FilterError, Reason};
+pub use field::{FieldInfo, fields};
 use test::Test;
 use view::View;
 

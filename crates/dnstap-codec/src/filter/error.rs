@@ -40,7 +40,7 @@ pub enum Reason {
         got: String,
     },
     /// No such field.
-    #[error("no field {got:?}; there are {fields}", fields = super::field::NAMES)]
+    #[error("no field {got:?}; there are {fields}", fields = super::field::Names)]
     Field {
         /// The word.
         got: String,

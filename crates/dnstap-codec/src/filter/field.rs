@@ -1,11 +1,59 @@
 //! What can be asked for.
 
+use core::fmt;
+
 use super::lexer::Operator;
 
-/// Every name, as errors list them.
-pub(super) const NAMES: &str = "kind, query, response, identity, version, family, protocol, qaddr, raddr, \
-     qport, rport, qname, zone, qtype, qclass, opcode, rcode, qr, aa, tc, rd, ra, ad, cd, id, size, latency, \
-     answers, authorities, additionals, policy";
+/// A field that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldInfo {
+    /// Its names, the usual one first; letter case does not matter.
+    pub names: &'static [&'static str],
+    /// What it is.
+    pub about: &'static str,
+    /// What its values look like; empty for what is or is not.
+    pub values: &'static str,
+    /// The operators that it takes; empty for what is or is not.
+    pub operators: &'static str,
+}
+
+/// Every field that can be asked for. Documentation and help are made of this.
+///
+/// ```
+/// use dnstap_codec::filter;
+///
+/// let rcode = filter::fields().find(|field| field.names.contains(&"rcode")).expect("it is one");
+/// assert_eq!(rcode.operators, "== != < <= > >= in");
+/// ```
+pub fn fields() -> impl Iterator<Item = FieldInfo> {
+    FIELDS.iter().map(|(names, field, about)| {
+        let (values, operators) = match field {
+            Field::Fact(_) => ("", ""),
+            // Whichever operator is asked about, all are told.
+            field => (field.example(), field.takes(Operator::Equal).0),
+        };
+        FieldInfo {
+            names,
+            about,
+            values,
+            operators,
+        }
+    })
+}
+
+/// The usual names of all fields, as errors list them.
+pub(super) struct Names;
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = FIELDS.iter().filter_map(|(names, ..)| names.first());
+        if let Some(first) = names.next() {
+            f.write_str(first)?;
+        }
+        names.try_for_each(|name| write!(f, ", {name}"))
+    }
+}
 
 /// A field of numbers, named or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,49 +112,129 @@ pub(super) enum Field {
     Name(Name),
 }
 
-const FIELDS: [(&str, Field); 34] = [
-    ("kind", Field::Number(Number::Kind)),
-    ("type", Field::Number(Number::Kind)),
-    ("query", Field::Fact(Fact::Query)),
-    ("response", Field::Fact(Fact::Response)),
-    ("identity", Field::Bytes(Bytes::Identity)),
-    ("version", Field::Bytes(Bytes::Version)),
-    ("family", Field::Number(Number::Family)),
-    ("protocol", Field::Number(Number::Protocol)),
-    ("proto", Field::Number(Number::Protocol)),
-    ("qaddr", Field::Address(Address::Query)),
-    ("raddr", Field::Address(Address::Response)),
-    ("qport", Field::Number(Number::QueryPort)),
-    ("rport", Field::Number(Number::ResponsePort)),
-    ("qname", Field::Name(Name::QName)),
-    ("zone", Field::Name(Name::Zone)),
-    ("qtype", Field::Number(Number::QType)),
-    ("qclass", Field::Number(Number::QClass)),
-    ("class", Field::Number(Number::QClass)),
-    ("opcode", Field::Number(Number::Opcode)),
-    ("rcode", Field::Number(Number::Rcode)),
-    ("qr", Field::Fact(Fact::Flag(0x8000))),
-    ("aa", Field::Fact(Fact::Flag(0x0400))),
-    ("tc", Field::Fact(Fact::Flag(0x0200))),
-    ("rd", Field::Fact(Fact::Flag(0x0100))),
-    ("ra", Field::Fact(Fact::Flag(0x0080))),
-    ("ad", Field::Fact(Fact::Flag(0x0020))),
-    ("cd", Field::Fact(Fact::Flag(0x0010))),
-    ("id", Field::Number(Number::Id)),
-    ("size", Field::Number(Number::Size)),
-    ("latency", Field::Number(Number::Latency)),
-    ("answers", Field::Number(Number::Answers)),
-    ("authorities", Field::Number(Number::Authorities)),
-    ("additionals", Field::Number(Number::Additionals)),
-    ("policy", Field::Number(Number::Policy)),
+/// Names, the usual one first; the field; what it is.
+const FIELDS: [(&[&str], Field, &str); 31] = [
+    (&["kind", "type"], Field::Number(Number::Kind), "kind of message"),
+    (&["query"], Field::Fact(Fact::Query), "it is a query"),
+    (&["response"], Field::Fact(Fact::Response), "it is a response"),
+    (
+        &["identity"],
+        Field::Bytes(Bytes::Identity),
+        "name of the server; letter case matters",
+    ),
+    (
+        &["version"],
+        Field::Bytes(Bytes::Version),
+        "version of the server's program; letter case matters",
+    ),
+    (
+        &["family"],
+        Field::Number(Number::Family),
+        "address family: of the addresses, else as the sender says",
+    ),
+    (
+        &["protocol", "proto"],
+        Field::Number(Number::Protocol),
+        "transport",
+    ),
+    (
+        &["qaddr"],
+        Field::Address(Address::Query),
+        "address of the one who asks",
+    ),
+    (
+        &["raddr"],
+        Field::Address(Address::Response),
+        "address of the one who answers",
+    ),
+    (
+        &["qport"],
+        Field::Number(Number::QueryPort),
+        "port of the one who asks",
+    ),
+    (
+        &["rport"],
+        Field::Number(Number::ResponsePort),
+        "port of the one who answers",
+    ),
+    (
+        &["qname"],
+        Field::Name(Name::QName),
+        "name in the question; letter case does not matter",
+    ),
+    (
+        &["zone"],
+        Field::Name(Name::Zone),
+        "zone of the query, as the server tells it",
+    ),
+    (
+        &["qtype"],
+        Field::Number(Number::QType),
+        "record type in the question",
+    ),
+    (
+        &["qclass", "class"],
+        Field::Number(Number::QClass),
+        "class in the question",
+    ),
+    (&["opcode"], Field::Number(Number::Opcode), "opcode in the header"),
+    (
+        &["rcode"],
+        Field::Number(Number::Rcode),
+        "response code, EDNS included; only responses have it",
+    ),
+    (
+        &["qr"],
+        Field::Fact(Fact::Flag(0x8000)),
+        "the header says that it is a response",
+    ),
+    (&["aa"], Field::Fact(Fact::Flag(0x0400)), "authoritative answer"),
+    (&["tc"], Field::Fact(Fact::Flag(0x0200)), "truncated"),
+    (&["rd"], Field::Fact(Fact::Flag(0x0100)), "recursion desired"),
+    (&["ra"], Field::Fact(Fact::Flag(0x0080)), "recursion available"),
+    (&["ad"], Field::Fact(Fact::Flag(0x0020)), "authentic data"),
+    (&["cd"], Field::Fact(Fact::Flag(0x0010)), "checking disabled"),
+    (&["id"], Field::Number(Number::Id), "number of the DNS message"),
+    (
+        &["size"],
+        Field::Number(Number::Size),
+        "length of the DNS message in bytes",
+    ),
+    (
+        &["latency"],
+        Field::Number(Number::Latency),
+        "from query to response; milliseconds without a unit",
+    ),
+    (
+        &["answers"],
+        Field::Number(Number::Answers),
+        "answer records, by the header",
+    ),
+    (
+        &["authorities"],
+        Field::Number(Number::Authorities),
+        "authority records, by the header",
+    ),
+    (
+        &["additionals"],
+        Field::Number(Number::Additionals),
+        "additional records, by the header",
+    ),
+    (
+        &["policy"],
+        Field::Number(Number::Policy),
+        "what a response policy did",
+    ),
 ];
 
 impl Field {
     /// The field of this name, in any letter case, and the name as we write it.
     pub(super) fn named(word: &str) -> Option<(Self, &'static str)> {
-        let mut fields = FIELDS.iter();
-        let (name, field) = fields.find(|(name, _)| name.eq_ignore_ascii_case(word))?;
-        Some((*field, name))
+        FIELDS.iter().find_map(|(names, field, _)| {
+            let mut names = names.iter();
+            let name = names.find(|name| name.eq_ignore_ascii_case(word))?;
+            Some((*field, *name))
+        })
     }
 
     /// The operators that it takes, in words, and whether `operator` is one.

@@ -169,6 +169,51 @@ fn errors_say_where_what_and_what_else() {
 }
 
 #[test]
+fn the_page_of_fields_is_made_of_them() {
+    let rows = fields().map(|field| {
+        let names: Vec<_> = field.names.iter().map(|name| format!("`{name}`")).collect();
+        let signs: Vec<_> = field
+            .operators
+            .split_whitespace()
+            .map(|sign| format!("`{sign}`"))
+            .collect();
+        let or_dash = |text: &str| {
+            if text.is_empty() {
+                "–".to_string()
+            } else {
+                text.to_string()
+            }
+        };
+        let (values, signs) = (or_dash(field.values), or_dash(&signs.join(" ")));
+        format!(
+            "| {} | {} | {values} | {signs} |\n",
+            names.join(", "),
+            field.about
+        )
+    });
+    let head = "| field | what | values | operators |\n|---|---|---|---|\n";
+    let page = head.to_string() + &rows.collect::<String>();
+    assert_eq!(
+        include_str!("fields.md"),
+        page,
+        "this is what it should be:\n{page}"
+    );
+}
+
+#[test]
+fn operators_are_told_as_they_are_taken() {
+    use super::lexer::Operator::{AtLeast, AtMost, Equal, Glob, In, Less, More, Under, Unequal};
+    for info in fields() {
+        let field = field::Field::named(info.names[0]).unwrap().0;
+        for operator in [Equal, Unequal, Less, AtMost, More, AtLeast, Glob, Under, In] {
+            let is_told = info.operators.split(' ').any(|sign| sign == operator.sign());
+            assert_eq!(field.takes(operator).1, is_told, "{} {operator:?}", info.names[0]);
+        }
+        assert_eq!(error("nothing").matches(info.names[0]).count().min(1), 1);
+    }
+}
+
+#[test]
 fn deep_nesting_is_an_error_and_length_is_not() {
     for open in ["(", "!", "!("] {
         let text = format!("{}rd", open.repeat(MAX_DEPTH + 1));

@@ -78,6 +78,32 @@ fn the_last_part_of_a_help_fits_its_width() {
 }
 
 #[test]
+fn the_help_of_every_filter_lists_all_fields() {
+    let mut helped = 0;
+    walk(&Cli::command(), "tinwire", &mut |path, command| {
+        if !command
+            .get_arguments()
+            .any(|argument| argument.get_long() == Some("where"))
+        {
+            return;
+        }
+        helped += 1;
+        let help = command
+            .get_after_long_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for field in dnstap_codec::filter::fields() {
+            let name = field.names.join(", ");
+            assert!(help.contains(&format!("  {name} ")), "{path}: {name}");
+        }
+        for line in help.lines() {
+            assert!(line.chars().count() < 100, "{path}: {line}");
+        }
+    });
+    assert_eq!(helped, 6);
+}
+
+#[test]
 fn json_and_format_agree() {
     let cli = Cli::try_parse_from(["tinwire", "version", "--json"]).unwrap();
     assert_eq!(cli.global.format_flag(), Some((Format::Json, "--json")));

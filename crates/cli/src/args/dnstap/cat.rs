@@ -15,7 +15,7 @@ those of the dnstap command that came with golang-dnstap.
 
 --where knows !, &&, || and parentheses over tests such as kind in {CQ, CR}, qtype == AAAA,
 qname under example.org, qaddr == 192.0.2.0/24, rcode == NXDOMAIN, latency > 100ms, size >= 512,
-tc. A test of a field that a message does not have does not hold.
+tc. A test of a field that a message does not have does not hold. --help, not -h, lists all fields.
 
 A payload that is no dnstap is counted, told in the closing line, and ends nothing.
 

@@ -1,6 +1,8 @@
 //! What ends a command from outside: a signal, or the time given with `--deadline`.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::sync::Arc;
 
 #[cfg(unix)]
 use tokio::signal::unix;
@@ -55,6 +57,8 @@ pub(crate) enum Hangup {
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     deadline: Option<Instant>,
+    /// Whether hangups have come to mean something else.
+    leaves_hangups: Arc<AtomicBool>,
     signalled: watch::Receiver<Option<Signal>>,
 }
 
@@ -67,15 +71,30 @@ impl Stop {
         let (tell, signalled) = watch::channel(None);
         // From this line on, not from whenever the task has its first turn.
         let mut signals = Signals::listen(hangup);
+        let leaves_hangups = Arc::new(AtomicBool::new(false));
+        let leaves = Arc::clone(&leaves_hangups);
+        let mut next = async move || loop {
+            let signal = signals.next().await;
+            if signal != Signal::Hangup || !leaves.load(Ordering::Relaxed) {
+                return signal;
+            }
+        };
         tokio::spawn(async move {
-            tell.send_replace(Some(signals.next().await));
-            let second = signals.next().await;
+            tell.send_replace(Some(next().await));
+            let second = next().await;
             std::process::exit(second.exit().into());
         });
         Self {
+            leaves_hangups,
             deadline: deadline.and_then(|duration| Instant::now().checked_add(duration)),
             signalled,
         }
+    }
+
+    /// From now on a hangup is somebody else's: whoever calls this listens for it.
+    #[cfg(unix)]
+    pub(crate) fn leave_hangups(&self) {
+        self.leaves_hangups.store(true, Ordering::Relaxed);
     }
 
     /// Completes when the command should end. May be dropped and called again; no signal is lost between.

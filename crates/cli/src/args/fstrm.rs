@@ -49,8 +49,8 @@ pub(crate) enum FstrmVerb {
 }
 
 const CAT_EXAMPLES: &str = "\
-dnstap messages are shown as by dnstap cat. With --json, the object of a frame has that of dnstap cat
-in it as dnstap, or the bytes in hex as data.
+dnstap messages are shown as by dnstap cat. With --json, the object of a frame has that of dnstap
+cat in it as dnstap, or the bytes in hex as data.
 
 In place of a file: unix:PATH, tcp://HOST:PORT or tls://HOST:PORT listens for senders, dial+ in
 front connects to one. A stream that is still open is shown as it comes; a signal or --deadline

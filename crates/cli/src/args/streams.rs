@@ -45,7 +45,8 @@ pub(crate) struct SocketArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
-    /// Certificate that we show (PEM), with those between it and its authority
+    /// Certificate that we show (PEM), with those between it and its authority; where we listen, a hangup
+    /// (SIGHUP) reads it again instead of ending the command
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key (PEM)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cmd::streams::Delivered;
+use crate::units::counted;
 
 /// Why a frame is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Stats {
 
     /// In words, without what is not worth a word.
     pub(crate) fn text(self) -> String {
-        let mut text = format!("{} messages", self.stored_messages);
+        let mut text = counted(self.stored_messages, "message");
         for (count, what) in [
             (self.resent, "frames sent again"),
             (self.duplicates, "that were there already"),
@@ -96,6 +97,7 @@ impl From<Stats> for Delivered {
         Self {
             frames: stats.stored,
             dropped: stats.dropped.total(),
+            is_unanswered: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! [`Inputs`] makes one sequence of arrivals out of any number of words. Here as well: the settings that all
 //! words of a command share. Not here: what the frames are.
 
+mod certificates;
 mod dialed;
 mod file;
 mod goal;
@@ -19,13 +20,15 @@ use std::path::PathBuf;
 use fstrm_codec::endpoint::{DialConfig, Direction, Endpoint, ListenConfig, ParseEndpointError, Place};
 use fstrm_codec::{Config, ContentType, collector};
 
+pub(crate) use certificates::Certificates;
 pub(crate) use goal::Goal;
 pub(crate) use inputs::{Arrival, Inputs, Parcel, Redial, Source, Ticket};
 pub(crate) use lane::{Exit, LaneStats, Level, Meter, OnFull};
-pub(crate) use outputs::{Carrier, Delivered, Output, OutputConfig, shares};
+pub(crate) use outputs::{Carrier, Delivered, Output, OutputConfig, UNANSWERED, is_no_answer, shares};
 
 use crate::args::streams::{StreamArgs, TlsArgs};
 use crate::failure::{Code, Failure, Result};
+use crate::stop::Stop;
 
 /// Reads a word. What has no scheme is a file, and so is what exists under that very name.
 pub(crate) fn endpoint(word: &str) -> Result<Endpoint> {
@@ -47,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) dial: DialConfig,
     pub(crate) collector: collector::Config,
     pub(crate) redial: Redial,
+    certificates: Certificates,
+    stop: Option<Stop>,
 }
 
 impl Settings {
@@ -73,8 +78,9 @@ impl Settings {
         let uses = |direction| {
             uses(inputs, Direction::Listen, direction) || uses(outputs, Direction::Dial, direction)
         };
+        let mut certificates = Certificates::default();
         if uses(Direction::Listen) {
-            listen = server(tls, listen)?;
+            (listen, certificates) = server(tls, listen)?;
         }
         if uses(Direction::Dial) {
             dial = client(tls, dial)?;
@@ -92,7 +98,15 @@ impl Settings {
             listen,
             dial,
             redial: Redial::Never,
+            certificates,
+            stop: None,
         })
+    }
+
+    /// Where we listen over TLS, a hangup is to read certificates again instead of ending the command.
+    pub(crate) fn reload_at_hangups(mut self, stop: &Stop) -> Self {
+        self.stop = Some(stop.clone());
+        self
     }
 
     /// Whether a stream that we connect to is connected to again when it is over.
@@ -118,7 +132,7 @@ pub(crate) fn content_type(args: &StreamArgs) -> Result<Option<ContentType>> {
 }
 
 /// Adds what listening on `tls://` needs.
-fn server(args: &TlsArgs, listen: ListenConfig) -> Result<ListenConfig> {
+fn server(args: &TlsArgs, listen: ListenConfig) -> Result<(ListenConfig, Certificates)> {
     let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
         return Err(
             Failure::new(Code::Usage, "listening on tls:// needs a certificate and its key")
@@ -135,7 +149,7 @@ pub(super) fn identified(
     certificate: &Path,
     key: &Path,
     clients: Option<&Path>,
-) -> Result<ListenConfig> {
+) -> Result<(ListenConfig, Certificates)> {
     let mut config = fstrm_codec::tls::ServerConfig::new(certificate, key);
     if let Some(authority) = clients {
         config = config.client_authority(authority);
@@ -143,7 +157,8 @@ pub(super) fn identified(
     let server = config
         .load()
         .map_err(|error| Failure::caused(Code::File, error))?;
-    Ok(listen.tls(server))
+    let certificates = Certificates::of(server.clone(), certificate);
+    Ok((listen.tls(server), certificates))
 }
 
 /// Adds what connecting to `tls://` needs.
@@ -193,7 +208,7 @@ pub(super) fn identified(
     _certificate: &Path,
     _key: &Path,
     _clients: Option<&Path>,
-) -> Result<ListenConfig> {
+) -> Result<(ListenConfig, Certificates)> {
     Err(without_tls())
 }
 

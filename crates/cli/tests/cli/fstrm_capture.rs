@@ -15,14 +15,14 @@ const FINISH: &[u8] = b"\0\0\0\0\0\0\0\x04\0\0\0\x05";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A capture that runs; killed when it is dropped.
-struct Capturing {
+pub(crate) struct Capturing {
     child: Child,
     stderr: BufReader<ChildStderr>,
     told: String,
 }
 
 impl Capturing {
-    fn start(mut command: std::process::Command) -> Self {
+    pub(crate) fn start(mut command: std::process::Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let told = String::new();
@@ -30,7 +30,7 @@ impl Capturing {
     }
 
     /// Waits for a line that says so.
-    fn hears(&mut self, words: &str) -> String {
+    pub(crate) fn hears(&mut self, words: &str) -> String {
         loop {
             let mut line = String::new();
             let len = self.stderr.read_line(&mut line).unwrap();
@@ -42,11 +42,11 @@ impl Capturing {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal_to(&self.child, name);
     }
 
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         self.stderr.read_to_string(&mut self.told).unwrap();
         let status = self.child.wait().unwrap().code();
         Ran {

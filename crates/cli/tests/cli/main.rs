@@ -37,4 +37,6 @@ mod service;
 mod services;
 mod sniff;
 mod sweep;
+#[cfg(all(unix, feature = "tls"))]
+mod tls;
 mod top;

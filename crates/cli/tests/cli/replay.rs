@@ -239,3 +239,26 @@ fn under_the_tools_name_bad_files_are_skipped_with_a_warning() {
     let ran = finish(place.tool("fstrm_replay", &["-t", TYPE]).spawn().unwrap()).status(1);
     assert!(ran.stderr.contains("Usage: fstrm_replay"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_helps_with_a_collector_that_never_answers_is_told_once() {
+    const HINT: &str = "--delivery written is for collectors that never answer STOP";
+    let place = Place::new();
+    place.write("day", CAPTURE);
+    // Streams get shorter with each loss, so there are more of them than of losses.
+    let manners = [vec![Manners::Mute; 2], vec![Manners::Good; 100]];
+    let (port, _) = collector(manners.concat());
+    let to = format!("tcp://127.0.0.1:{port}");
+    let words = ["fstrm", "replay", "--delivery", "confirmed", "day", &to];
+    let ran = place.run(&words).status(0);
+    assert_eq!(ran.stderr.matches(HINT).count(), 1, "{}", ran.stderr);
+    let (port, _) = collector(vec![Manners::Mute; 1000]);
+    let to = format!("tcp://127.0.0.1:{port}");
+    let words = ["fstrm", "relay", "--delivery", "confirmed", "day", &to];
+    let ran = place.run(&words).status(3);
+    assert!(ran.stderr.ends_with(&format!("hint: {HINT}\n")), "{}", ran.stderr);
+    let ran = place
+        .run(&["fstrm", "relay", "day", "tcp://127.0.0.1:1"])
+        .status(3);
+    assert!(!ran.stderr.contains(HINT), "{}", ran.stderr);
+}

@@ -11,8 +11,9 @@ use fstrm_codec::endpoint::Endpoint;
 use crate::{metrics, units};
 
 pub(super) const EXAMPLES: &str = "\
-Signals: HUP writes out what waits in the buffer, USR1 goes on in the next file, INT and TERM take
-what has come, close the file and end with exit status 0; a second one ends at once.
+Signals: HUP writes out what waits in the buffer and reads certificates again, USR1 goes on in the
+next file, INT and TERM take what has come, close the file and end with exit status 0; a second one
+ends at once.
 
 A file that exists is gone on with, after a frame that a crash has torn was cut off; it is never
 overwritten. A name that is taken when a file is due gets a number. With systemd, sockets that were

@@ -55,7 +55,9 @@ pub(super) async fn show(
     for address in &args.to_tcp {
         to.push(tcp(address)?);
     }
-    let settings = streams::Settings::new(&of_dnstap(streams), from, &to)?.redial(redial);
+    let settings = streams::Settings::new(&of_dnstap(streams), from, &to)?
+        .redial(redial)
+        .reload_at_hangups(&session.stop);
     let style = style(&session.settings, &args);
     let existing = if args.append {
         Existing::Append

@@ -26,7 +26,7 @@ use crate::failure::{Failure, Result};
 
 pub(super) async fn run(session: &mut Session, args: Top) -> Result {
     let mut manners = Manners::of(session);
-    let feed = Feed::open(&args).await?;
+    let feed = Feed::open(&args, &session.stop).await?;
     for endpoint in feed.listening() {
         session.output.notice(format_args!("listening on {endpoint}"));
     }

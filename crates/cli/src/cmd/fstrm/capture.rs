@@ -20,6 +20,7 @@ use self::summary::Figures;
 use self::tell::Teller;
 use crate::args::fstrm::Capture;
 use crate::cmd::Session;
+use crate::cmd::streams::Certificates;
 use crate::failure::{Code, Failure, Result};
 use crate::metrics::{self, Exporter};
 use crate::multicall::Guise;
@@ -48,7 +49,7 @@ async fn record(session: &Session, args: &Capture, is_original: bool) -> Result 
     let content_type = plan::content_type(args)?;
     let mut signals = Signals::listen()
         .map_err(|error| Failure::caused(Code::CannotOpen, error).context("listening for signals"))?;
-    let listeners = plan::listeners(args).await?;
+    let (listeners, certificates) = plan::listeners(args).await?;
     // Only now that all sockets are ours is a file touched.
     let store = plan::store(args, content_type.clone()).await?;
     let (collector, batches) = Collector::spawn(plan::collector(args, content_type));
@@ -71,6 +72,7 @@ async fn record(session: &Session, args: &Capture, is_original: bool) -> Result 
     supervisor.ready("listening");
     let others = Others {
         meter: &meter,
+        certificates: &certificates,
         signals: &mut signals,
         supervisor: &mut supervisor,
     };
@@ -95,6 +97,7 @@ async fn record(session: &Session, args: &Capture, is_original: bool) -> Result 
 /// Who else has a say while a capture runs.
 struct Others<'a> {
     meter: &'a Meter,
+    certificates: &'a Certificates,
     signals: &'a mut Signals,
     supervisor: &'a mut Supervisor,
 }
@@ -133,7 +136,12 @@ async fn capture(
             () = from.meter.full() => return,
             () = from.supervisor.due() => from.supervisor.alive(&status(&collector.stats())),
             letter = from.signals.next() => match letter {
-                Letter::Flush => orders.flush().await,
+                Letter::Flush => {
+                    orders.flush().await;
+                    if let Some(told) = from.certificates.reload() {
+                        teller.certificates(session, &told);
+                    }
+                }
                 Letter::Rotate => orders.rotate().await,
             },
             event = collector.next_event() => teller.event(session, &event),

@@ -24,7 +24,7 @@ use crate::args::fstrm::{Delivery as DeliveryWord, Relay};
 use crate::cmd::Session;
 use crate::cmd::streams::{
     Arrival, Delivered, Goal, Inputs, LaneStats, OnFull, Output, OutputConfig, Parcel, Redial, Settings,
-    Source, content_type, endpoint, shares,
+    Source, UNANSWERED, content_type, endpoint, shares,
 };
 use crate::failure::{Code, Failure, Result};
 use crate::service::{self, Supervisor};
@@ -74,6 +74,8 @@ struct Figures {
     frames: u64,
     dropped: u64,
     undelivered: u64,
+    #[serde(skip)]
+    is_unanswered: bool,
     /// What a broker counts beside that.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<broker::Stats>,
@@ -104,6 +106,7 @@ impl Summary {
                 dropped,
                 undelivered,
                 broker,
+                ..
             } = output;
             text = format!("{text}; {name}: {frames} delivered, {dropped} dropped");
             if *undelivered > 0 {
@@ -130,7 +133,9 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
     let configs = configs(args, &outputs)?;
     let redial = if args.once { Redial::Never } else { Redial::Always };
     let streams: Vec<_> = outputs.iter().filter_map(Goal::endpoint).cloned().collect();
-    let mut settings = Settings::new(&args.stream, &inputs, &streams)?.redial(redial);
+    let mut settings = Settings::new(&args.stream, &inputs, &streams)?
+        .redial(redial)
+        .reload_at_hangups(&session.stop);
     // What dead outputs hold must not keep live ones from their share.
     settings.collector = settings
         .collector
@@ -464,12 +469,14 @@ impl Way {
             };
             let LaneStats { offered, dropped } = output.stats();
             let dropped = dropped.saturating_add(delivered.dropped);
+            let is_unanswered = delivered.is_unanswered;
             let delivered = delivered.frames;
             self.summary.outputs.push(Figures {
                 name: output.name().to_owned(),
                 frames: delivered,
                 dropped,
                 undelivered: offered.saturating_sub(dropped).saturating_sub(delivered),
+                is_unanswered,
                 broker,
             });
         }
@@ -481,10 +488,14 @@ impl Way {
         let undelivered: u64 = self.summary.outputs.iter().map(|output| output.undelivered).sum();
         if undelivered > 0 || self.summary.refused > 0 {
             let frames = units::counted(undelivered + self.summary.refused, "frame");
-            return Err(Failure::new(
-                Code::Lost,
-                format!("{frames} could not be delivered"),
-            ));
+            let failure = Failure::new(Code::Lost, format!("{frames} could not be delivered"));
+            let mut outputs = self.summary.outputs.iter();
+            let is_unanswered = outputs.any(|output| output.undelivered > 0 && output.is_unanswered);
+            return Err(if is_unanswered {
+                failure.hint(UNANSWERED)
+            } else {
+                failure
+            });
         }
         let dropped: u64 = self.summary.outputs.iter().map(|output| output.dropped).sum();
         let sifted = self.summary.sifted.as_ref().map_or(0, Sifted::dropped);

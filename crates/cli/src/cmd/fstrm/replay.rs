@@ -107,7 +107,8 @@ pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
     };
     let pace = Pace::of(args);
     let sender = spawn(args, dialer, config, &pace)?;
-    let mut watch = Watch::new(endpoint.to_string(), args.wait);
+    let mut watch = Watch::new(endpoint.to_string(), args.wait)
+        .needs_answers(matches!(args.delivery, Delivery::Confirmed));
     let mut totals = Totals::default();
     let bytes = total
         .map(|total| total.saturating_mul(args.rounds))

@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::certificates::Hangups;
 use super::dialed::Dialed;
 use super::{Settings, file};
 use crate::failure::{Code, Failure, Result};
@@ -134,6 +135,7 @@ pub(crate) struct Inputs {
     live: Option<Live>,
     /// Where we listen, with the ports that the system chose.
     listening: Vec<Endpoint>,
+    hangups: Hangups,
 }
 
 /// Sockets.
@@ -211,6 +213,7 @@ impl Inputs {
             is_read: false,
             live,
             listening,
+            hangups: Hangups::listen(settings.certificates.clone(), settings.stop.as_ref()),
         })
     }
 
@@ -264,12 +267,18 @@ impl Inputs {
                 // What was told last.
                 return self.live.as_mut()?.next_event().now_or_never()?;
             }
-            let came = match live {
-                None => self.arrivals.recv().await.ok_or(Over::Read),
-                Some(live) => tokio::select! {
-                    arrival = self.arrivals.recv(), if !self.is_read => arrival.ok_or(Over::Read),
-                    arrival = live.next(), if !live.is_over => arrival.ok_or(Over::Live),
-                },
+            let came = async {
+                match live {
+                    None => self.arrivals.recv().await.ok_or(Over::Read),
+                    Some(live) => tokio::select! {
+                        arrival = self.arrivals.recv(), if !self.is_read => arrival.ok_or(Over::Read),
+                        arrival = live.next(), if !live.is_over => arrival.ok_or(Over::Live),
+                    },
+                }
+            };
+            let came = tokio::select! {
+                came = came => came,
+                told = self.hangups.next() => Ok(Arrival::Told(told.into())),
             };
             match came {
                 Ok(arrival) => return Some(arrival),

@@ -2,12 +2,15 @@
 
 use core::convert::Infallible;
 use core::pin::pin;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use fstrm_codec::conn::ConnError;
 use fstrm_codec::endpoint::{Connect, Dialer, Direction, Endpoint, Listener, Place};
+use fstrm_codec::handshake::HandshakeError;
 use fstrm_codec::queue::{self, Delivery};
 use fstrm_codec::rotate::Now;
 use fstrm_codec::sender::{self, Sender};
@@ -52,6 +55,8 @@ pub(crate) struct Delivered {
     pub(crate) frames: u64,
     /// Frames that never can be, by a rule that was told: too large for a broker.
     pub(crate) dropped: u64,
+    /// Whether frames came back because the collector did not answer STOP.
+    pub(crate) is_unanswered: bool,
 }
 
 /// Somebody who takes freight out of a lane and confirms what is where it should be: a broker, say.
@@ -109,6 +114,7 @@ impl Output {
                 let carrier = Remote {
                     name: name.clone(),
                     sender,
+                    delivery: config.delivery,
                 };
                 Ok(Self::carried(name, config, carrier, told))
             }
@@ -259,7 +265,7 @@ impl Carrier for Disk {
         match recorder.close().await {
             Ok(_) => Ok(Delivered {
                 frames: stats.stats().store.frames,
-                dropped: 0,
+                ..Delivered::default()
             }),
             Err(error) if error.error.kind() == io::ErrorKind::BrokenPipe => {
                 Err(Failure::stdout(io::ErrorKind::BrokenPipe.into()))
@@ -296,11 +302,17 @@ async fn tell_events(recorder: &mut Recorder, told: &mpsc::Sender<String>) {
 struct Remote {
     name: String,
     sender: Sender,
+    delivery: Delivery,
 }
 
 impl Carrier for Remote {
     async fn carry(self, exit: Exit, told: mpsc::Sender<String>) -> Result<Delivered> {
-        let Self { name, sender } = self;
+        let Self {
+            name,
+            sender,
+            delivery,
+        } = self;
+        let is_unanswered = AtomicBool::new(false);
         let acks = Acks::default();
         let work = async {
             let closing = exit.closing();
@@ -324,7 +336,7 @@ impl Carrier for Remote {
         let report = tokio::select! {
             report = work => report,
             never = confirm(&sender, &acks) => match never {},
-            never = tell(&name, &sender, &told) => match never {},
+            never = tell(&name, &sender, &told, delivery, &is_unanswered) => match never {},
         };
         let report =
             report.map_err(|error: sender::SendError| Failure::caused(Code::Lost, error).context(&name))?;
@@ -335,6 +347,7 @@ impl Carrier for Remote {
         Ok(Delivered {
             frames: frames.sent,
             dropped: frames.dropped.refused,
+            is_unanswered: is_unanswered.into_inner(),
         })
     }
 }
@@ -409,7 +422,13 @@ async fn confirm(sender: &Sender, acks: &Acks) -> Infallible {
 }
 
 /// Passes on what happens to the connection; attempts in a row are one remark.
-async fn tell(name: &str, sender: &Sender, told: &mpsc::Sender<String>) -> Infallible {
+async fn tell(
+    name: &str,
+    sender: &Sender,
+    told: &mpsc::Sender<String>,
+    delivery: Delivery,
+    is_unanswered: &AtomicBool,
+) -> Infallible {
     let mut is_known = false;
     while let Some(event) = sender.next_event().await {
         let text = match event {
@@ -427,6 +446,10 @@ async fn tell(name: &str, sender: &Sender, told: &mpsc::Sender<String>) -> Infal
             }
             sender::Event::Lost { error, .. } => {
                 is_known = true;
+                // What was written is done, and sent no second time.
+                if is_no_answer(&error) && delivery == Delivery::Confirmed {
+                    is_unanswered.store(true, Ordering::Relaxed);
+                }
                 format!("{}; tried again", chain(name, &error))
             }
             sender::Event::Dropped {
@@ -442,6 +465,14 @@ async fn tell(name: &str, sender: &Sender, told: &mpsc::Sender<String>) -> Infal
         let _ = told.try_send(text);
     }
     core::future::pending().await
+}
+
+/// What helps where a collector never says that it has the frames: they are sent again and again.
+pub(crate) const UNANSWERED: &str = "--delivery written is for collectors that never answer STOP";
+
+/// Whether a collector has not said that it has the frames.
+pub(crate) const fn is_no_answer(error: &ConnError) -> bool {
+    matches!(error, ConnError::Handshake(HandshakeError::NoFinish { .. }))
 }
 
 /// An error with its causes, in one line that names the output.

@@ -13,6 +13,7 @@ use crate::args::dnstap::Top;
 use crate::cmd::dnstap::cat::of_dnstap;
 use crate::cmd::streams::{self, Arrival, Inputs, Redial, Settings};
 use crate::failure::{Code, Failure, Result};
+use crate::stop::Stop;
 
 /// The word for the made-up resolver.
 const SIM: &str = "sim:";
@@ -54,7 +55,7 @@ pub(super) struct Made {
 }
 
 impl Feed {
-    pub(super) async fn open(args: &Top) -> Result<Self> {
+    pub(super) async fn open(args: &Top, stop: &Stop) -> Result<Self> {
         if args.from.iter().any(|word| word == SIM) {
             if args.from.len() > 1 {
                 return Err(Failure::new(Code::Usage, "sim: stands alone"));
@@ -71,7 +72,9 @@ impl Feed {
             .iter()
             .map(|word| streams::endpoint(word))
             .collect::<Result<_>>()?;
-        let settings = Settings::new(&of_dnstap(args.streams.clone()), &from, &[])?.redial(Redial::Always);
+        let settings = Settings::new(&of_dnstap(args.streams.clone()), &from, &[])?
+            .redial(Redial::Always)
+            .reload_at_hangups(stop);
         let inputs = Inputs::open(&from, &settings).await?;
         let is_live = from
             .iter()

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::names::Pattern;
 use crate::args::fstrm::{Capture, Fsync, Handshake};
 use crate::cmd::fstrm::feed::blocking;
-use crate::cmd::streams;
+use crate::cmd::streams::{self, Certificates};
 use crate::failure::{Code, Failure, Result};
 use crate::service;
 
@@ -39,7 +39,7 @@ fn limits(args: &Capture) -> (NonZeroU32, Oversize) {
 }
 
 /// Every place that was named or handed over, listened on.
-pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
+pub(super) async fn listeners(args: &Capture) -> Result<(Vec<Listener>, Certificates)> {
     let mut endpoints = args.streams.clone();
     endpoints.extend(args.unix.clone().map(|path| Endpoint::new(Place::Unix(path))));
     if let (Some(address), Some(port)) = (args.tcp, args.port) {
@@ -50,8 +50,10 @@ pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
     if let Some(mode) = args.mode {
         config = config.mode(mode);
     }
+    let mut certificates = Certificates::default();
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        config = streams::identified(config, certificate, key, args.tls_client_ca.as_deref())?;
+        (config, certificates) =
+            streams::identified(config, certificate, key, args.tls_client_ca.as_deref())?;
     }
     let mut listeners = service::sockets(&config)?;
     if endpoints.is_empty() && listeners.is_empty() {
@@ -62,7 +64,7 @@ pub(super) async fn listeners(args: &Capture) -> Result<Vec<Listener>> {
         let listener = Listener::bind(&endpoint, config.clone()).await;
         listeners.push(listener.map_err(|error| Failure::caused(Code::CannotOpen, error))?);
     }
-    Ok(listeners)
+    Ok((listeners, certificates))
 }
 
 /// The file, created or gone on with.

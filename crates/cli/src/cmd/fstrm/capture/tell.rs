@@ -93,6 +93,11 @@ impl Teller {
         self.say(session, 3, &line);
     }
 
+    /// What came of reading certificates again.
+    pub(super) fn certificates(&self, session: &Session, told: &str) {
+        self.say(session, 1, &Line::new("certificates", told));
+    }
+
     /// What a session or a listener has come to.
     pub(super) fn event(&mut self, session: &Session, event: &Event) {
         let (number, who, level, kind, message) = match event {

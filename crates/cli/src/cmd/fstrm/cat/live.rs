@@ -28,7 +28,7 @@ pub(super) async fn show(
         max_frame: args.input.max_frame,
         sockets: args.sockets.clone(),
     };
-    let settings = Settings::new(&words, endpoints, &[])?;
+    let settings = Settings::new(&words, endpoints, &[])?.reload_at_hangups(&session.stop);
     let mut inputs = Inputs::open(endpoints, &settings).await?;
     for endpoint in inputs.listening() {
         session.output.notice(format_args!("listening on {endpoint}"));

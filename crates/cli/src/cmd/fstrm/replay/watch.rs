@@ -7,6 +7,7 @@ use fstrm_codec::handshake::HandshakeError;
 use fstrm_codec::sender::Event;
 use tokio::time::Instant;
 
+use crate::cmd::streams::{UNANSWERED, is_no_answer};
 use crate::failure::{Code, Failure};
 use crate::output::Output;
 use crate::stop;
@@ -23,6 +24,8 @@ pub(super) struct Watch {
     give_up: Option<Instant>,
     why: Option<ConnError>,
     failure: Option<Failure>,
+    /// Whether frames are sent again until the collector says that it has them; nobody was told what helps.
+    needs_answers: bool,
 }
 
 impl Watch {
@@ -34,7 +37,14 @@ impl Watch {
             give_up: None,
             why: None,
             failure: None,
+            needs_answers: false,
         }
+    }
+
+    /// Frames are sent again until the collector says that it has them.
+    pub(super) const fn needs_answers(mut self, needs: bool) -> Self {
+        self.needs_answers = needs;
+        self
     }
 
     pub(super) fn collector(&self) -> &str {
@@ -54,6 +64,11 @@ impl Watch {
             Some(Event::NotConnected { error, .. }) => self.gone(error),
             Some(Event::Lost { error, .. }) => {
                 output.notice(format!("{}: lost: {}", self.collector, chain(&error)));
+                if is_no_answer(&error) && self.needs_answers {
+                    // Once: it comes again and again.
+                    self.needs_answers = false;
+                    output.notice(UNANSWERED);
+                }
                 self.gone(error);
             }
             _ => {}

@@ -19,6 +19,7 @@ use super::stats::DropReason;
 use super::watch::Watch;
 use super::window::{Config, Event, MAX_IN_FLIGHT, Window};
 use crate::failure::{Code, Failure, Result};
+use crate::units::counted;
 
 /// Parcels between the relay and the thread: enough to keep both busy.
 const PARCELS: usize = 16;
@@ -58,7 +59,9 @@ impl fmt::Display for Note {
         match self {
             Self::Connected { target } => write!(f, "{target}: connected"),
             Self::Lost { target, why } => write!(f, "{target}: {why}; trying again"),
-            Self::Dropped { reason, frames } => write!(f, "{frames} frames dropped: {}", reason.name()),
+            Self::Dropped { reason, frames } => {
+                write!(f, "{} dropped: {}", counted(*frames, "frame"), reason.name())
+            }
         }
     }
 }

@@ -215,10 +215,8 @@ impl Summary {
             0 => String::new(),
             open => format!(", {open} without STOP"),
         };
-        format!(
-            "{}: {clean} clean{open}, {truncated} truncated, {malformed} malformed, {unreadable} unreadable; {}",
-            counted(*files, "file"),
-            counted(*frames, "frame"),
-        )
+        let (files, frames) = (counted(*files, "file"), counted(*frames, "frame"));
+        let faulty = format!("{truncated} truncated, {malformed} malformed, {unreadable} unreadable");
+        format!("{files}: {clean} clean{open}, {faulty}; {frames}")
     }
 }

@@ -8,6 +8,7 @@ use crate::place::Place;
 use crate::server::{CONFIGURATION, Server};
 use crate::servers::collector::{Collector, FILE, messages};
 use crate::servers::zone;
+use crate::story;
 
 pub(crate) const SERVER: Server = Server {
     peer: "Knot DNS, mod-dnstap",
@@ -52,6 +53,24 @@ zone:
 ",
         zone::NAME
     )
+}
+
+#[test]
+#[ignore = "needs knot and knot-module-dnstap: cargo xtask setup"]
+fn knot_sends_each_question_and_answer_and_ends_well() {
+    story::ends_well(&SERVER);
+}
+
+#[test]
+#[ignore = "needs knot and knot-module-dnstap: cargo xtask setup"]
+fn knot_that_ends_or_is_killed_is_followed_by_the_next_one() {
+    story::is_followed_by_the_next(&SERVER);
+}
+
+#[test]
+#[ignore = "needs knot and knot-module-dnstap: cargo xtask setup"]
+fn knot_finds_the_next_collector_when_one_ends_or_is_killed() {
+    story::finds_the_next_collector(&SERVER);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::server::{CONFIGURATION, Server};
 use crate::servers::collector::{Collector, FILE, line, lines, messages, wait_for_lines};
 use crate::servers::daemon::Daemon;
 use crate::servers::zone;
+use crate::story;
 
 pub(crate) const SERVER: Server = Server {
     peer: "BIND",
@@ -52,6 +53,24 @@ fn start(place: &Place, kinds: &str, output: &str, recursion: &str) -> Daemon {
     SERVER.start_with(place, |here, port| {
         configuration(here, port, kinds, output, recursion)
     })
+}
+
+#[test]
+#[ignore = "needs bind9: cargo xtask setup"]
+fn named_sends_each_question_and_answer_and_ends_well() {
+    story::ends_well(&SERVER);
+}
+
+#[test]
+#[ignore = "needs bind9: cargo xtask setup"]
+fn named_that_ends_or_is_killed_is_followed_by_the_next_one() {
+    story::is_followed_by_the_next(&SERVER);
+}
+
+#[test]
+#[ignore = "needs bind9: cargo xtask setup"]
+fn named_finds_the_next_collector_when_one_ends_or_is_killed() {
+    story::finds_the_next_collector(&SERVER);
 }
 
 #[test]

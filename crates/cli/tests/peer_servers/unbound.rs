@@ -12,6 +12,7 @@ use crate::servers::collector::{Collector, FILE, lines, messages, wait_for_lines
 use crate::servers::daemon::Daemon;
 use crate::servers::dns::{Authority, Question};
 use crate::servers::{wait_for, zone};
+use crate::story;
 
 pub(crate) const SERVER: Server = Server {
     peer: "unbound",
@@ -72,6 +73,24 @@ fn start(place: &Place, dnstap: &str, more: &str) -> Daemon {
 
 fn to_socket(here: &Path) -> String {
     format!("dnstap-socket-path: \"{}\"", here.join("tap").display())
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_sends_each_question_and_answer_and_ends_well() {
+    story::ends_well(&SERVER);
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_that_ends_or_is_killed_is_followed_by_the_next_one() {
+    story::is_followed_by_the_next(&SERVER);
+}
+
+#[test]
+#[ignore = "needs unbound: cargo xtask setup"]
+fn unbound_finds_the_next_collector_when_one_ends_or_is_killed() {
+    story::finds_the_next_collector(&SERVER);
 }
 
 #[test]

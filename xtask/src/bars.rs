@@ -1,6 +1,7 @@
-//! `bench csp`, `bench fstrm`: the speeds that have to be reached, in one table.
+//! `bench csp`, `bench flow`, `bench fstrm`: the speeds that have to be reached, in one table.
 
 pub(crate) mod csp;
+pub(crate) mod flow;
 pub(crate) mod fstrm;
 
 use std::process::Command;

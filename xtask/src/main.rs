@@ -51,6 +51,7 @@ fn dispatch(arguments: &[String]) -> Result {
     }
     match (verb.as_str(), rest) {
         ("bench", [member, options @ ..]) if member == "csp" => bars::csp::run(options),
+        ("bench", [member, options @ ..]) if member == "flow" => bars::flow::run(options),
         ("bench", [member, options @ ..]) if member == "fstrm" => bars::fstrm::run(options),
         ("bench", _) => bench::run(rest),
         ("ci", []) => ci::run(),

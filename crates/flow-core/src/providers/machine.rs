@@ -23,6 +23,7 @@ mod provider;
 mod remote;
 mod shared;
 mod sharing;
+mod socket;
 mod stats;
 
 pub use balance::Balance;

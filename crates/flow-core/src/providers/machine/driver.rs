@@ -10,16 +10,15 @@ use core::time::Duration;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use tinwire_time::Timer;
+use tinwire_time::{Instant, Timer};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
 use tokio::time::Sleep;
-use tokio_util::io::poll_read_buf;
 
 use super::buffers::{Buffers, CHUNK};
 use super::frame::{Frame, Reads};
 use super::link::{Breach, Incoming};
-use super::shared::{Link, Socket};
+use super::shared::{Link, Way};
+use super::socket::Socket;
 use crate::flow::FlowState;
 use crate::liveness::Due;
 use crate::pipe::{Delivered, End, Mark, Urgency};
@@ -30,6 +29,8 @@ const TURNS: usize = 16;
 const TELL_WITHIN: Duration = Duration::from_millis(10);
 /// How long the peer may take to accept what was written before the application let go.
 const LINGER: Duration = Duration::from_secs(10);
+/// Pause before writing is tried again when no descriptor can be had to wait with.
+const RETRY: Duration = Duration::from_millis(5);
 /// An unfinished frame up to this length is kept in a buffer of its own.
 const SMALL_REST: usize = 4 * 1024;
 
@@ -62,7 +63,6 @@ pub(super) struct DriverStats {
 #[derive(Debug)]
 pub(super) struct Driver {
     link: Arc<Link>,
-    socket: OwnedReadHalf,
     buffers: Arc<Buffers>,
     max_packet: usize,
     /// What was read and is no whole frame yet.
@@ -72,6 +72,8 @@ pub(super) struct Driver {
     urgency: Urgency,
     tell: Timer,
     linger: Timer,
+    /// When to try to write again, for want of a way to be told.
+    retry: Timer,
     alarm: Option<Pin<Box<Sleep>>>,
     stats: DriverStats,
     over: Option<Over>,
@@ -87,11 +89,10 @@ enum Step {
 impl Driver {
     /// Drives `link` over `stream`, which brings packets of at most `max_packet` bytes.
     pub(super) fn new(link: Arc<Link>, stream: UnixStream, buffers: Arc<Buffers>, max_packet: usize) -> Self {
-        let (socket, writer) = stream.into_split();
-        link.lock().socket = Socket::Open(writer);
+        // without a socket, reading says that the peer is gone
+        link.lock().way = Socket::new(stream).map_or(Way::Closed, Way::Open);
         Self {
             link,
-            socket,
             buffers,
             max_packet,
             input: BytesMut::new(),
@@ -99,6 +100,7 @@ impl Driver {
             urgency: Urgency::Usual,
             tell: Timer::stopped(),
             linger: Timer::stopped(),
+            retry: Timer::stopped(),
             alarm: None,
             stats: DriverStats::default(),
             over: None,
@@ -110,22 +112,23 @@ impl Driver {
     }
 
     /// From the socket to the application. A socket that ends is over only once all it brought is told.
-    fn step_in(&mut self, cx: &mut Context<'_>) -> Result<Step, Over> {
+    fn step_in(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Step, Over> {
         if self.input.capacity() == 0 {
             self.input = self.buffers.take();
         } else if self.input.capacity() - self.input.len() < CHUNK / 4 {
             // doubles with what has arrived, never with what is told
             self.input.reserve(self.input.len().max(CHUNK));
         }
-        let read = poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.input);
-        let Poll::Ready(read) = read else {
-            return Ok(Step::Waits);
+        let read = match &mut self.link.lock().way {
+            Way::Open(socket) => socket.poll_read(cx, &mut self.input),
+            Way::Awaited | Way::Closed => Poll::Ready(Ok(0)),
         };
         match read {
-            Ok(0) => Err(self.closed()),
-            Ok(_) => self.take_input().map(|()| Step::Moved).map_err(Over::Broken),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Step::Moved),
-            Err(_) => Err(self.closed()),
+            Poll::Pending => Ok(Step::Waits),
+            Poll::Ready(Ok(0)) => Err(self.closed()),
+            Poll::Ready(Ok(_)) => self.take_input(now).map(|()| Step::Moved).map_err(Over::Broken),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(Step::Moved),
+            Poll::Ready(Err(_)) => Err(self.closed()),
         }
     }
 
@@ -138,8 +141,7 @@ impl Driver {
     }
 
     /// Takes the whole frames off the input.
-    fn take_input(&mut self) -> Result<(), Breach> {
-        let now = self.link.now();
+    fn take_input(&mut self, now: Instant) -> Result<(), Breach> {
         let (mut mark, mut end, mut news) = (None, false, false);
         let (writer, taken) = {
             let mut state = self.link.lock();
@@ -189,8 +191,7 @@ impl Driver {
     }
 
     /// From this side to the socket.
-    fn step_out(&mut self, cx: &mut Context<'_>) -> Result<Step, Over> {
-        let now = self.link.now();
+    fn step_out(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Step, Over> {
         if self.tell.fire(now) && self.urgency == Urgency::Usual {
             self.urgency = Urgency::Next;
         }
@@ -236,12 +237,18 @@ impl Driver {
                 self.linger.start(now + LINGER);
             }
         }
-        let Socket::Open(socket) = &state.socket else {
+        let Way::Open(socket) = &mut state.way else {
             return Ok(Step::Waits);
         };
-        // ready at once: more room came meanwhile; an error shows when it is written to
-        Ok(match socket.as_ref().poll_write_ready(cx) {
-            Poll::Ready(_) => Step::Moved,
+        if self.retry.fire(now) {
+            socket.suppose_room();
+        }
+        Ok(match socket.poll_room(cx) {
+            Poll::Ready(Ok(())) => Step::Moved,
+            Poll::Ready(Err(_)) => {
+                self.retry.start(now + RETRY);
+                Step::Waits
+            }
             Poll::Pending => Step::Waits,
         })
     }
@@ -250,8 +257,8 @@ impl Driver {
     /// nothing.
     fn step_time(&mut self, cx: &mut Context<'_>) -> Step {
         let alive = self.link.lock().liveness.poll_timeout();
-        let timers = [self.tell.deadline(), self.linger.deadline(), alive];
-        let Some(deadline) = timers.into_iter().flatten().min() else {
+        let own = [&self.tell, &self.linger, &self.retry].map(Timer::deadline);
+        let Some(deadline) = own.into_iter().chain([alive]).flatten().min() else {
             return Step::Waits;
         };
         let Some(deadline) = self.link.origin().deadline(deadline) else {
@@ -285,18 +292,23 @@ impl Driver {
     }
 
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
+        let mut now = self.link.now();
         for _ in 0..TURNS {
-            let steps = self
-                .step_in(cx)
-                .and_then(|step_in| Ok([step_in, self.step_out(cx)?, self.step_time(cx)]));
-            match steps {
+            let step_in = match self.step_in(cx, now) {
+                Ok(Step::Moved) => continue, // all that came first: what is told of it is less then
+                Ok(Step::Waits) => Step::Waits,
                 Err(over) => return Poll::Ready(over),
-                Ok(steps) if steps.contains(&Step::Moved) => {}
-                Ok(_) => {
-                    self.rest();
-                    return Poll::Pending;
-                }
+            };
+            let step_out = match self.step_out(cx, now) {
+                Ok(step) => step,
+                Err(over) => return Poll::Ready(over),
+            };
+            let steps = [step_in, step_out, self.step_time(cx)];
+            if steps == [Step::Waits; 3] {
+                self.rest();
+                return Poll::Pending;
             }
+            now = self.link.now();
         }
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -4,9 +4,9 @@ use alloc::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::net::unix::OwnedWriteHalf;
 
 use super::frame::{Frame, data_header};
+use super::socket::Socket;
 
 /// Packets from this length on are not copied.
 const COPY_BELOW: usize = 8 * 1024;
@@ -63,10 +63,10 @@ impl Output {
     }
 
     /// Writes until nothing is left, or the socket takes no more for now.
-    pub(super) fn write_to(&mut self, socket: &OwnedWriteHalf) -> io::Result<()> {
+    pub(super) fn write_to(&mut self, socket: &mut Socket) -> io::Result<()> {
         while !self.is_empty() {
             let written = if self.pieces.is_empty() {
-                socket.try_write(&self.tail)
+                socket.try_write(&[IoSlice::new(&self.tail)])
             } else {
                 let mut slices = [IoSlice::new(&[]); PIECES];
                 let parts = self.pieces.iter().map(|piece| &**piece).chain([&*self.tail]);
@@ -74,11 +74,12 @@ impl Output {
                     .iter_mut()
                     .zip(parts)
                     .for_each(|(slice, part)| *slice = IoSlice::new(part));
-                socket.try_write_vectored(&slices)
+                socket.try_write(&slices)
             };
             match written {
                 Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tinwire_time::{Instant, Origin};
-use tokio::net::unix::OwnedWriteHalf;
 
 use super::frame::{Frame, Reads};
 use super::hello::{Answer, Window};
 use super::link::Machine;
 use super::output::Output;
+use super::socket::Socket;
 use crate::error::WriteError;
 use crate::flow::{Flow, FlowState, Outlet};
 use crate::liveness::Liveness;
@@ -33,10 +33,10 @@ pub(super) fn clock() -> std::time::Instant {
 
 /// Where bytes go.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) enum Way {
     /// Nowhere yet: they wait.
     Awaited,
-    Open(OwnedWriteHalf),
+    Open(Socket),
     Closed,
 }
 
@@ -53,7 +53,7 @@ enum Turn {
 pub(super) struct State {
     pub(super) machine: Machine,
     pub(super) output: Output,
-    pub(super) socket: Socket,
+    pub(super) way: Way,
     turn: Turn,
     /// Writing failed; the driver will find out why.
     pub(super) broken: bool,
@@ -87,7 +87,7 @@ impl Link {
             state: Mutex::new(State {
                 machine: Machine::new(window),
                 output: Output::default(),
-                socket: Socket::Awaited,
+                way: Way::Awaited,
                 turn: Turn::Used,
                 broken: false,
                 released: false,
@@ -183,7 +183,7 @@ impl Link {
             let mut state = self.lock();
             state.machine.over(outbound);
             state.output.clear();
-            state.socket = Socket::Closed;
+            state.way = Way::Closed;
             state.writer_waker.take()
         };
         self.inbound.as_writer(|pipe| pipe.end(inbound));
@@ -230,7 +230,7 @@ impl State {
     }
 
     fn put_control(&mut self, frame: &Frame) {
-        if !matches!(self.socket, Socket::Closed) {
+        if !matches!(self.way, Way::Closed) {
             self.output.put_frame(frame);
             self.wake_driver();
         }
@@ -238,7 +238,7 @@ impl State {
 
     /// Writes what the socket takes.
     pub(super) fn flush(&mut self) {
-        if let Socket::Open(socket) = &self.socket
+        if let Way::Open(socket) = &mut self.way
             && self.output.write_to(socket).is_err()
         {
             self.broken = true;

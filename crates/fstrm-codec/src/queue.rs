@@ -262,29 +262,27 @@ impl Queue {
         self.doubt.handle_confirmed();
     }
 
-    /// The collector has closed the connection: as [`handle_lost`](Self::handle_lost), but perhaps it was for
-    /// a frame that it will never take. Gives the number of frames that were given up for that.
+    /// The collector has not sent FINISH in time: as [`handle_lost`](Self::handle_lost), and under
+    /// [`Delivery::Confirmed`] streams get shorter from time to time, down to a single frame: a slow collector
+    /// may come to the end of those. No frame is given up.
+    pub fn handle_unconfirmed(&mut self) {
+        if let Some(loss) = self.lose() {
+            self.doubt.handle_unconfirmed(loss);
+        }
+    }
+
+    /// The collector has closed the connection: as [`handle_unconfirmed`](Self::handle_unconfirmed), but
+    /// perhaps it was for a frame that it will never take. Gives the number of frames that were given up for
+    /// that.
     ///
-    /// Under [`Delivery::Confirmed`] streams get shorter from time to time, until a single frame is lost. One
-    /// of over 64 KiB that is lost alone eight times in a row is dropped, and counted under
+    /// One of over 64 KiB that is lost alone eight times in a row is dropped, and counted under
     /// [`Dropped::refused`]. Shorter ones are never given up: there is no reader that refuses them.
     pub fn handle_refused(&mut self) -> u64 {
-        let begun: u64 = self.flight.front().map_or(0, |piece| {
-            let whole = piece.boundary(self.written);
-            u64::from(whole.bytes < self.written)
-                + match self.config.delivery {
-                    Delivery::Written => 0,
-                    Delivery::Confirmed => whole.frames,
-                }
-        });
-        let frames = begun + self.kept.iter().map(|piece| piece.frames).sum::<u64>();
-        self.handle_lost();
-        let Some(front) = self.queued.front_mut().filter(|_| frames > 0) else {
+        let (Some(loss), Some(front)) = (self.lose(), self.queued.front_mut()) else {
             return 0;
         };
-        let first = front.first;
-        self.doubt.handle_refused(Loss { first, frames });
-        if !self.doubt.is_hopeless(first, front.payload_len()) {
+        self.doubt.handle_refused(loss);
+        if !self.doubt.is_hopeless(loss.first, front.payload_len()) {
             return 0;
         }
         let (left, len) = (front.frames, front.pop_frame());
@@ -295,6 +293,22 @@ impl Queue {
         self.stats.dropped.refused += 1;
         self.stats.dropped.bytes += wide(len);
         1
+    }
+
+    /// As [`handle_lost`](Self::handle_lost); gives what had been begun, if anything.
+    fn lose(&mut self) -> Option<Loss> {
+        let begun: u64 = self.flight.front().map_or(0, |piece| {
+            let whole = piece.boundary(self.written);
+            u64::from(whole.bytes < self.written)
+                + match self.config.delivery {
+                    Delivery::Written => 0,
+                    Delivery::Confirmed => whole.frames,
+                }
+        });
+        let frames = begun + self.kept.iter().map(|piece| piece.frames).sum::<u64>();
+        self.handle_lost();
+        let first = self.queued.front()?.first;
+        (frames > 0).then_some(Loss { first, frames })
     }
 
     /// The connection is lost: what is not done goes back to the front of the queue, from a frame boundary.

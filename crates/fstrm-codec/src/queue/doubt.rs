@@ -52,13 +52,19 @@ impl Doubt {
         self.limit = self.limit.saturating_mul(2);
     }
 
-    /// The collector has left in the middle of that.
-    pub(super) fn handle_refused(&mut self, loss: Loss) {
+    /// The collector has taken that and not said FINISH in time: its disk is full or slow. Perhaps less comes
+    /// through; nothing that it has taken is suspected.
+    pub(super) fn handle_unconfirmed(&mut self, loss: Loss) {
         self.losses = self.losses.saturating_add(1);
         // Once is what happens to collectors.
         if self.losses > 1 {
             self.limit = (self.limit.min(loss.frames) / 2).max(1);
         }
+    }
+
+    /// The collector has left in the middle of that.
+    pub(super) fn handle_refused(&mut self, loss: Loss) {
+        self.handle_unconfirmed(loss);
         if loss.frames > 1 {
             return;
         }

@@ -209,12 +209,17 @@ impl Task {
         let retry = backoff.delay_after(started, self.clock.now());
         let mut state = self.shared.lock();
         let before = state.queue.stats().resent;
-        let refused = if is_timeout(&error) {
-            state.queue.handle_lost();
-            0
-        } else {
-            state.queue.handle_refused()
-        };
+        let mut refused = 0;
+        match &error {
+            // A collector that takes or confirms nothing for a while may do so later: it was us who hung up.
+            error if is_timeout(error) => state.queue.handle_lost(),
+            ConnError::Handshake(HandshakeError::NoFinish {
+                absence: Absence::Timeout,
+            }) => {
+                state.queue.handle_unconfirmed();
+            }
+            _ => refused = state.queue.handle_refused(),
+        }
         let resent = state.queue.stats().resent - before;
         state.stats.lost += 1;
         if refused > 0 {
@@ -226,7 +231,7 @@ impl Task {
     }
 }
 
-/// Whether it was us who hung up: a collector that takes nothing for a while may take it later.
+/// Whether nothing came through in time.
 fn is_timeout(error: &ConnError) -> bool {
     match error {
         ConnError::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,

@@ -146,6 +146,24 @@ async fn a_frame_that_the_collector_refuses_for_ever_does_not_keep_the_others() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_collector_that_confirms_nothing_for_long_loses_no_frame() {
+    // As one does whose disk is full.
+    let blocked = Plan {
+        finish: false,
+        ..Plan::good()
+    };
+    let mut plans = vec![blocked; 20];
+    plans.push(Plan::good());
+    let config = Config::new().queue(queue::Config::new().delivery(Delivery::Confirmed));
+    let (sender, collector) = spawn(plans, config);
+    sender.send(payload(0, 100_000)).await.unwrap();
+    sender.flush().await.unwrap();
+    let stats = sender.stats();
+    assert_eq!((stats.frames.sent, stats.frames.dropped.refused), (1, 0));
+    assert_eq!((stats.lost, collector.frames().len()), (20, 21));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_collector_that_takes_no_bytes_for_long_loses_no_frame() {
     let stalled = Plan {
         stall_after: Some(70_000),

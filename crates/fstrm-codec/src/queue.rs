@@ -263,8 +263,8 @@ impl Queue {
     }
 
     /// The collector has not sent FINISH in time: as [`handle_lost`](Self::handle_lost), and under
-    /// [`Delivery::Confirmed`] streams get shorter from time to time, down to a single frame: a slow collector
-    /// may come to the end of those. No frame is given up.
+    /// [`Delivery::Confirmed`] streams get shorter from time to time, down to a single frame, so that a slow
+    /// collector comes to the end of one. No frame is given up.
     pub fn handle_unconfirmed(&mut self) {
         if let Some(loss) = self.lose() {
             self.doubt.handle_unconfirmed(loss);

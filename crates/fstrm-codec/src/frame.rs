@@ -111,6 +111,12 @@ impl FrameConfig {
         self
     }
 
+    /// The longest data payload as it is set, in bytes.
+    #[must_use]
+    pub const fn max_data_len(&self) -> NonZeroU32 {
+        self.max_data
+    }
+
     /// What to do with a data frame over the limit. Default [`Oversize::Refuse`], as the C library means to.
     #[must_use]
     pub const fn oversize(mut self, oversize: Oversize) -> Self {

@@ -93,6 +93,11 @@ impl Losses {
         self.outgoing.let_go(End::Silent);
     }
 
+    /// Waits until the application has read everything that arrived, or will not read it any more.
+    pub fn poll_all_read(&self, cx: &Context<'_>) -> Poll<()> {
+        self.incoming.poll_as_writer(cx, |pipe| pipe.drained().map(drop))
+    }
+
     /// Messages of the application got lost.
     pub fn handle_lost_outgoing(&self, count: u64) {
         self.outgoing.as_reader(|pipe| pipe.lose_beyond(count));

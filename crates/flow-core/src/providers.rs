@@ -6,6 +6,8 @@
 mod arrivals;
 #[cfg(feature = "csp")]
 pub mod csp;
+#[cfg(feature = "fstrm")]
+pub mod fstrm;
 #[cfg(feature = "isotp")]
 pub mod isotp;
 pub mod local;

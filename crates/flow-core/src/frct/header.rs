@@ -27,6 +27,8 @@ impl Flags {
     pub const WINDOW: Self = Self(0x08);
     /// RDVS: the sender's window is closed; tell it where it ends.
     pub const RENDEZVOUS: Self = Self(0x10);
+    /// Both of what a receiver tells.
+    pub const ACK_AND_WINDOW: Self = Self(0x0C);
     /// All that have a meaning. The others are kept for fragments, which 0.23 does not send.
     pub const KNOWN: Self = Self(0x1F);
 

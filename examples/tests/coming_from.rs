@@ -32,6 +32,8 @@ mod golang_dnstap;
 mod golang_framestream;
 #[path = "coming_from/libcsp.rs"]
 mod libcsp;
+#[path = "coming_from/pyouroboros.rs"]
+mod pyouroboros;
 #[path = "coming_from/python_can_isotp.rs"]
 mod python_can_isotp;
 #[path = "coming_from/python_fstrm.rs"]

@@ -190,6 +190,13 @@ impl Protection {
         opened
     }
 
+    #[cfg_attr(
+        not(feature = "seal"),
+        expect(
+            clippy::needless_pass_by_ref_mut,
+            reason = "only a seal has something to count"
+        )
+    )]
     fn take_off(&mut self, mut packet: Bytes) -> Result<Bytes, Refusal> {
         if self.has_crc {
             let len = checksum::strip(&packet)?.len();

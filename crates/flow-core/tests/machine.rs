@@ -371,3 +371,57 @@ async fn the_socket_of_a_dead_process_is_met_once_and_removed() {
     assert!(!stale.exists());
     assert_eq!(layer.stats().accepted, 1);
 }
+
+#[tokio::test]
+async fn what_is_dropped_half_way_loses_and_doubles_nothing() {
+    let machine = Machine::new();
+    let (_, server) = machine.bound("echo");
+    let queue = QueueConfig::default().packets(1);
+    let narrow = machine.config().local(LocalConfig::default().queue(queue));
+    let client = MachineLayer::open(narrow).unwrap().attach();
+    let (mut ours, mut theirs) = met(&client, &server, "echo").await;
+    // a read that found nothing, and one that would have
+    assert!(ours.read_packet().now_or_never().is_none());
+    theirs.write("one").await.unwrap();
+    // a write that waits for room, dropped again and again: none of them leaves
+    for _ in 0..100 {
+        assert!(theirs.write("dropped").now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ours.read_packet().await.unwrap(), "one");
+    theirs.write("two").await.unwrap();
+    assert_eq!(ours.read_packet().await.unwrap(), "two");
+    // a dealloc that waits for the reader, dropped: the flow ends at once, and what was written arrives
+    theirs.write("last").await.unwrap();
+    assert!(theirs.dealloc().now_or_never().is_none());
+    assert_eq!(ours.read_packet().await.unwrap(), "last");
+    assert_eq!(ours.read_packet().await, Err(ReadError::Deallocated));
+}
+
+#[tokio::test]
+async fn a_runtime_that_ends_ends_its_flows() {
+    let machine = Machine::new();
+    let (_, server) = machine.bound("echo");
+    let config = machine.config();
+    let (sender, done) = tokio::sync::oneshot::channel::<()>();
+    let other = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let flow = runtime.block_on(async {
+            let client = MachineLayer::open(config).unwrap().attach();
+            let flow = client.alloc(&name("echo"), QosSpec::DATA, None).await.unwrap();
+            done.await.unwrap();
+            flow
+        });
+        drop(runtime);
+        flow
+    });
+    let mut theirs = server.accept(None).await.unwrap();
+    sender.send(()).unwrap();
+    assert_eq!(theirs.read_packet().await, Err(ReadError::PeerGone));
+    let mut ours = other.join().unwrap();
+    assert_eq!(ours.try_read_packet(), Err(ReadError::Deallocated));
+    assert!(ours.try_write("x").is_err());
+}

@@ -10,17 +10,22 @@
 
 mod processes;
 
+use core::future::Future;
 use std::fs::{self, Permissions};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use flow_core::providers::machine::{Directory, MachineConfig, Names, NamesError, Sharing};
-use flow_core::{AllocError, BindError, Name};
+use bytes::BytesMut;
+use flow_core::peer::Peer;
+use flow_core::providers::machine::hello::{ANSWER_LEN, Answer};
+use flow_core::providers::machine::{Directory, MachineConfig, MachineLayer, Names, NamesError, Sharing};
+use flow_core::{AllocError, BindError, Name, QosSpec};
 
 use processes::{Actor, Role, cast, hear, say};
 
-const ROLES: [(&str, Role); 1] = [("stranger", stranger)];
+const ROLES: [(&str, Role); 2] = [("stranger", stranger), ("asker", asker)];
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -132,4 +137,80 @@ fn another_user_gets_no_further_than_the_names_sharing_says() {
         matches!(error, flow_core::error::LayerError::Foreign { owner: 65_534, .. }),
         "{error}"
     );
+}
+
+/// Asks for names as another user: by the layer, and at a socket of which it knows.
+fn asker(words: &[String]) {
+    nix::unistd::setgid(nix::unistd::Gid::from_raw(65_534)).unwrap();
+    nix::unistd::setuid(nix::unistd::Uid::from_raw(65_534)).unwrap();
+    block_on(async {
+        let layer = MachineLayer::open(config(&words[0])).unwrap();
+        let client = layer.attach();
+        let denied = client.alloc(&name("private"), QosSpec::DATA, None).await;
+        let name = name("private");
+        assert_eq!(denied.unwrap_err(), AllocError::Denied { name });
+        let mut flow = client
+            .alloc(&self::name("everybodys"), QosSpec::DATA, None)
+            .await
+            .unwrap();
+        flow.write("from nobody").await.unwrap();
+        let Peer::Process { uid, .. } = *flow.peer() else {
+            panic!("{:?}", flow.peer());
+        };
+        assert_eq!(uid, 0);
+        flow.dealloc().await.unwrap();
+    });
+    // the modes let it in; who it is does not
+    let mut stream = UnixStream::connect(&words[1]).unwrap();
+    let mut bytes = BytesMut::zeroed(ANSWER_LEN);
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(Answer::decode(&mut bytes), Ok(Some(Answer::Denied)));
+    say("tried");
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+#[ignore = "needs the rights of root: cargo xtask setup"]
+fn another_user_is_refused_at_the_socket_and_welcome_where_all_are() {
+    cast(&ROLES);
+    let (place, path) = place();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o1777)).unwrap();
+    block_on(async {
+        let layer = MachineLayer::open(config(&path)).unwrap();
+        let server = layer.attach();
+        server.bind(&name("private")).unwrap();
+        let candidates = layer.directory().candidates(&name("private")).unwrap();
+        let socket = candidates.paths().next().unwrap().to_path_buf();
+        let shared = MachineLayer::open(config(&path).sharing(Sharing::Everybody)).unwrap();
+        let everybody = shared.attach();
+        everybody.bind(&name("everybodys")).unwrap();
+        // a name that is private, at a socket that is not
+        let words = [path.clone(), format!("{}/open.sock", path)];
+        fs::hard_link(&socket, &words[1]).unwrap();
+        fs::set_permissions(&words[1], Permissions::from_mode(0o666)).unwrap();
+        let actor = tokio::task::spawn_blocking({
+            let actor = Actor::new("asker", &[&words[0], &words[1]]);
+            move || {
+                assert_eq!(actor.line(), "tried");
+                actor.end();
+            }
+        });
+        let mut flow = everybody.accept(None).await.unwrap();
+        assert_eq!(flow.read_packet().await.unwrap(), "from nobody");
+        let Peer::Process { uid, .. } = *flow.peer() else {
+            panic!("{:?}", flow.peer());
+        };
+        assert_eq!(uid, 65_534);
+        actor.await.unwrap();
+        assert_eq!((layer.stats().denied, layer.stats().flows), (1, 0));
+    });
 }

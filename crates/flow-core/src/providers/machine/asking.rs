@@ -177,10 +177,7 @@ impl Asking<'_> {
                 let queue = self.shared.config.local.queue;
                 let (flow, link) = shared::flow(self.name, qos, queue, window);
                 self.shared.count(|stats| stats.allocated += 1);
-                let shared = Arc::clone(self.shared);
-                self.shared
-                    .runtime
-                    .spawn(async move { shared.drive(link, stream, place).await });
+                self.shared.runtime.spawn(self.shared.drive(link, stream, place));
                 Said::Accepted(Box::new(flow.with_peer(peer)))
             }
             (Some(Answer::NotNow), _) => Said::NotNow,

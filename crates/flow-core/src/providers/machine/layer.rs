@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use core::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UnixStream;
@@ -142,15 +143,28 @@ impl Shared {
         }
     }
 
-    /// Drives a connection until its flow is over.
-    pub(super) async fn drive(&self, link: Arc<Link>, stream: UnixStream, place: Place) {
+    /// Drives a connection until its flow is over. What comes back ends the flow when it is dropped, before
+    /// it is polled or after.
+    pub(super) fn drive(
+        self: &Arc<Self>,
+        link: Arc<Link>,
+        stream: UnixStream,
+        place: Place,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let max = self.config.local.queue.max_packet().min(MAX_PAYLOAD);
-        let mut driver = Driver::new(link, stream, Arc::clone(&self.buffers), max);
-        let over: Over = (&mut driver).await;
-        let stats: DriverStats = driver.stats();
-        self.count(|all| all.count_over(over, stats));
-        drop(driver);
-        drop(place);
+        let mut driver = {
+            // a flow may be asked for in another runtime than that of the layer
+            let _context = self.runtime.enter();
+            Driver::new(link, stream, Arc::clone(&self.buffers), max)
+        };
+        let shared = Arc::clone(self);
+        async move {
+            let over: Over = (&mut driver).await;
+            let stats: DriverStats = driver.stats();
+            shared.count(|all| all.count_over(over, stats));
+            drop(driver);
+            drop(place);
+        }
     }
 }
 

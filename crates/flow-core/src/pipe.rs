@@ -6,13 +6,23 @@
 //!        <-- room, reader gone --             -- packets, end, events -->
 //! ```
 
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, unreachable_pub, reason = "only another process is told")
+)]
 mod credit;
 mod shared;
 
 use bytes::Bytes;
 
+pub(crate) use credit::Credit;
+#[cfg_attr(
+    not(unix),
+    expect(unreachable_pub, reason = "only the wire between processes shows them")
+)]
 pub use credit::{Count, Reads};
-pub(crate) use credit::{Credit, News, Urgency};
+#[cfg(unix)]
+pub(crate) use credit::{News, Urgency};
 pub(crate) use shared::SharedPipe;
 
 use crate::error::{ReadError, WriteError};
@@ -156,6 +166,7 @@ impl Pipe {
 
     /// Takes a packet that was written before its writer could know how things stand here; only room counts.
     /// A reader that is gone takes nothing, which is told.
+    #[cfg(unix)]
     pub(crate) fn deliver(&mut self, packet: Bytes) -> Result<Delivered, PushError> {
         if matches!(self.reader, Reader::Gone(_)) {
             return Ok(Delivered::Unwanted);
@@ -311,12 +322,14 @@ impl Pipe {
     }
 
     /// The writing side is another process, which learns of reading as [`Credit`] says.
+    #[cfg(unix)]
     pub(crate) fn set_credit(&mut self, credit: Credit) {
         self.credit = Some(credit);
     }
 
     /// What the other process should be told, and notes that it will be; all there is with
     /// [`Urgency::Now`].
+    #[cfg(unix)]
     pub(crate) fn take_news(&mut self, urgency: Urgency) -> News {
         let (taken, reads, queued) = (self.taken(), self.reads(), !self.queue.is_empty());
         match &mut self.credit {
@@ -386,6 +399,7 @@ impl Pipe {
 }
 
 /// What became of a packet from another process.
+#[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
     Queued,

@@ -394,3 +394,28 @@ fn a_thousand_flows_end_at_a_kill_and_leave_nothing_behind() {
         assert_eq!((stats.flows, stats.killed), (0, 2 * 1_000));
     });
 }
+
+#[test]
+fn who_waits_at_a_process_that_is_killed_gets_a_flow_of_the_next() {
+    let play = Play::new();
+    // bound, and never accepts until it is told to
+    let mut first = play.actor("taker", &[]);
+    let play = &play;
+    play.run(|layer| async move {
+        let client = layer.attach();
+        let x = name("x");
+        let mut asking = Box::pin(client.alloc(&x, QosSpec::DATA, None));
+        assert!(
+            tokio::time::timeout(Duration::from_millis(100), &mut asking)
+                .await
+                .is_err(),
+            "it waits"
+        );
+        let second = play.actor("echo", &[]);
+        first.kill();
+        let mut flow = asking.await.unwrap();
+        flow.write("x").await.unwrap();
+        assert_eq!(flow.read_packet().await.unwrap(), "x");
+        drop(second);
+    });
+}

@@ -425,3 +425,57 @@ async fn a_runtime_that_ends_ends_its_flows() {
     assert_eq!(ours.try_read_packet(), Err(ReadError::Deallocated));
     assert!(ours.try_write("x").is_err());
 }
+
+/// Every wake-up arrives, with both sides waiting for room and for packets all the time on several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn flows_on_several_threads_never_sleep_on() {
+    const FLOWS: u8 = 40;
+    const PACKETS: u32 = 500;
+    let machine = Machine::new();
+    let config = || {
+        let queue = QueueConfig::default().packets(2);
+        machine.config().local(LocalConfig::default().queue(queue))
+    };
+    let server = Arc::new(MachineLayer::open(config()).unwrap().attach());
+    server.bind(&name("echo")).unwrap();
+    let serving = tokio::spawn(async move {
+        for _ in 0..FLOWS {
+            let (reader, writer) = server.accept(None).await.unwrap().split();
+            tokio::spawn(futures::StreamExt::forward(reader, writer));
+        }
+        server
+    });
+    let client = Arc::new(MachineLayer::open(config()).unwrap().attach());
+    let clients = (0..FLOWS).map(|flow| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let (mut reader, mut writer) = client
+                .alloc(&name("echo"), QosSpec::DATA, None)
+                .await
+                .unwrap()
+                .split();
+            let write = tokio::spawn(async move {
+                for number in 0..PACKETS {
+                    // short ones and long ones, which leave by different ways
+                    let len = if number % 7 == 0 { 20_000 } else { 10 };
+                    let mut packet = vec![flow; len];
+                    packet[..4].copy_from_slice(&number.to_le_bytes());
+                    writer.write(packet).await.unwrap();
+                }
+                writer
+            });
+            for number in 0..PACKETS {
+                let packet = reader.read_packet().await.unwrap();
+                assert_eq!(packet[..4], number.to_le_bytes());
+                assert!(packet[4..].iter().all(|byte| *byte == flow));
+            }
+            let writer = write.await.unwrap();
+            assert_eq!(writer.dealloc_within(Duration::from_secs(30)).await, Ok(()));
+            assert_eq!(reader.read_packet().await, Err(ReadError::Deallocated));
+        })
+    });
+    for client in futures::future::join_all(clients).await {
+        client.unwrap();
+    }
+    serving.await.unwrap();
+}

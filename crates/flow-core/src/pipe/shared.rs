@@ -77,6 +77,7 @@ impl SharedPipe {
 
     /// Looks at or notes something on behalf of the writing side that is no concern of the reader; with a
     /// context, the writing side is woken when the reader does what concerns it.
+    #[cfg(unix)]
     pub(crate) fn note_as_writer<T>(&self, cx: Option<&Context<'_>>, note: impl FnOnce(&mut Pipe) -> T) -> T {
         let mut state = self.lock();
         if let Some(cx) = cx {

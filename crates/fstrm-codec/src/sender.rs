@@ -245,7 +245,7 @@ impl Sender {
     /// Cancel safe: dropped before it is ready, it has taken nothing.
     pub async fn next_event(&self) -> Option<Event> {
         loop {
-            let progress = self.shared.progress.notified();
+            let told = self.shared.told.notified();
             {
                 let mut state = self.shared.lock();
                 let event = state.next_event();
@@ -253,7 +253,7 @@ impl Sender {
                     return event;
                 }
             }
-            progress.await;
+            told.await;
         }
     }
 

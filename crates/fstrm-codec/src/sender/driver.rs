@@ -226,6 +226,7 @@ impl Task {
             state.tell_dropped(Cause::Refused, refused);
         }
         drop(state);
+        self.shared.progress.notify_waiters();
         self.shared.tell(Event::Lost { error, resent, retry });
         retry
     }

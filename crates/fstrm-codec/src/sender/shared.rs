@@ -18,8 +18,10 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// There is room again.
     pub(super) room: Notify,
-    /// Frames are done, an event is to be taken, or the sender has ended.
+    /// Frames are done or dropped, or the sender has ended.
     pub(super) progress: Notify,
+    /// An event is to be taken, or the sender has ended. Who waits for that is not woken by every write.
+    pub(super) told: Notify,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl Shared {
             }),
             room: Notify::new(),
             progress: Notify::new(),
+            told: Notify::new(),
         }
     }
 
@@ -85,8 +88,9 @@ impl Shared {
             && dropped > 0
         {
             let cause = if queued > 0 { Cause::Oldest } else { Cause::Newest };
+            self.progress.notify_waiters();
             if state.tell_dropped(cause, dropped) {
-                self.progress.notify_waiters();
+                self.told.notify_waiters();
             }
         }
         let waker = state.unpark();
@@ -112,7 +116,7 @@ impl Shared {
 
     pub(super) fn tell(&self, event: Event) {
         self.lock().tell(event);
-        self.progress.notify_waiters();
+        self.told.notify_waiters();
     }
 
     /// The task has ended: what is left is counted, and everybody is told.
@@ -127,6 +131,7 @@ impl Shared {
         drop(state);
         self.room.notify_waiters();
         self.progress.notify_waiters();
+        self.told.notify_waiters();
     }
 }
 

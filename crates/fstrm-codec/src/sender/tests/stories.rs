@@ -515,6 +515,21 @@ async fn a_flush_of_confirmed_frames_waits_for_finish() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flush_does_not_wait_for_frames_that_were_dropped() {
+    let config = Config::new().queue(frames(1)).policy(Policy::DropOldest);
+    let (sender, _) = spawn(vec![refusing()], config);
+    sender.send(payload(0, 8)).await.unwrap();
+    // Tells of the first drop, so that the second one is no news.
+    sender.send(payload(1, 8)).await.unwrap();
+    let other = sender.clone();
+    let flushing = spawn_task(async move { other.flush().await });
+    sleep(MS).await;
+    sender.send(payload(2, 8)).await.unwrap();
+    let flushed = timeout(SECOND, flushing).await.unwrap();
+    assert_eq!(flushed.unwrap(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn written_frames_are_confirmed_after_a_while() {
     let config = Config::new()
         .delivery(Delivery::Confirmed)

@@ -113,3 +113,21 @@ fn futures_dropped_at_any_poll_lose_nothing_and_no_wake_up_is_lost() {
     arrived.sort_unstable();
     assert!(arrived == taken, "{} of {}", arrived.len(), taken.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_events_sleeps_through_what_is_written() {
+    let collector = Collector::default();
+    let sender = Sender::spawn(collector.connect(Vec::from([Plan::good()])), Config::new()).unwrap();
+    assert!(sender.next_event().await.is_some(), "connected");
+    let bell = Arc::new(Bell(thread::current(), AtomicBool::new(false)));
+    let waker = Arc::clone(&bell).into();
+    let mut event = pin!(sender.next_event());
+    assert!(event.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    for number in 0..10 {
+        sender.send(payload(number, 8)).await.unwrap();
+        sender.flush().await.unwrap();
+    }
+    assert!(!bell.1.load(Ordering::Acquire));
+    assert!(sender.clone().close().await.finished);
+    assert!(bell.1.load(Ordering::Acquire) && event.await.is_none());
+}

@@ -10,6 +10,7 @@ mod info;
 mod pieces;
 mod reader;
 mod repair;
+mod spares;
 mod verify;
 mod writer;
 

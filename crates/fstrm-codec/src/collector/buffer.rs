@@ -12,6 +12,8 @@ use super::memory::{Held, Memory, TooMuch};
 const BASE: usize = 8 * 1024;
 /// Most that is read at once.
 const MAX_READ: usize = 256 * 1024;
+/// Buffers of who has more than that.
+const BUFFERS: usize = 2;
 /// A read buffer grows by this factor.
 const GROWTH: usize = 4;
 /// Runs of at most this length are copied: the rest of the buffer can then be used again at once, and nobody
@@ -24,8 +26,12 @@ const MIN_ROOM: usize = 2 * 1024;
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     bytes: BytesMut,
+    /// How large the buffer is that `bytes` lies in.
+    size: usize,
+    /// The buffer before this one, if it is busy enough to have two: runs of it may still be on their way.
+    last: BytesMut,
     memory: Arc<Memory>,
-    /// Taken of the memory for reads.
+    /// Taken of the memory for reads, for each of the two buffers.
     reads: usize,
     /// Taken of the memory for frames.
     held: Option<Held>,
@@ -37,6 +43,8 @@ impl ReadBuffer {
     pub(super) fn new(memory: Arc<Memory>) -> Self {
         Self {
             bytes: BytesMut::new(),
+            size: 0,
+            last: BytesMut::new(),
             memory,
             reads: 0,
             held: None,
@@ -79,7 +87,7 @@ impl ReadBuffer {
         let allowed = BASE + self.reads;
         if len >= room && allowed < MAX_READ {
             let more = (allowed * GROWTH).min(MAX_READ) - allowed;
-            if self.memory.take_reads(more) {
+            if self.memory.take_reads(BUFFERS * more) {
                 self.reads += more;
             }
         }
@@ -102,7 +110,7 @@ impl ReadBuffer {
             let room = self.bytes.capacity();
             let is_fit = (allowed / 2..=allowed).contains(&room) || self.bytes.try_reclaim(allowed);
             if !is_fit || self.bytes.capacity() > allowed {
-                self.bytes = BytesMut::with_capacity(allowed);
+                self.change(allowed);
             }
             return Ok(());
         }
@@ -116,11 +124,27 @@ impl ReadBuffer {
         // Never far ahead of what has come: a length is a claim.
         let size = whole.min(len.saturating_mul(2)).max(allowed);
         if self.bytes.capacity() < size && !self.bytes.try_reclaim(size - len) {
-            let mut larger = BytesMut::with_capacity(size);
-            larger.extend_from_slice(&self.bytes);
-            self.bytes = larger;
+            self.change(size);
         }
         Ok(())
+    }
+
+    /// Goes on in another buffer, of `size` bytes, and takes along what is left in this one.
+    ///
+    /// It is the one before this, if by now nobody holds what came in that: in turn, two buffers do for a
+    /// recorder that keeps up, and their pages stay where they are.
+    fn change(&mut self, size: usize) {
+        let mut other = core::mem::take(&mut self.last);
+        if !other.try_reclaim(size) {
+            other = BytesMut::with_capacity(size);
+        }
+        other.extend_from_slice(&self.bytes);
+        let mut last = core::mem::replace(&mut self.bytes, other);
+        if self.is_large() && self.size == BASE + self.reads {
+            last.clear();
+            self.last = last;
+        }
+        self.size = size;
     }
 
     /// Has memory for that much of a frame.
@@ -160,16 +184,15 @@ impl ReadBuffer {
             let need = len.saturating_add(missing) - BASE;
             self.hold(need, session, doom).await?;
         }
-        let mut smaller = BytesMut::with_capacity(if len == 0 { 0 } else { len.max(BASE) });
-        smaller.extend_from_slice(&self.bytes);
-        self.bytes = smaller;
-        self.memory.give_reads(core::mem::take(&mut self.reads));
+        self.memory.give_reads(BUFFERS * core::mem::take(&mut self.reads));
+        self.last = BytesMut::new();
+        self.change(if len == 0 { 0 } else { len.max(BASE) });
         Ok(())
     }
 }
 
 impl Drop for ReadBuffer {
     fn drop(&mut self) {
-        self.memory.give_reads(self.reads);
+        self.memory.give_reads(BUFFERS * self.reads);
     }
 }

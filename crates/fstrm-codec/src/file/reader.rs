@@ -6,12 +6,14 @@ use std::path::Path;
 use std::vec;
 use std::vec::Vec;
 
+use bytes::Bytes;
 use thiserror::Error;
 use tinwire_time::Instant;
 
+use super::spares::Spares;
 use crate::ContentType;
 use crate::control::{BuildError, CONTROL_HEADER_LEN, ControlType, split_u32};
-use crate::frame::{DATA_HEADER_LEN, End, Frame, FrameError, Parser, Piece, Run};
+use crate::frame::{DATA_HEADER_LEN, End, Frame, FrameError, OwnedRun, Parser, Piece, Run};
 use crate::handshake::{Config, Event, HandshakeError, Mode, ReaderMachine, Stats, Verdict};
 
 /// Bytes from the beginning of START to the end of its type.
@@ -98,6 +100,7 @@ pub enum Sequences {
 pub struct FileReader<R> {
     inner: R,
     buffer: Vec<u8>,
+    spares: Spares,
     /// The bytes of the buffer that are read and not consumed.
     start: usize,
     end: usize,
@@ -167,6 +170,7 @@ impl<R: Read> FileReader<R> {
             inner,
             max_data: config.frame().max_data.get(),
             buffer: vec![0; READ_CAPACITY],
+            spares: Spares::default(),
             start: 0,
             end: 0,
             parser: Parser::new(config.frame()),
@@ -255,6 +259,29 @@ impl<R: Read> FileReader<R> {
         let taken = self.run?;
         let wire = self.buffer.get(self.start - taken.len..self.start)?;
         Some(Run::checked(wire, taken.frames))
+    }
+
+    /// As [`run`](Self::run), to keep: the reader goes on in another buffer.
+    ///
+    /// A run that fills less than half of the buffer is copied instead, so that what is kept takes no more
+    /// than twice its length. A buffer comes back to the reader when nobody keeps a run of it any more; there
+    /// are never more of them than were out at one time, and one.
+    pub fn take_run(&mut self) -> Option<OwnedRun> {
+        let taken = self.run.take()?;
+        let wire = self.start - taken.len..self.start;
+        if taken.len < self.buffer.len() / 2 {
+            let copy = Bytes::copy_from_slice(self.buffer.get(wire)?);
+            return Some(OwnedRun::checked(copy, taken.frames));
+        }
+        let rest = self.buffer.get(self.start..self.end)?;
+        let next = self.spares.next(READ_CAPACITY, rest);
+        let full = core::mem::replace(&mut self.buffer, next);
+        self.end -= self.start;
+        self.start = 0;
+        Some(OwnedRun::checked(
+            self.spares.lend(full).slice(wire),
+            taken.frames,
+        ))
     }
 
     /// Reads START, if it has not come yet, so that [`content_type`](Self::content_type) is known.

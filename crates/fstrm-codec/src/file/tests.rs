@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::control::ControlFrame;
-use crate::frame::{EncodeError, End, FrameErrorKind};
+use crate::frame::{EncodeError, End, FrameConfig, FrameErrorKind, OwnedRun};
 use crate::handshake::{Config, HandshakeError};
 use crate::{ContentType, ControlType};
 
@@ -149,6 +149,45 @@ fn a_run_is_written_as_it_was_read() {
             writer.write_run(&run).unwrap();
         }
         assert!(writer.finish().unwrap() == bytes, "frames of {len} bytes");
+    }
+}
+
+#[test]
+fn runs_that_are_kept_outlive_what_is_read_behind_them() {
+    let payloads: Vec<_> = (0..30_000_usize)
+        .map(|number| vec![number.to_be_bytes()[7]; 1 + number % 97])
+        .chain([vec![8; 700_000], vec![9; 3]])
+        .collect();
+    let bytes = file(&payloads);
+    for cuts in [vec![1 << 20], vec![70_000, 300_000, 5]] {
+        let input = Pieces {
+            bytes: &bytes,
+            cuts,
+            reads: 0,
+        };
+        let mut reader = FileReader::new(input, Config::new()).unwrap();
+        let mut kept = Vec::new();
+        while let Some(run) = reader.next_run().unwrap() {
+            let frames = run.frames();
+            let run = reader.take_run().unwrap();
+            assert_eq!(run.frames(), frames);
+            assert!(reader.run().is_none() && reader.take_run().is_none());
+            kept.push(run);
+            if kept.len() % 5 == 4 {
+                // Between runs frames can be taken one by one; no run is at hand then.
+                let Some(payload) = reader.next_frame().unwrap() else {
+                    break;
+                };
+                kept.push(OwnedRun::encode([payload], FrameConfig::new()).unwrap());
+                assert!(reader.take_run().is_none());
+            }
+        }
+        assert_eq!(reader.end_of_stream(), Some(End::Stop));
+        assert!(
+            kept.iter()
+                .flat_map(OwnedRun::payloads)
+                .eq(payloads.iter().cloned())
+        );
     }
 }
 

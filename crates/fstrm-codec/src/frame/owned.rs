@@ -47,7 +47,7 @@ impl OwnedRun {
     }
 
     /// What the caller has checked to be `frames` data frames.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "std")]
     pub(crate) const fn checked(wire: Bytes, frames: u64) -> Self {
         Self { wire, frames }
     }

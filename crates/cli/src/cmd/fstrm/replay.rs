@@ -4,16 +4,18 @@ mod files;
 mod pace;
 mod watch;
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use fstrm_codec::endpoint::{DialConfig, Dialer, Endpoint, Host, HostPort, Place};
 use fstrm_codec::file::Sequences;
-use fstrm_codec::sender::{self, Report, SendError};
+use fstrm_codec::frame::DATA_HEADER_LEN;
+use fstrm_codec::sender::{self, Report};
 use fstrm_codec::{Config, ContentType, Sender, queue};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
-use self::files::{Files, Item};
+use self::files::Files;
 use self::pace::Pace;
 use self::watch::Watch;
 use super::faults::Faults;
@@ -27,6 +29,15 @@ use crate::units;
 
 /// For as long as there is a collector; the watch ends it where there is none.
 const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Bytes that wait to be sent: enough that reading and sending seldom wait for each other, and little enough
+/// that what is sent is still in the processor's cache.
+const QUEUE: NonZeroU64 = NonZeroU64::new(2 << 20).expect("not zero");
+/// Bytes that a Unix socket holds: so are sending and receiving.
+const SOCKET: usize = 1 << 20;
+/// Bytes of a frame that are not its payload's.
+const HEADER_LEN: u64 = DATA_HEADER_LEN as u64;
+/// How often the bar is looked after.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a command that was told to end goes on sending.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -51,6 +62,20 @@ struct Summary {
 }
 
 impl Summary {
+    fn new(report: &Report) -> Self {
+        let frames = report.stats.frames;
+        Self {
+            r#type: "summary",
+            frames: frames.offered,
+            bytes: frames.offered_bytes - HEADER_LEN * frames.offered,
+            sent: frames.sent,
+            resent: frames.resent,
+            left: frames.offered - frames.sent,
+            connections: report.stats.connected,
+            finished: report.finished,
+        }
+    }
+
     fn text(&self) -> String {
         let mut text = format!(
             "{}, {}, {} sent",
@@ -65,14 +90,6 @@ impl Summary {
         }
         text
     }
-}
-
-/// How far it is.
-#[derive(Default)]
-struct Totals {
-    frames: u64,
-    bytes: u64,
-    wire: u64,
 }
 
 pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
@@ -93,53 +110,50 @@ pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
             Sequences::Concatenated
         },
         rounds: args.rounds,
+        pace: Pace::of(args),
     };
-    let mut items = files.spawn();
-    let (tell_fault, mut told_faults) = mpsc::unbounded_channel();
+    let mut reading = files.spawn();
     let config = match &args.content_type {
         Some(_) => config,
-        None => first_type(session, &mut items, &tell_fault, config).await?,
+        None => first_type(session, &mut reading.first_type, config).await?,
     };
     let mut faults = Faults::default();
-    let mut summary = Summary {
-        r#type: "summary",
-        ..Summary::default()
-    };
-    let pace = Pace::of(args);
-    let sender = spawn(args, dialer, config, &pace)?;
+    let sender = spawn(args, dialer, config)?;
+    // Where it has found no stream, the thread has ended.
+    let _ = reading.sender.send(sender.clone());
     let mut watch = Watch::new(endpoint.to_string(), args.wait)
         .needs_answers(matches!(args.delivery, Delivery::Confirmed));
-    let mut totals = Totals::default();
     let bytes = total
         .map(|total| total.saturating_mul(args.rounds))
         .filter(|total| *total > 0);
-    let progress = bytes.map(|bytes| session.output.progress(bytes));
-    let feeding = feed(items, &sender, pace, &mut totals, progress, tell_fault);
-    let fed = {
-        let mut feeding = core::pin::pin!(feeding);
-        let stop = session.stop.clone();
-        loop {
-            tokio::select! {
-                biased;
-                _ = stop.wait() => break Ok(Some(FAREWELL)),
-                Some(fault) = told_faults.recv() => take_fault(session, &mut faults, fault, is_tool)?,
-                event = sender.next_event() => watch.see(event, &session.output),
-                failure = watch.given_up() => break Err(failure),
-                fed = &mut feeding => break Ok(fed.is_err().then_some(Duration::ZERO)),
-            }
-            if let Some(failure) = watch.failure() {
-                break Err(failure);
-            }
+    let mut progress = bytes.map(|bytes| session.output.progress(bytes));
+    let stop = session.stop.clone();
+    let mut look = tokio::time::interval(LOOK);
+    let fed = loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait() => break Ok(Some(FAREWELL)),
+            fault = reading.faults.recv() => match fault {
+                Some(fault) => take_fault(session, &mut faults, fault, is_tool)?,
+                None => break Ok(None),
+            },
+            event = sender.next_event() => watch.see(event, &session.output),
+            failure = watch.given_up() => break Err(failure),
+            _ = look.tick(), if progress.is_some() => show(progress.as_mut(), &sender),
+        }
+        if let Some(failure) = watch.failure() {
+            break Err(failure);
         }
     };
+    drop(progress);
     let (report, ended) = match fed {
         Ok(farewell) => close(session, sender, farewell, &mut watch).await,
         Err(failure) => (sender.close_within(Duration::ZERO).await, Err(failure)),
     };
-    while let Ok(fault) = told_faults.try_recv() {
+    while let Ok(fault) = reading.faults.try_recv() {
         take_fault(session, &mut faults, fault, is_tool)?;
     }
-    summary.count(&totals, &report);
+    let summary = Summary::new(&report);
     if is_tool {
         return ended.map_err(|failure| Failure::imitated(1, format!("Error: {}", failure.message())));
     }
@@ -150,48 +164,12 @@ pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
     faults.result()
 }
 
-impl Summary {
-    fn count(&mut self, totals: &Totals, report: &Report) {
-        let frames = report.stats.frames;
-        self.frames = totals.frames;
-        self.bytes = totals.bytes;
-        self.sent = frames.sent;
-        self.resent = frames.resent;
-        self.left = totals.frames - frames.sent;
-        self.connections = report.stats.connected;
-        self.finished = report.finished;
+/// Shows how far it is: what is offered has been read.
+fn show(progress: Option<&mut Progress>, sender: &Sender) {
+    let frames = sender.stats().frames;
+    if let Some(progress) = progress {
+        progress.show(frames.offered_bytes, &units::counted(frames.offered, "frame"));
     }
-}
-
-/// Sends what comes out of the files. An error: the sender takes no more.
-async fn feed(
-    mut items: mpsc::Receiver<Item>,
-    sender: &Sender,
-    mut pace: Pace,
-    totals: &mut Totals,
-    mut progress: Option<Progress>,
-    faults: mpsc::UnboundedSender<Failure>,
-) -> core::result::Result<(), SendError> {
-    while let Some(item) = items.recv().await {
-        match item {
-            Item::Round => pace.begin_round(),
-            Item::Start(_) => {}
-            Item::Run(run) => {
-                let (frames, bytes) = (run.frames(), run.payload_bytes());
-                let wire = u64::try_from(run.as_wire().len()).unwrap_or(u64::MAX);
-                pace.send(sender, run).await?;
-                totals.frames += frames;
-                totals.bytes += bytes;
-                totals.wire += wire;
-                if let Some(progress) = &mut progress {
-                    progress.show(totals.wire, &units::counted(totals.frames, "frame"));
-                }
-            }
-            // The receiver lives as long as this.
-            Item::Fault(fault) => drop(faults.send(fault)),
-        }
-    }
-    Ok(())
 }
 
 /// Ends the sender in order, while there is a collector.
@@ -258,20 +236,11 @@ fn take_fault(session: &mut Session, faults: &mut Faults, fault: Failure, is_too
 /// The type of the first stream; the others have to be of it.
 async fn first_type(
     session: &Session,
-    items: &mut mpsc::Receiver<Item>,
-    faults: &mpsc::UnboundedSender<Failure>,
+    first: &mut oneshot::Receiver<Option<ContentType>>,
     config: Config,
 ) -> Result<Config> {
-    let first = async {
-        while let Some(item) = items.recv().await {
-            match item {
-                Item::Start(content_type) => return Ok(content_type),
-                Item::Fault(fault) => drop(faults.send(fault)),
-                Item::Round | Item::Run(_) => {}
-            }
-        }
-        Ok(None)
-    };
+    // No answer: there is no stream in any file.
+    let first = async { Ok(first.await.unwrap_or(None)) };
     let first: Option<ContentType> = session.stop.cut(first).await?;
     Ok(first.into_iter().fold(config, Config::content_type))
 }
@@ -300,22 +269,23 @@ fn destination(args: &Replay) -> Result<(Endpoint, Vec<String>)> {
 }
 
 fn dialer(args: &Replay, endpoint: &Endpoint) -> Result<Dialer> {
-    let mut config = DialConfig::new();
+    let mut config = DialConfig::new().unix_send_buffer(SOCKET);
     if let Place::Tls(_) = endpoint.place {
         config = streams::client(&args.tls, config)?;
     }
     Dialer::new(endpoint, config).map_err(|error| Failure::caused(Code::BadAddress, error))
 }
 
-fn spawn(args: &Replay, dialer: Dialer, handshake: Config, pace: &Pace) -> Result<Sender> {
+fn spawn(args: &Replay, dialer: Dialer, handshake: Config) -> Result<Sender> {
     let mut config = sender::Config::new()
         .handshake(handshake)
+        .queue(queue::Config::new().max_bytes(QUEUE))
         .delivery(match args.delivery {
             Delivery::Written => queue::Delivery::Written,
             Delivery::Confirmed => queue::Delivery::Confirmed,
         })
         .shutdown_timeout(PATIENCE);
-    if !pace.is_full() {
+    if !Pace::of(args).is_full() {
         // Who asks for a pace wants frames when they are due.
         config = config.coalesce_delay(Duration::ZERO);
     }

@@ -125,13 +125,14 @@ impl Rotator {
         }
     }
 
-    /// A file was opened. Local time is `utc_offset` seconds ahead of UTC.
-    pub fn handle_open(&mut self, now: Now, utc_offset: i32) {
+    /// A file was opened. Local time is `utc_offset` seconds ahead of UTC at a moment: it may be asked about
+    /// the moment when the file ends, too, for clocks may change until then.
+    pub fn handle_open(&mut self, now: Now, utc_offset: impl Fn(SystemTime) -> i32) {
         self.border = match self.rotation.period {
             None => None,
             Some(Period::SinceOpening(age)) => Some(Border::At(now.at + age)),
             Some(Period::Aligned(period)) => {
-                let left = to_border(now.wall, period, utc_offset);
+                let left = to_next(now.wall, period, utc_offset);
                 now.wall.checked_add(left).map(|border| Border::Wall {
                     border,
                     at: now.at + left,
@@ -177,6 +178,28 @@ impl Rotator {
             None => None,
             Some(Border::At(at) | Border::Wall { at, .. }) => Some(at),
         }
+    }
+}
+
+/// How long it is to the next multiple of `period` by the clock on the wall, which may change until then.
+fn to_next(wall: SystemTime, period: Duration, utc_offset: impl Fn(SystemTime) -> i32) -> Duration {
+    let before = utc_offset(wall);
+    let left = to_border(wall, period, before);
+    let offset_after = |left| wall.checked_add(left).map_or(before, &utc_offset);
+    let after = offset_after(left);
+    if after == before {
+        return left;
+    }
+    // Multiples by the new time, as soon as it is the new time.
+    let first = to_border(wall, period, after);
+    let by_new_time = [first, first.saturating_add(period)]
+        .into_iter()
+        .find(|left| offset_after(*left) == after);
+    match by_new_time {
+        // A multiple that the clock jumps over is reached when it has jumped.
+        Some(by_new_time) if after > before => by_new_time.min(left),
+        Some(by_new_time) => by_new_time,
+        None => left,
     }
 }
 

@@ -12,7 +12,7 @@ fn now(at: u64, wall: u64) -> Now {
 
 fn opened(rotation: Rotation, at: Now, utc_offset: i32) -> Rotator {
     let mut rotator = Rotator::new(rotation);
-    rotator.handle_open(at, utc_offset);
+    rotator.handle_open(at, |_| utc_offset);
     rotator
 }
 
@@ -32,6 +32,47 @@ fn an_age_counts_from_the_opening_whatever_the_wall_shows() {
     assert_eq!(rotator.poll_timeout(), Some(now(110, 0).at));
     rotator.handle_close();
     assert!(!rotator.is_over(now(999, 0)) && rotator.poll_timeout().is_none());
+}
+
+/// After how many hours an aligned file ends that is opened `hour` hours after midnight UTC. The clock
+/// changes from `before` to `after` hours ahead of UTC in `change` hours from midnight.
+fn hours(period: u64, hour: u64, [before, after]: [i32; 2], change: u64) -> u64 {
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let midnight = SystemTime::UNIX_EPOCH + hours(24 * 20_000);
+    let offset = |wall| {
+        3600 * if wall < midnight + hours(change) {
+            before
+        } else {
+            after
+        }
+    };
+    let mut rotator = Rotator::new(Rotation::new().period(Period::Aligned(hours(period))));
+    let at = Now {
+        at: Instant::ZERO,
+        wall: midnight + hours(hour),
+    };
+    rotator.handle_open(at, offset);
+    let end = rotator.poll_timeout().unwrap();
+    end.as_micros() / 3_600_000_000
+}
+
+#[test]
+fn on_the_day_of_a_clock_change_aligned_files_end_by_the_clock() {
+    // To summer time at 1:00 UTC, from midnight of UTC+1: a day of 23 hours, and one of 25 back.
+    assert_eq!(hours(24, 23, [1, 2], 25), 23);
+    assert_eq!(hours(24, 22, [2, 1], 25), 25);
+    // The day before and the day after have 24.
+    assert_eq!(hours(24, 23, [1, 2], 60), 24);
+    assert_eq!(hours(24, 22, [1, 2], 1), 24);
+    // Half a day, in which the change is or is not.
+    assert_eq!(hours(12, 23, [1, 2], 25), 11);
+    assert_eq!(hours(12, 22, [2, 1], 25), 13);
+    assert_eq!(hours(12, 10, [2, 1], 25), 12);
+    // Hours are hours.
+    assert_eq!(hours(1, 24, [1, 2], 25), 1);
+    assert_eq!(hours(1, 24, [2, 1], 25), 1);
+    // A midnight that is jumped over ends the file when the clock has jumped.
+    assert_eq!(hours(24, 23, [1, 2], 47), 24);
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl<D: Disk> Store<D> {
         self.file = Some(current.map_err(|error| failed(&path, error))?);
         self.stats.resumed += 1;
         self.stats.cut_bytes += found.cut_bytes;
-        self.rotator.handle_open(now, self.names.utc_offset(now.wall));
+        let names = &self.names;
+        self.rotator.handle_open(now, |wall| names.utc_offset(wall));
         self.tell(Event::Opened {
             path,
             resumed: Some(found),
@@ -123,7 +124,8 @@ impl<D: Disk> Store<D> {
         current.is_ours = current.is_file;
         self.file = Some(current);
         self.stats.created += 1;
-        self.rotator.handle_open(now, self.names.utc_offset(now.wall));
+        let names = &self.names;
+        self.rotator.handle_open(now, |wall| names.utc_offset(wall));
         self.tell(Event::Opened { path, resumed: None });
         Ok(())
     }

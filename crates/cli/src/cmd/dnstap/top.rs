@@ -42,7 +42,7 @@ pub(super) async fn run(session: &mut Session, args: Top) -> Result {
     };
     let ended = work.all(session, &args).await;
     // The terminal is as it was before anything else is written.
-    drop(work.screen.take());
+    work.screen = None;
     let Work {
         mut meter,
         feed,

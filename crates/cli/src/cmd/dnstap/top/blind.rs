@@ -14,6 +14,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) enum Screen {}
 
+#[expect(clippy::needless_pass_by_ref_mut, reason = "a screen is changed")]
 impl Screen {
     #[expect(clippy::unnecessary_wraps, reason = "a screen may fail to open")]
     pub(super) const fn open() -> io::Result<Option<Self>> {

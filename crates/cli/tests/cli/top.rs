@@ -172,7 +172,7 @@ mod terminal {
     }
 
     impl Terminal {
-        fn start(place: &Place) -> Self {
+        fn start(place: &Place, from: &str) -> Self {
             let size = Winsize {
                 ws_row: 24,
                 ws_col: 80,
@@ -183,7 +183,7 @@ mod terminal {
             let line = File::from(pty.slave);
             let before = tcgetattr(&line).unwrap();
             let end = || Stdio::from(line.try_clone().unwrap());
-            let mut command = place.command(&["dnstap", "top", "sim:", "--deadline", "50s"]);
+            let mut command = place.command(&["dnstap", "top", from, "--deadline", "50s"]);
             let child = command
                 .stdin(end())
                 .stdout(end())
@@ -226,7 +226,7 @@ mod terminal {
     #[test]
     fn q_ends_the_screen_and_the_terminal_is_as_it_was() {
         let place = Place::new();
-        let mut terminal = Terminal::start(&place);
+        let mut terminal = Terminal::start(&place, "sim:");
         terminal.wait_for("\x1b[?1049h");
         terminal.wait_for("LATENCY");
         terminal.wait_for("q quit");
@@ -241,9 +241,19 @@ mod terminal {
     #[test]
     fn a_signal_ends_the_screen_and_the_terminal_is_as_it_was() {
         let place = Place::new();
-        let mut terminal = Terminal::start(&place);
+        let mut terminal = Terminal::start(&place, "sim:");
         terminal.wait_for("q quit");
         signal_to(&terminal.child, "TERM");
         terminal.end();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_leaves_no_empty_screen() {
+        let place = Place::new();
+        let begun = Instant::now();
+        let terminal = Terminal::start(&place, "missing.fstrm");
+        assert_eq!(terminal.end(), Some(3));
+        // Nobody presses a key: an empty screen would stay until the deadline.
+        assert!(begun.elapsed() < Duration::from_secs(45));
     }
 }

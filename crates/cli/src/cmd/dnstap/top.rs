@@ -114,7 +114,9 @@ impl Work {
                     None => {
                         self.is_over = true;
                         self.show(session)?;
-                        if self.screen.is_none() {
+                        // A screen with nothing on it would hide why.
+                        let has_failed = self.meter.counts.frames == 0 && !self.faults.is_empty();
+                        if self.screen.is_none() || has_failed {
                             return Ok(());
                         }
                     }

@@ -8,7 +8,6 @@
 //! timeout without any other, and a peer that sends nothing for the whole timeout is gone. What counts is
 //! arrival; while the application's queue is full the carrier does not listen, and holds nobody for silent.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::future::Future;
 use core::pin::Pin;
@@ -17,9 +16,9 @@ use core::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use tinwire_time::{Instant, Origin};
-use tokio::time::Sleep;
+use tinwire_time::Instant;
 
+use crate::alarm::Alarm;
 use crate::error::WriteError;
 use crate::flow::{Access, Flow, Outlet};
 use crate::liveness::{Due, Liveness};
@@ -122,7 +121,6 @@ pub fn carry_with<T>(
     config: CarryConfig,
     transport: impl FnOnce(Losses) -> T,
 ) -> (Flow, Carrier<T>) {
-    let origin = Origin::new(clock());
     let queue = config.queue;
     let (mut flow, (incoming, outgoing)) = Flow::new(name, qos, queue, |incoming| {
         let outgoing = SharedPipe::new(incoming.reader(), queue);
@@ -146,19 +144,10 @@ pub fn carry_with<T>(
         keepalive_due: false,
         unflushed: false,
         liveness: Liveness::new(Instant::ZERO, config.keepalive.unwrap_or_else(|| qos.timeout())),
-        origin,
-        alarm: None,
+        alarm: Alarm::new(),
         stats: CarrierStats::default(),
     };
     (flow, carrier)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver's one place that reads the clock"
-)]
-fn clock() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Counters of a carrier.
@@ -213,8 +202,7 @@ pub struct Carrier<T> {
     keepalive_due: bool,
     unflushed: bool,
     liveness: Liveness,
-    origin: Origin,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     stats: CarrierStats,
 }
 
@@ -233,7 +221,7 @@ where
     T: Stream<Item = Result<Bytes, E>> + Sink<Bytes, Error = E> + Unpin,
 {
     fn now(&self) -> Instant {
-        self.origin.at(clock())
+        self.alarm.now()
     }
 
     /// From the application to the transport.
@@ -330,22 +318,7 @@ where
             Some(Due::PeerGone) => return Step::Over(EndedBy::Silence),
             None => {}
         }
-        let Some(deadline) = self
-            .liveness
-            .poll_timeout()
-            .and_then(|at| self.origin.deadline(at))
-        else {
-            self.alarm = None;
-            return Step::Waits;
-        };
-        let deadline = tokio::time::Instant::from_std(deadline);
-        let alarm = self
-            .alarm
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if alarm.deadline() != deadline {
-            alarm.as_mut().reset(deadline);
-        }
-        match alarm.as_mut().poll(cx) {
+        match self.alarm.poll_at(cx, self.liveness.poll_timeout()) {
             Poll::Ready(()) => Step::Moved,
             Poll::Pending => Step::Waits,
         }

@@ -2,7 +2,8 @@
 //!
 //! [`Header`] is what stands in front of every packet. [`Machine`] is one end of one flow; it knows packets
 //! and time, and nothing of names, transports and [protection](crate::protect). Constants are those of
-//! [`Wire`](crate::wire::Wire).
+//! [`Wire`](crate::wire::Wire). `carry` makes a flow of any transport with a machine, and needs the feature
+//! `tokio`.
 //!
 //! What a machine sends is what Ouroboros 0.23 understands, and mostly what it sends, but for these:
 //!
@@ -28,6 +29,8 @@
 //! - An end that has closed answers repetitions for a while.
 //! - A packet with unknown flags is dropped, for it may be a fragment.
 
+#[cfg(feature = "tokio")]
+mod carry;
 #[cfg(feature = "alloc")]
 mod config;
 mod header;
@@ -45,6 +48,8 @@ mod state;
 
 use core::time::Duration;
 
+#[cfg(feature = "tokio")]
+pub use carry::{FrctCarrier, FrctConfig, FrctEnd, FrctError, FrctStats, carry};
 #[cfg(feature = "alloc")]
 pub use config::{Config, DEFAULT_RESET_AFTER, Delivery, Linger};
 pub use header::{DecodeError, Flags, HEADER_LEN, Header};

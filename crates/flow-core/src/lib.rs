@@ -10,6 +10,8 @@ extern crate std;
 #[cfg(feature = "alloc")]
 pub mod address;
 #[cfg(feature = "tokio")]
+mod alarm;
+#[cfg(feature = "tokio")]
 pub mod blocking;
 #[cfg(feature = "tokio")]
 pub mod carrier;

@@ -227,6 +227,11 @@ impl Pipe {
         packet
     }
 
+    /// Whether something taken to be carried on has not arrived yet.
+    pub(crate) const fn is_carrying(&self) -> bool {
+        self.carrying
+    }
+
     /// Everything taken to be carried on has arrived, or all was done that can be.
     pub(crate) fn arrived(&mut self) {
         self.carrying = false;

@@ -118,6 +118,15 @@ impl Protection {
         }
     }
 
+    /// Whether it asks for random bytes.
+    #[must_use]
+    pub const fn needs_iv(&self) -> bool {
+        #[cfg(feature = "seal")]
+        return self.seal.is_some();
+        #[cfg(not(feature = "seal"))]
+        false
+    }
+
     /// Bytes that a packet gets longer.
     #[must_use]
     pub const fn overhead(&self) -> usize {

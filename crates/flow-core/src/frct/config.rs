@@ -45,22 +45,26 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let wire = Wire::default();
-        Self {
-            delivery: Delivery::default(),
-            linger: Linger::default(),
-            packets: wire.max_window(),
-            bytes: DEFAULT_BYTES,
-            wire,
-            kind: LayerKind::default(),
-            a: wire.acknowledgement_time(),
-            r: wire.retransmission_time(),
-            reset_after: DEFAULT_RESET_AFTER,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Config {
+    pub(super) const DEFAULT: Self = {
+        let wire = Wire::V0_23;
+        Self {
+            delivery: Delivery::Reliable,
+            linger: Linger::Yes,
+            packets: wire.max_window(),
+            bytes: DEFAULT_BYTES,
+            wire,
+            kind: LayerKind::Udp,
+            a: wire.acknowledgement_time(),
+            r: wire.retransmission_time(),
+            reset_after: DEFAULT_RESET_AFTER,
+        }
+    };
+
     /// What happens to packets that get lost. Both ends must have the same. Default: [`Delivery::Reliable`].
     #[must_use]
     pub const fn delivery(self, delivery: Delivery) -> Self {

@@ -82,8 +82,8 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} stories, {} expired, {} reset, {} unsure; packets: {} written, {} got, {} sent again, {} lost; \
-             {} rendez-vous, {} epochs",
+            "{} stories, {} expired, {} reset, {} unsure; packets: {} written, {} got, {} sent again, \
+             {} lost; {} rendez-vous, {} epochs",
             self.stories,
             self.expired,
             self.reset,

@@ -128,3 +128,40 @@ async fn a_dropped_wait_loses_no_event() {
     ours.write("x").await.unwrap();
     assert_eq!(events.wait().await.kind, EventKind::Packet);
 }
+
+#[tokio::test]
+async fn a_dropped_wait_of_a_queue_that_accepts_loses_no_request() {
+    let (layer, server, client) = layer();
+    let mut events = EventQueue::new();
+    events.accept_from(std::sync::Arc::new(server));
+    begin_and_drop(events.wait());
+    let alloc = tokio::spawn(async move { client.alloc(&name(), QosSpec::RAW, None).await });
+    tokio::task::yield_now().await; // the request is offered to the queue
+    let event = events.wait().await;
+    assert_eq!(event.kind, EventKind::Alloc);
+    let mut ours = alloc.await.unwrap().unwrap();
+    begin_and_drop(events.wait());
+    ours.write("x").await.unwrap();
+    assert_eq!(events.wait().await.kind, EventKind::Packet);
+    assert_eq!(
+        events.take_flow(event.flow).unwrap().try_read_packet().unwrap(),
+        "x"
+    );
+    assert_eq!(layer.stats().withdrawn, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_with_a_timeout_loses_nothing_and_leaves_no_timer() {
+    let (mut ours, mut theirs) = pair().await;
+    let timeout = Some(Duration::from_secs(1));
+    ours.set_send_timeout(timeout);
+    theirs.set_receive_timeout(timeout);
+    begin_and_drop(theirs.read_packet());
+    begin_and_drop(theirs.read_line());
+    ours.write_line("1").await.unwrap();
+    begin_and_drop(ours.write_line("2"));
+    begin_and_drop(ours.write("3"));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(theirs.read_line().await.unwrap(), "1");
+    assert_eq!(theirs.try_read_packet(), Err(ReadError::WouldBlock));
+}

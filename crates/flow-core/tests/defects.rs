@@ -1,4 +1,14 @@
-//! The defects of Ouroboros 0.23.0 that concern flows on one host, each with its opposite here.
+//! The defects of Ouroboros 0.23.0 and PyOuroboros 0.23.0 that concern flows on one host, each with its
+//! opposite here or in another file:
+//!
+//! | defect | where |
+//! |---|---|
+//! | 1 to 6, 11, 14 | here |
+//! | 7, one-way streams stop at 64 packets; 8, no rendez-vous | `frct` |
+//! | 9 to 12, what is sent again | `frct` |
+//! | 16, crashes and deaths | `machine`, `kills` |
+//! | 20, users of one machine | `peer_user` |
+//! | PyOuroboros: exceptions, lines, events, Ctrl-C, threads | `blocking`, `irm` |
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 #![allow(
     clippy::disallowed_methods,
@@ -7,10 +17,15 @@
 
 use core::time::Duration;
 
-use flow_core::qos::PeerTimeout;
-use flow_core::{DeallocError, EventQueue, Flow, LocalLayer, Name, QosSpec, ReadError, WriteError};
-use futures::FutureExt;
+use bytes::BytesMut;
+use flow_core::qos::{Order, PeerTimeout, Tolerance};
+use flow_core::{
+    AllocError, DeallocError, EventQueue, Flow, FlowFlags, LocalLayer, Name, QosSpec, QueueConfig, ReadError,
+    WriteError, carry,
+};
+use futures::{FutureExt, TryStreamExt};
 use tokio::time::Instant;
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 async fn pair_with(qos: QosSpec) -> (Flow, Flow) {
     let layer = LocalLayer::new();
@@ -153,4 +168,94 @@ async fn a_writer_that_waits_stalls_no_other_flow_of_the_same_layer() {
         theirs.read_packet().await.unwrap();
         write.await.unwrap();
     }
+}
+
+/// Defect 6, for bytes instead of packets: who holds the longest packets starves nobody.
+#[tokio::test]
+async fn long_packets_that_nobody_reads_take_no_room_from_other_flows() {
+    let layer = LocalLayer::new();
+    let (server, client, name) = (layer.attach(), layer.attach(), Name::new("x").unwrap());
+    server.bind(&name).unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..32 {
+        let (ours, theirs) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), server.accept(None));
+        let (mut ours, theirs) = (ours.unwrap(), theirs.unwrap());
+        ours.try_write(vec![0; ours.max_packet()]).unwrap();
+        assert_eq!(
+            ours.try_write("x"),
+            Err(WriteError::WouldBlock),
+            "its own room is used up"
+        );
+        kept.push((ours, theirs));
+    }
+}
+
+/// Defect 11.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_outside_any_set_is_woken_for_every_packet() {
+    let (here, there) = tokio::io::duplex(64);
+    let name = Name::new("x").unwrap();
+    let flow = |stream| {
+        let framed = Framed::new(stream, LengthDelimitedCodec::new()).map_ok(BytesMut::freeze);
+        let (flow, carrier) = carry(framed, &name, QosSpec::DATA, QueueConfig::default());
+        tokio::spawn(carrier);
+        flow
+    };
+    let (mut outside, mut inside) = (flow(here), flow(there));
+    let mut events = EventQueue::new();
+    events.set().add(&inside).unwrap();
+    let echo = tokio::spawn(async move {
+        for _ in 0..1_000 {
+            events.wait().await;
+            let packet = inside.try_read_packet().unwrap();
+            inside.write(packet).await.unwrap();
+        }
+    });
+    for number in 0..1_000_u32 {
+        outside.write(number.to_be_bytes().to_vec()).await.unwrap();
+        assert_eq!(outside.read_packet().await.unwrap(), number.to_be_bytes()[..]);
+    }
+    echo.await.unwrap();
+}
+
+/// Defect 14.
+#[tokio::test(start_paused = true)]
+async fn an_allocation_takes_as_long_as_it_must_and_no_time_is_stretched() {
+    let layer = LocalLayer::new();
+    let (server, client, name) = (layer.attach(), layer.attach(), Name::new("x").unwrap());
+    server.bind(&name).unwrap();
+    let start = Instant::now();
+    let (ours, theirs) = tokio::join!(client.alloc(&name, QosSpec::RAW, None), server.accept(None));
+    assert!(ours.is_ok() && theirs.is_ok());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    let short = Some(Duration::from_millis(10));
+    let nobody = client.alloc(&name, QosSpec::RAW, short).await;
+    assert_eq!(
+        nobody.unwrap_err(),
+        AllocError::TimedOut,
+        "which the C library calls EPERM"
+    );
+    assert_eq!(start.elapsed(), Duration::from_millis(10));
+}
+
+/// `QoSSpec(loss=0)` of PyOuroboros' README gives a raw flow there.
+#[tokio::test]
+async fn who_asks_for_no_loss_alone_gets_order_too() {
+    let (ours, theirs) = pair_with(QosSpec::RAW.with_loss(Tolerance::NONE)).await;
+    for flow in [ours, theirs] {
+        assert_eq!(
+            (flow.qos().loss(), flow.qos().order()),
+            (Tolerance::NONE, Order::Kept)
+        );
+    }
+}
+
+/// The setter of write-only kills the own sends there, and the getter of an unset timeout fails.
+#[tokio::test]
+async fn a_write_only_flow_writes_and_a_timeout_that_is_not_set_is_none() {
+    let (mut ours, mut theirs) = pair().await;
+    assert_eq!((ours.receive_timeout(), ours.send_timeout()), (None, None));
+    ours.set_flags(FlowFlags::WRITE_ONLY);
+    ours.write("x").await.unwrap();
+    assert_eq!(theirs.read_packet().await.unwrap(), "x");
 }

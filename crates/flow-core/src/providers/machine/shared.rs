@@ -299,10 +299,16 @@ impl LinkWriter {
     }
 }
 
+/// What was written, what was read and the end leave at once, as far as the socket takes them: the process
+/// may be about to exit, and the driver with it.
 impl Drop for LinkWriter {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.released = true;
+        let inbound = &self.0.inbound;
+        let news = inbound.note_as_writer(None, |pipe| pipe.take_news(Urgency::Now));
+        state.put_news(news.read, news.reads);
+        state.flush();
         state.wake_driver();
     }
 }

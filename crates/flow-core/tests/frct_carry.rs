@@ -239,7 +239,7 @@ async fn a_silent_peer_is_gone_after_the_flows_timeout_and_a_live_one_is_not() {
     there.abort();
     drop(theirs);
     let end = here.await.unwrap();
-    assert!(end.is_ok_and(|end| end == FrctEnd::Peer), "{end:?}");
+    assert!(matches!(end, Ok(FrctEnd::Peer)), "{end:?}");
 }
 
 #[tokio::test(start_paused = true)]

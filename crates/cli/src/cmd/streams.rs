@@ -4,6 +4,7 @@
 //! words of a command share. Not here: what the frames are.
 
 mod certificates;
+mod crowd;
 mod dialed;
 mod file;
 mod goal;
@@ -21,6 +22,7 @@ use fstrm_codec::endpoint::{DialConfig, Direction, Endpoint, ListenConfig, Parse
 use fstrm_codec::{Config, ContentType, collector};
 
 pub(crate) use certificates::Certificates;
+pub(crate) use crowd::{Crowd, chain};
 pub(crate) use goal::Goal;
 pub(crate) use inputs::{Arrival, Inputs, Parcel, Redial, Source, Ticket};
 pub(crate) use lane::{Exit, LaneStats, Level, Meter, OnFull};

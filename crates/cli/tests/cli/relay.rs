@@ -332,3 +332,24 @@ fn what_is_no_dnstap_is_passed_on_unless_messages_are_chosen_or_changed() {
     let told = relay(&["--strict", "--anonymize", "mixed.fstrm", "none.fstrm"], 5);
     assert_eq!(told["v"], 1);
 }
+
+#[test]
+fn a_crowd_of_bad_peers_does_not_fill_the_log() {
+    let place = Place::new();
+    let mut relay = Relay::start(&place, &["unix:in.sock", "out.fstrm"]);
+    for _ in 0..300 {
+        let mut peer = std::os::unix::net::UnixStream::connect(place.path().join("in.sock")).unwrap();
+        // It may be gone before it has read all of it.
+        let _ = peer.write_all(b"GET / HTTP/1.1\r\n\r\n");
+        let _ = peer.read(&mut [0; 1]);
+    }
+    let (code, said) = relay.end();
+    assert_eq!(code, Some(0), "{said}");
+    let remarks = said.lines().filter(|line| line.contains("not a frame stream"));
+    let remarks = u64::try_from(remarks.count()).unwrap();
+    let withheld = said
+        .lines()
+        .filter_map(|line| line.split_once(" remark")?.0.parse::<u64>().ok());
+    assert!((20..300).contains(&remarks), "{remarks}");
+    assert_eq!(remarks + withheld.sum::<u64>(), 300, "{said}");
+}

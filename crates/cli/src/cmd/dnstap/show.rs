@@ -11,7 +11,7 @@ use super::outlet::Outlets;
 use super::printer::{Printer, Wanted};
 use crate::cmd::Session;
 use crate::cmd::fstrm::check_end;
-use crate::cmd::streams::{Arrival, Inputs, Source, Ticket};
+use crate::cmd::streams::{Arrival, Crowd, Inputs, Source, Ticket, chain};
 use crate::failure::Result;
 use crate::units;
 
@@ -27,6 +27,7 @@ pub(super) struct Show {
     counts: Counts,
     /// Frames and bytes of peers that are still there.
     peers: BTreeMap<SessionId, (u64, u64)>,
+    crowd: Crowd,
     /// Of runs that are written, but perhaps not flushed.
     tickets: Vec<Ticket>,
     /// Whether something was written and not flushed.
@@ -43,6 +44,7 @@ impl Show {
             manners: Manners::default(),
             counts: Counts::default(),
             peers: BTreeMap::new(),
+            crowd: Crowd::new(),
             tickets: Vec::new(),
             is_dirty: false,
             has_started: false,
@@ -61,6 +63,9 @@ impl Show {
             Ok(()) => self.flush(session).await,
             failed => failed,
         };
+        if let Some(told) = self.crowd.rest() {
+            session.output.notice(told);
+        }
         if let Some(stats) = inputs.close().await {
             self.counts.dropped += stats
                 .dropped
@@ -149,7 +154,7 @@ impl Show {
             }
             Arrival::Broken { source, error } => {
                 if let Source::Peer { session: peer, .. } = &source {
-                    self.left(session, *peer, &source, &error.to_string());
+                    self.left(session, *peer, &source, &chain(&error));
                 }
             }
             Arrival::Failed(failure) => {
@@ -164,11 +169,14 @@ impl Show {
     /// Tells that a peer is gone, and what it brought.
     fn left(&mut self, session: &Session, peer: SessionId, source: &Source, how: &str) {
         let (frames, bytes) = self.peers.remove(&peer).unwrap_or_default();
-        session.output.notice(format_args!(
-            "{source}: {how}; {}, {}",
-            units::counted(frames, "message"),
-            units::counted(bytes, "byte")
-        ));
+        let (told, may) = self.crowd.remark();
+        let remark = may.then(|| {
+            let messages = units::counted(frames, "message");
+            format!("{source}: {how}; {messages}, {}", units::counted(bytes, "byte"))
+        });
+        for line in [told, remark].into_iter().flatten() {
+            session.output.notice(line);
+        }
     }
 
     async fn frames(&mut self, session: &mut Session, run: &OwnedRun) -> Result {

@@ -23,8 +23,8 @@ use super::faults::Faults;
 use crate::args::fstrm::{Delivery as DeliveryWord, Relay};
 use crate::cmd::Session;
 use crate::cmd::streams::{
-    Arrival, Delivered, Goal, Inputs, LaneStats, OnFull, Output, OutputConfig, Parcel, Redial, Settings,
-    Source, UNANSWERED, content_type, endpoint, shares,
+    Arrival, Crowd, Delivered, Goal, Inputs, LaneStats, OnFull, Output, OutputConfig, Parcel, Redial,
+    Settings, Source, UNANSWERED, chain, content_type, endpoint, shares,
 };
 use crate::failure::{Code, Failure, Result};
 use crate::service::{self, Supervisor};
@@ -152,6 +152,7 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
         strangers: BTreeSet::new(),
         tally: Arc::default(),
         supervisor: Supervisor::new(),
+        crowd: Crowd::new(),
         summary: Summary {
             r#type: "summary",
             ..Summary::default()
@@ -193,6 +194,9 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
         oversize: stats.dropped.oversize,
         confirmed_frames: stats.confirmed_frames,
     });
+    if let Some(told) = relay.crowd.rest() {
+        session.output.notice(told);
+    }
     relay.summary.frames = relay.tally.frames();
     relay.summary.bytes = relay.tally.bytes();
     relay.summary.wrong_type = relay.tally.wrong_type();
@@ -263,6 +267,7 @@ struct Way {
     strangers: BTreeSet<String>,
     tally: Arc<Tally>,
     supervisor: Supervisor,
+    crowd: Crowd,
     summary: Summary,
 }
 
@@ -345,7 +350,11 @@ impl Way {
                 // A peer that stops, or leaves between frames, is nothing to remark on; the summary counts.
                 Some(Arrival::Ended { .. }) => {}
                 Some(Arrival::Broken { source, error }) => {
-                    session.output.notice(format_args!("{source}: {error}"))
+                    let (told, may) = self.crowd.remark();
+                    let remark = may.then(|| format!("{source}: {}", chain(&error)));
+                    for line in [told, remark].into_iter().flatten() {
+                        session.output.notice(line);
+                    }
                 }
                 Some(Arrival::Failed(failure)) => faults.take(session, failure)?,
                 Some(Arrival::Told(text)) => session.output.notice(text),

@@ -1,20 +1,14 @@
 //! What is told while a capture runs.
 
-use core::time::Duration;
-
 use fstrm_codec::collector::{Event, SessionError};
 use fstrm_codec::endpoint::Endpoint;
 use fstrm_codec::handshake::{Got, HandshakeError};
 use fstrm_codec::{ControlType, store};
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::cmd::Session;
+use crate::cmd::streams::{Crowd, chain};
 use crate::units::counted;
-
-/// Remarks about peers in [`WINDOW`]; more of them are counted.
-const MAX_REMARKS: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(10);
 
 /// Tells, and holds its tongue where a crowd of bad peers would fill the log.
 #[derive(Debug)]
@@ -22,9 +16,7 @@ pub(super) struct Teller {
     debug: u8,
     /// As `fstrm_capture`, which says nothing unless `-d` asks for it.
     is_terse: bool,
-    window: Instant,
-    remarks: u32,
-    withheld: u64,
+    crowd: Crowd,
 }
 
 /// A line of JSON.
@@ -78,9 +70,7 @@ impl Teller {
         Self {
             debug,
             is_terse,
-            window: Instant::now(),
-            remarks: 0,
-            withheld: 0,
+            crowd: Crowd::new(),
         }
     }
 
@@ -237,34 +227,10 @@ impl Teller {
 
     /// Whether a crowd of bad peers leaves room for one more line.
     fn may_remark(&mut self, session: &Session) -> bool {
-        if self.window.elapsed() >= WINDOW {
-            self.window = Instant::now();
-            self.remarks = 0;
-            let withheld = core::mem::take(&mut self.withheld);
-            if withheld > 0 {
-                let were = if withheld == 1 { "was" } else { "were" };
-                let message = format!("{} about peers {were} withheld", counted(withheld, "remark"));
-                self.say(session, 2, &Line::new("withheld", &message));
-            }
+        let (told, may) = self.crowd.remark();
+        if let Some(told) = told {
+            self.say(session, 2, &Line::new("withheld", &told));
         }
-        self.remarks += 1;
-        let may = self.remarks <= MAX_REMARKS;
-        self.withheld += u64::from(!may);
         may
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn core::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
 }

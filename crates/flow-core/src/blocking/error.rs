@@ -17,7 +17,7 @@ use crate::name::NameError;
 #[cfg(unix)]
 use crate::{error::LayerError, providers::machine::NamesError};
 
-/// What failed beneath an [`Error`].
+/// What failed beneath an [`enum@Error`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Failure {

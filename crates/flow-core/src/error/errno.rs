@@ -2,12 +2,11 @@
 
 use core::fmt;
 
-#[cfg(feature = "std")]
-use super::LayerError;
 use super::{
-    AcceptError, AllocError, BindError, DeallocError, FlowError, JoinError, ReadError, ReadLineError,
-    SetError, WriteError, WriteLineError,
+    AcceptError, AllocError, BindError, DeallocError, FlowError, JoinError, ReadError, SetError, WriteError,
 };
+#[cfg(feature = "std")]
+use super::{LayerError, ReadLineError, WriteLineError};
 
 /// An error number of the C peer, whose calls return it negated.
 ///

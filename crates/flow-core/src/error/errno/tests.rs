@@ -2,6 +2,7 @@ use std::boxed::Box;
 use std::string::ToString;
 
 use super::*;
+use crate::error::{ReadLineError, WriteLineError};
 use crate::name::Name;
 use crate::qos::{QosError, QosField};
 use crate::queue::TooSmall;

@@ -6,6 +6,7 @@
 //!
 //! [`Carrier`]: crate::carrier::Carrier
 
+mod fanout;
 mod flags;
 mod line;
 mod outlet;
@@ -26,10 +27,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 
+pub(crate) use fanout::Fanout;
 pub use flags::{Access, FlowFlags, FlowState};
 pub use line::DEFAULT_MAX_LINE;
 pub(crate) use line::LineOut;
-pub(crate) use outlet::{Fanout, Outlet};
+pub(crate) use outlet::Outlet;
 pub use reader::FlowReader;
 pub use writer::{DEFAULT_LINGER, FlowWriter, WriteStats};
 

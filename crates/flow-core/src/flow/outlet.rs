@@ -1,18 +1,15 @@
 //! Where a flow's packets go.
 
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::task::{Context, Poll};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::fanout::Fanout;
 use crate::error::WriteError;
-use crate::event::FlowId;
-use crate::pipe::{Dropped, End, Mark, Pipe, SharedPipe};
+use crate::pipe::{End, Mark, Pipe, SharedPipe};
 #[cfg(unix)]
 use crate::providers::machine::LinkWriter;
-use crate::queue::PushError;
 
 /// Where a flow's packets go.
 #[derive(Debug)]
@@ -20,7 +17,11 @@ pub(crate) enum Outlet {
     /// To one peer, who is waited for.
     Pipe(Arc<SharedPipe>),
     /// To all members of a broadcast layer but the sender, nobody of whom is waited for.
-    Fanout { layer: Arc<Fanout>, sender: FlowId },
+    Fanout {
+        layer: Arc<Fanout>,
+        /// Where this member reads; who only writes is a member, too.
+        sender: Arc<SharedPipe>,
+    },
     /// To a peer in another process, who is waited for.
     #[cfg(unix)]
     Link(LinkWriter),
@@ -43,7 +44,7 @@ impl Outlet {
                 Err(WriteError::WouldBlock) => None,
                 written => Some(written),
             }),
-            Self::Fanout { layer, sender } => Poll::Ready(layer.write(*sender, packet)),
+            Self::Fanout { layer, sender } => Poll::Ready(layer.write(sender.reader(), packet)),
             #[cfg(unix)]
             Self::Link(link) => link.poll_write(cx, packet),
         }
@@ -53,7 +54,7 @@ impl Outlet {
     pub(super) fn try_write(&self, packet: &Bytes) -> Result<(), WriteError> {
         match self {
             Self::Pipe(pipe) => pipe.as_writer(|pipe| pipe.write(packet.clone())),
-            Self::Fanout { layer, sender } => layer.write(*sender, packet),
+            Self::Fanout { layer, sender } => layer.write(sender.reader(), packet),
             #[cfg(unix)]
             Self::Link(link) => link.try_write(packet),
         }
@@ -102,62 +103,9 @@ impl Outlet {
     pub(super) fn poll_drained(&self, cx: &Context<'_>) -> Poll<Result<(), ()>> {
         match self {
             Self::Pipe(pipe) => pipe.poll_as_writer(cx, |pipe| pipe.drained()),
-            Self::Fanout { .. } => Poll::Ready(Ok(())),
+            Self::Fanout { layer, .. } => layer.poll_drained(cx).map(Ok),
             #[cfg(unix)]
             Self::Link(link) => link.poll_drained(cx),
         }
-    }
-}
-
-/// The members of a broadcast layer. Every member sees the packets of all others in one and the same order.
-#[derive(Debug)]
-pub(crate) struct Fanout {
-    members: Mutex<Vec<Weak<SharedPipe>>>,
-    max_packet: usize,
-}
-
-impl Fanout {
-    pub(crate) const fn new(max_packet: usize) -> Self {
-        Self {
-            members: Mutex::new(Vec::new()),
-            max_packet,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<SharedPipe>>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a member, and returns whether there was room for it.
-    pub(crate) fn add(&self, member: &Arc<SharedPipe>, max: usize) -> bool {
-        let mut members = self.lock();
-        members.retain(|member| member.strong_count() > 0);
-        let room = members.len() < max;
-        if room {
-            members.push(Arc::downgrade(member));
-        }
-        room
-    }
-
-    fn write(&self, sender: FlowId, packet: &Bytes) -> Result<(), WriteError> {
-        let (len, max) = (packet.len(), self.max_packet);
-        if len == 0 || len > max {
-            return Err(if len == 0 {
-                PushError::Empty
-            } else {
-                PushError::TooLong { len, max }
-            }
-            .into());
-        }
-        self.lock().retain(|member| {
-            let Some(member) = member.upgrade() else {
-                return false; // it left
-            };
-            if member.reader() != sender {
-                let _counted: Dropped = member.as_writer(|pipe| pipe.write_or_drop(packet.clone()));
-            }
-            true
-        });
-        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! A [`Pipe`] between two tasks: whoever changes it wakes the other side.
 
 use alloc::sync::{Arc, Weak};
+use core::any::Any;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{End, Pipe};
 use crate::error::SetError;
@@ -16,6 +17,8 @@ pub(crate) struct SharedPipe {
     /// The flow of the reading side.
     reader: FlowId,
     state: Mutex<State>,
+    /// What is to be there as long as the pipe is.
+    kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -37,7 +40,13 @@ impl SharedPipe {
                 writer_waker: None,
                 set: Weak::new(),
             }),
+            kept: OnceLock::new(),
         })
+    }
+
+    /// Keeps something for as long as the pipe is there. The first thing only.
+    pub(crate) fn keep(&self, kept: Arc<dyn Any + Send + Sync>) {
+        let _ = self.kept.set(kept);
     }
 
     /// The flow of the reading side.

@@ -278,7 +278,8 @@ impl LocalProvider {
         let (flow, added) = Flow::new(name, QosSpec::BROADCAST, queue, |inbound| {
             let added = fanout.add(inbound, max);
             let layer = Arc::clone(&fanout);
-            let sender = inbound.reader();
+            let sender = Arc::clone(inbound);
+            inbound.keep(fanout.clone()); // who only reads is a member, too
             (Outlet::Fanout { layer, sender }, added)
         });
         if !added {

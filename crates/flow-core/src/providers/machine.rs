@@ -6,6 +6,7 @@
 
 mod asking;
 mod balance;
+mod broadcast;
 mod buffers;
 #[allow(dead_code, reason = "the rooms that ask for these follow")]
 mod config;
@@ -27,6 +28,7 @@ mod socket;
 mod stats;
 
 pub use balance::Balance;
+pub use broadcast::BroadcastStats;
 pub use config::{
     DEFAULT_FLOWS, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HANDSHAKES, DEFAULT_MEMBERS, MachineConfig,
 };

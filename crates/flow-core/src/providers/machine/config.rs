@@ -84,8 +84,8 @@ impl MachineConfig {
         self
     }
 
-    /// How many members a broadcast layer may have in all processes, each connected to every other. Default:
-    /// [`DEFAULT_MEMBERS`].
+    /// How many members a broadcast layer may have. All members of another process count as one, for one link
+    /// carries what they hear; every process is linked to every other. Default: [`DEFAULT_MEMBERS`].
     #[must_use]
     pub const fn members(mut self, members: usize) -> Self {
         self.members = members;

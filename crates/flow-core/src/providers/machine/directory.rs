@@ -42,7 +42,7 @@ pub use seat::Seat;
 
 use self::lock::{Locked, Patience};
 use self::record::Record;
-use self::root::Root;
+use self::root::{Part, Root};
 use super::balance::Balance;
 use super::config::MachineConfig;
 use super::names::NamesError;
@@ -67,7 +67,10 @@ fn next_number(floor: u32) -> u32 {
 
 /// The directory where the processes of a machine meet. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Directory(Arc<Shared>);
+pub struct Directory {
+    shared: Arc<Shared>,
+    part: Part,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -116,20 +119,36 @@ impl Directory {
     /// sockets in it.
     pub fn open(config: &MachineConfig) -> Result<Self, LayerError> {
         let root = Root::open(config.given_directory(), config.sharing)?;
-        let directory = Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             root,
             sharing: config.sharing,
             balance: config.balance,
             max_names: config.local.names,
-        }));
-        directory.sweep();
-        Ok(directory)
+        });
+        let part = Part::Names;
+        let names = Self { shared, part };
+        names.sweep();
+        names.layers().sweep();
+        Ok(names)
+    }
+
+    /// Where the members of broadcast layers meet, by the same rules: a layer is a name, a member's process a
+    /// seat.
+    pub(super) fn layers(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            part: Part::Layers,
+        }
+    }
+
+    fn part(&self) -> &Path {
+        self.shared.root.part(self.part)
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.0.root.path()
+        self.shared.root.path()
     }
 
     /// Binds a name for this process: a socket that listens in the name's directory.
@@ -140,10 +159,18 @@ impl Directory {
     /// [`Full`](BindError::Full) when there are as many names as may be, [`Layer`](BindError::Layer) when the
     /// files cannot be had.
     pub fn publish(&self, name: &Name) -> Result<Seat, BindError> {
+        self.publish_among(name, usize::MAX)
+    }
+
+    /// As [`publish`](Self::publish), unless `max` processes are bound to the name already.
+    pub(super) fn publish_among(&self, name: &Name, max: usize) -> Result<Seat, BindError> {
         for _ in 0..TURNS {
             let found = self.find(name).map_err(|error| refused(name, &error))?;
             let Some(found) = found else {
-                self.make(Record::new(name.clone(), self.0.balance), self.0.sharing)?;
+                self.make(
+                    Record::new(name.clone(), self.shared.balance),
+                    self.shared.sharing,
+                )?;
                 continue;
             };
             if found.is_foreign() {
@@ -154,6 +181,9 @@ impl Directory {
                 continue; // it went meanwhile
             };
             sweep_seats(&locked);
+            if max != usize::MAX && seats(&found.path).is_ok_and(|seats| seats.len() >= max) {
+                return Err(BindError::Full { max });
+            }
             let seat = Seat::take(self.clone(), &locked, found.sharing);
             return seat.map_err(|error| refused(name, &error));
         }
@@ -200,13 +230,13 @@ impl Directory {
     pub fn sharing(&self, name: &Name) -> Sharing {
         match self.find(name) {
             Ok(Some(found)) => found.sharing,
-            Ok(None) | Err(_) => self.0.sharing,
+            Ok(None) | Err(_) => self.shared.sharing,
         }
     }
 
     /// Every name that this process may look at.
     pub(super) fn all(&self) -> io::Result<Vec<Found>> {
-        let entries = match fs::read_dir(self.0.root.names()) {
+        let entries = match fs::read_dir(self.part()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
@@ -221,7 +251,7 @@ impl Directory {
 
     /// What tells the file of a name's settings from an earlier one, for every name.
     pub(super) fn versions(&self) -> io::Result<BTreeMap<PathBuf, Version>> {
-        let entries = match fs::read_dir(self.0.root.names()) {
+        let entries = match fs::read_dir(self.part()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             entries => entries?,
         };
@@ -289,7 +319,7 @@ impl Directory {
 
     /// The directory of a name, if it is there.
     pub(super) fn find(&self, name: &Name) -> io::Result<Option<Found>> {
-        let path = self.0.root.names().join(file::name_of(name));
+        let path = self.part().join(file::name_of(name));
         let found = Found::read(path)?;
         if found.as_ref().is_some_and(|found| found.record.name != *name) {
             let reason = "the file name of this name is another one's";
@@ -302,11 +332,11 @@ impl Directory {
     fn make(&self, record: Record, sharing: Sharing) -> Result<(), BindError> {
         let name = record.name.clone();
         let refused = |error: io::Error| refused(&name, &error);
-        let names = self.0.root.make_names().map_err(refused)?;
+        let names = self.shared.root.make_part(self.part).map_err(refused)?;
         if self.is_full(names).map_err(refused)? {
             self.sweep();
             if self.is_full(names).map_err(refused)? {
-                let max = self.0.max_names;
+                let max = self.shared.max_names;
                 return Err(BindError::Full { max });
             }
         }
@@ -337,15 +367,15 @@ impl Directory {
         let count = fs::read_dir(names)?
             .filter_map(Result::ok)
             .filter(|entry| !file::is_temporary(&entry.file_name()))
-            .take(self.0.max_names)
+            .take(self.shared.max_names)
             .count();
-        Ok(count >= self.0.max_names)
+        Ok(count >= self.shared.max_names)
     }
 
     /// Removes what dead processes left behind, where that is ours to do.
     fn sweep(&self) {
-        self.0.root.sweep();
-        let Ok(entries) = fs::read_dir(self.0.root.names()) else {
+        self.shared.root.sweep();
+        let Ok(entries) = fs::read_dir(self.part()) else {
             return; // nothing there
         };
         for entry in entries.filter_map(Result::ok) {
@@ -375,11 +405,7 @@ impl Directory {
 
     /// Removes the directory of a name with all that is in it.
     fn remove(&self, locked: Locked) {
-        let old = self
-            .0
-            .root
-            .names()
-            .join(file::temporary(file::OLD, next_number(0)));
+        let old = self.part().join(file::temporary(file::OLD, next_number(0)));
         if fs::rename(locked.directory(), &old).is_ok() {
             drop(locked);
             let _ = fs::remove_dir_all(&old); // swept if it stays

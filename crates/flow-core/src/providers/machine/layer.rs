@@ -12,12 +12,14 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use super::broadcast::Broadcast;
 use super::buffers::Buffers;
 use super::config::MachineConfig;
 use super::directory::{Directory, Seat};
 use super::driver::{Driver, DriverStats, Over};
 use super::frame::MAX_PAYLOAD;
 use super::listener;
+use super::names::Names;
 use super::provider::MachineProvider;
 use super::shared::Link;
 use super::stats::MachineStats;
@@ -56,6 +58,7 @@ pub(super) struct Shared {
     pub(super) directory: Directory,
     pub(super) local: LocalLayer,
     pub(super) runtime: Handle,
+    pub(super) broadcast: Broadcast,
     buffers: Arc<Buffers>,
     state: Mutex<State>,
 }
@@ -208,6 +211,7 @@ impl MachineLayer {
         let directory = Directory::open(&config)?;
         Ok(Self(Arc::new(Shared {
             local: LocalLayer::with_config(config.local),
+            broadcast: Broadcast::new(&directory, &config, runtime.clone()),
             config,
             directory,
             runtime,
@@ -228,12 +232,19 @@ impl MachineLayer {
         &self.0.directory
     }
 
+    /// Names and their settings: what is created, and which programs and processes are bound to it.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        Names::new(self.0.directory.clone())
+    }
+
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> MachineStats {
         let state = self.0.lock();
         MachineStats {
             local: self.0.local.stats(),
+            broadcast: self.0.broadcast.stats(),
             handshakes: state.handshakes.len(),
             ..state.stats
         }

@@ -10,7 +10,7 @@ use futures_core::future::BoxFuture;
 
 use super::asking;
 use super::layer::Shared;
-use crate::error::{AcceptError, AllocError, BindError};
+use crate::error::{AcceptError, AllocError, BindError, JoinError};
 use crate::flow::Flow;
 use crate::name::Name;
 use crate::provider::Provider;
@@ -107,6 +107,23 @@ impl MachineProvider {
     pub async fn accept(&self, timeout: Option<Duration>) -> Result<Flow, AcceptError> {
         self.local.accept(timeout).await
     }
+
+    /// Joins a broadcast layer of the machine: everybody in it, in whichever process, gets every packet but
+    /// the sender. Its flows have [`QosSpec::BROADCAST`].
+    ///
+    /// What is written after this returned arrives here, and what is written here arrives at all who are
+    /// there then. A process that is stopped is not waited for longer than a handshake may take.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future joins nothing.
+    pub async fn join(&self, layer: &Name, timeout: Option<Duration>) -> Result<Flow, JoinError> {
+        self.shared.broadcast.join(layer, timeout).await
+    }
 }
 
 impl Drop for MachineProvider {
@@ -136,5 +153,12 @@ impl Provider for MachineProvider {
 
     fn accept(&self, timeout: Option<Duration>) -> BoxFuture<'_, Result<Flow, AcceptError>> {
         Box::pin(self.accept(timeout))
+    }
+    fn join<'a>(
+        &'a self,
+        layer: &'a Name,
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<Flow, JoinError>> {
+        Box::pin(self.join(layer, timeout))
     }
 }

@@ -1,5 +1,6 @@
 //! What a layer counts.
 
+use super::broadcast::BroadcastStats;
 use super::driver::{DriverStats, Over};
 use super::link::Breach;
 use crate::providers::local::LocalStats;
@@ -10,6 +11,8 @@ use crate::providers::local::LocalStats;
 pub struct MachineStats {
     /// Names, requests and flows of this process, those from other processes included.
     pub local: LocalStats,
+    /// Broadcast layers.
+    pub broadcast: BroadcastStats,
     /// Flows to other processes that are there now.
     pub flows: usize,
     /// Connections that are there now and have not said what they want.

@@ -62,6 +62,11 @@ impl Candidates {
         self.seat(path).map(|seat| seat.owner)
     }
 
+    /// Leaves only those that are older than the seat of this number.
+    pub(in super::super) fn retain_older(&mut self, number: u32) {
+        self.seats.retain(|seat| seat.number < number);
+    }
+
     fn seat(&self, path: &Path) -> Option<&SeatFile> {
         self.seats.iter().find(|seat| seat.path == path)
     }

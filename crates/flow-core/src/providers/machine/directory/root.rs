@@ -17,6 +17,13 @@ use crate::error::LayerError;
 /// The environment variable that names the directory.
 pub(in super::super) const FLOW_DIR: &str = "TINWIRE_FLOW_DIR";
 
+/// One half of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Names,
+    Layers,
+}
+
 /// The directory where processes meet.
 #[derive(Debug)]
 pub(super) struct Root {
@@ -89,15 +96,18 @@ impl Root {
         &self.path
     }
 
-    /// Where names are.
-    pub(super) fn names(&self) -> &Path {
-        &self.names
+    /// Where names are, or layers.
+    pub(super) fn part(&self, part: Part) -> &Path {
+        match part {
+            Part::Names => &self.names,
+            Part::Layers => &self.layers,
+        }
     }
 
-    /// Where names are, made if it is not there.
-    pub(super) fn make_names(&self) -> io::Result<&Path> {
-        self.make(&self.names)?;
-        Ok(&self.names)
+    /// As [`part`](Self::part), made if it is not there.
+    pub(super) fn make_part(&self, part: Part) -> io::Result<&Path> {
+        self.make(self.part(part))?;
+        Ok(self.part(part))
     }
 
     /// Makes one of the two, with the mode of the whole, unless it is there.

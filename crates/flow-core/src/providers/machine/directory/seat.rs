@@ -18,6 +18,7 @@ use super::{Directory, file, next_number, seats, unfinished};
 pub struct Seat {
     listener: UnixListener,
     path: PathBuf,
+    number: u32,
     sharing: Sharing,
     directory: Directory,
     /// A fork has the same files, which are not its own to remove.
@@ -46,6 +47,7 @@ impl Seat {
         Ok(Self {
             listener,
             path,
+            number: highest,
             sharing,
             directory,
             pid: process::id(),
@@ -62,6 +64,11 @@ impl Seat {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its number: higher than that of every older seat.
+    pub(in super::super) const fn number(&self) -> u32 {
+        self.number
     }
 
     /// Which users may connect.

@@ -187,7 +187,8 @@ fn alloc_error(name: &Name, error: &CallError<ConnectError>) -> AllocError {
 
 /// A flow over `connection`, carried by a task of its own.
 fn flow(name: &Name, qos: QosSpec, connection: Connection, queue: QueueConfig) -> Flow {
-    let mut config = CarryConfig::default().queue(queue).keepalive(PeerTimeout::OFF); // RDP has its own, and without it an empty packet would be a packet
+    // RDP has its own sign of life, and without RDP an empty packet would be a packet
+    let mut config = CarryConfig::default().queue(queue).keepalive(PeerTimeout::OFF);
     if let Ok(max) = connection.max_payload() {
         config = config.max_packet(max.min(queue.max_packet()));
     }

@@ -1,7 +1,7 @@
 //! Flows over ISO-TP: `isotp:LINK?tx=ID&rx=ID`.
 //!
-//! A packet of the flow is an ISO-TP message. LINK is any link of `can-link`; the identifiers are in hex, with
-//! 3 digits for 11 bits and 8 for 29. `tx` is what this side sends: the two ends of one flow have them
+//! A packet of the flow is an ISO-TP message. LINK is any link of `can-link`; the identifiers are in hex,
+//! with 3 digits for 11 bits and 8 for 29. `tx` is what this side sends: the two ends of one flow have them
 //! exchanged.
 //!
 //! ISO-TP finds errors and repeats nothing, and it has no beginning, no end and no sign of life. So a flow

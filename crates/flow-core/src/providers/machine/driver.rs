@@ -197,11 +197,17 @@ impl Driver {
         }
         let mut state = self.link.lock();
         state.turn(cx);
-        let urgency = core::mem::replace(&mut self.urgency, Urgency::Usual);
-        let (news, reads) = self
-            .link
-            .inbound
-            .note_as_writer(Some(cx), |pipe| (pipe.take_news(urgency), pipe.reads()));
+        // a peer that takes nothing is told nothing: what waits for it does not grow
+        let full = matches!(&state.way, Way::Open(socket) if socket.is_full());
+        let urgency = if full {
+            None
+        } else {
+            Some(core::mem::replace(&mut self.urgency, Urgency::Usual))
+        };
+        let (news, reads) = self.link.inbound.note_as_writer(Some(cx), |pipe| {
+            let news = urgency.map(|urgency| pipe.take_news(urgency));
+            (news.unwrap_or_default(), pipe.reads())
+        });
         state.put_news(news.read, news.reads);
         if !news.more {
             self.tell.stop();
@@ -210,6 +216,7 @@ impl Driver {
         }
         state.liveness.handle_timeout(now);
         match state.liveness.poll_due() {
+            Some(Due::Keepalive) if !state.output.is_empty() => {} // what waits is as good
             Some(Due::Keepalive) => {
                 state.output.put_frame(&Frame::Alive);
                 self.stats.keepalives_sent += 1;

@@ -63,7 +63,7 @@ impl Socket {
     /// Writes some of these pieces; [`WouldBlock`](io::ErrorKind::WouldBlock) until
     /// [`poll_room`](Self::poll_room) is ready.
     pub(super) fn try_write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !matches!(self.room, Room::Yes) {
+        if self.is_full() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let socket = SockRef::from(&self.reader);
@@ -77,6 +77,11 @@ impl Socket {
             self.room = Room::No;
         }
         written
+    }
+
+    /// Whether it took no more when it was written to last.
+    pub(super) const fn is_full(&self) -> bool {
+        !matches!(self.room, Room::Yes)
     }
 
     /// Ready when the socket may take bytes.

@@ -227,6 +227,32 @@ async fn a_peer_that_breaks_a_rule_ends_its_own_flow_with_a_reason() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_peer_that_only_writes_does_not_grow() {
+    let (mut stream, there) = UnixStream::pair().unwrap();
+    let (name, queue) = (Name::new("link").unwrap(), QueueConfig::default());
+    let (mut flow, link) = flow(&name, DATA, queue, Window::of(&queue));
+    let driver = Driver::new(Arc::clone(&link), there, Arc::default(), queue.max_packet());
+    #[expect(clippy::disallowed_methods, reason = "a test is a driver: it spawns")]
+    tokio::spawn(driver);
+    while flow.try_write(alloc::vec![0; 4_000]).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let waiting = link.lock().output.len();
+    assert!(waiting > 100_000, "the socket is full");
+    let packets: Vec<_> = (0..100).map(|_| Frame::Data("x".into())).collect();
+    for _ in 0..50 {
+        send(&mut stream, &packets).await;
+        for _ in 0..100 {
+            flow.read_packet().await.unwrap();
+        }
+    }
+    assert!(link.lock().output.len() <= waiting + 100);
+    // and all is told once there is room
+    let (packets, bytes) = (5_000, 5_000);
+    until(&mut stream, &Frame::Read(Count { packets, bytes })).await;
+}
+
+#[tokio::test]
 async fn an_idle_flow_holds_no_buffer_and_an_unfinished_frame_a_small_one() {
     let (mut stream, there) = UnixStream::pair().unwrap();
     let name = Name::new("link").unwrap();

@@ -1,0 +1,5 @@
+//! The kinds of vectors.
+
+pub(crate) mod replay;
+pub(crate) mod session;
+pub(crate) mod tables;

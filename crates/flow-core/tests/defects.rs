@@ -3,8 +3,7 @@
 //!
 //! | defect | where |
 //! |---|---|
-//! | 1 to 6, 11, 14 | here |
-//! | 7, one-way streams stop at 64 packets; 8, no rendez-vous | `frct` |
+//! | 1 to 8, 11, 14 | here |
 //! | 9 to 12, what is sent again | `frct` |
 //! | 16, crashes and deaths | `machine`, `kills` |
 //! | 20, users of one machine | `peer_user` |
@@ -16,14 +15,17 @@
 )]
 
 use core::time::Duration;
+use std::io;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use flow_core::frct::{self, FrctConfig};
 use flow_core::qos::{Order, PeerTimeout, Tolerance};
 use flow_core::{
-    AllocError, DeallocError, EventQueue, Flow, FlowFlags, LocalLayer, Name, QosSpec, QueueConfig, ReadError,
-    WriteError, carry,
+    AllocError, DeallocError, EventQueue, Flow, FlowFlags, LocalLayer, Name, Protection, QosSpec,
+    QueueConfig, ReadError, WriteError, carry,
 };
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, Sink, Stream, TryStreamExt};
+use tokio::io::DuplexStream;
 use tokio::time::Instant;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
@@ -190,14 +192,72 @@ async fn long_packets_that_nobody_reads_take_no_room_from_other_flows() {
     }
 }
 
+/// Frames over a pipe in memory as a transport that needs none of what FRCT does.
+fn framed(
+    stream: DuplexStream,
+) -> impl Stream<Item = io::Result<Bytes>> + Sink<Bytes, Error = io::Error> + Unpin {
+    Framed::new(stream, LengthDelimitedCodec::new()).map_ok(BytesMut::freeze)
+}
+
+/// Two flows by FRCT.
+fn frct_pair(qos: QosSpec) -> (Flow, Flow) {
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let flow = |stream| {
+        let (config, name) = (FrctConfig::new(qos), Name::new("x").unwrap());
+        let (flow, carrier) = frct::carry(framed(stream), &name, config, Protection::none());
+        tokio::spawn(carrier);
+        flow
+    };
+    (flow(here), flow(there))
+}
+
+/// Defect 7.
+#[tokio::test(start_paused = true)]
+async fn an_ordered_stream_goes_one_way_for_as_long_as_it_likes() {
+    let (mut ours, mut theirs) = frct_pair(QosSpec::BEST_EFFORT);
+    let write = async {
+        for number in 0..10_000_u32 {
+            ours.write(number.to_be_bytes().to_vec()).await.unwrap();
+        }
+    };
+    let read = async {
+        for number in 0..10_000_u32 {
+            let packet = theirs.read_packet_timeout(Duration::from_secs(60)).await.unwrap();
+            assert_eq!(packet, number.to_be_bytes()[..]);
+        }
+    };
+    tokio::join!(write, read);
+}
+
+/// Defect 8.
+#[tokio::test(start_paused = true)]
+async fn a_send_timeout_while_the_window_is_closed_ends_no_flow() {
+    let (mut ours, mut theirs) = frct_pair(QosSpec::DATA);
+    ours.set_send_timeout(Some(Duration::from_secs(2)));
+    let mut written = 0_u32;
+    for _ in 0..10 {
+        let error = loop {
+            match ours.write(written.to_be_bytes().to_vec()).await {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, WriteError::TimedOut, "after {written}");
+    }
+    for number in 0..written {
+        assert_eq!(theirs.read_packet().await.unwrap(), number.to_be_bytes()[..]);
+    }
+    ours.write("and on").await.unwrap();
+    assert_eq!(theirs.read_packet().await.unwrap(), "and on");
+}
+
 /// Defect 11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_outside_any_set_is_woken_for_every_packet() {
     let (here, there) = tokio::io::duplex(64);
     let name = Name::new("x").unwrap();
     let flow = |stream| {
-        let framed = Framed::new(stream, LengthDelimitedCodec::new()).map_ok(BytesMut::freeze);
-        let (flow, carrier) = carry(framed, &name, QosSpec::DATA, QueueConfig::default());
+        let (flow, carrier) = carry(framed(stream), &name, QosSpec::DATA, QueueConfig::default());
         tokio::spawn(carrier);
         flow
     };

@@ -13,15 +13,22 @@ mod processes;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::id;
 
-use flow_core::Name;
-use flow_core::providers::machine::{Bindings, Directory, MachineConfig, NameSettings, Names, Start};
+use flow_core::providers::machine::{
+    Bindings, Directory, MachineConfig, MachineLayer, NameSettings, Names, Start,
+};
+use flow_core::{AllocError, Name, QosSpec};
 
 use processes::{Actor, Role, cast, hear, say};
 
-const ROLES: [(&str, Role); 3] = [("crowd", crowd), ("holder", holder), ("server", server)];
+const ROLES: [(&str, Role); 4] = [
+    ("crowd", crowd),
+    ("holder", holder),
+    ("server", server),
+    ("echo", echo),
+];
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -94,6 +101,26 @@ fn server(words: &[String]) {
     }
 }
 
+/// A program that accepts for what it is bound to, and answers.
+fn echo(_: &[String]) {
+    block_on(async {
+        let path = std::env::var("TINWIRE_FLOW_DIR").unwrap();
+        let layer = MachineLayer::open(config(&path).program("server")).unwrap();
+        let provider = layer.attach();
+        let mut flow = provider.accept(None).await.unwrap();
+        let packet = flow.read_packet().await.unwrap();
+        flow.write(packet).await.unwrap();
+        flow.dealloc().await.unwrap();
+    });
+}
+
+/// Plays in a runtime of its own, wherever this is called.
+fn block_on(play: impl Future<Output = ()> + Send + 'static) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(play)).join().unwrap();
+}
+
 #[test]
 fn crowds_that_come_and_go_and_are_killed_leave_nothing_behind() {
     cast(&ROLES);
@@ -146,26 +173,31 @@ fn a_killed_holder_is_met_once_and_the_living_go_on() {
     assert_eq!(names_there(&path), [""; 0]);
 }
 
+/// A script of the name `server`, which plays `role` in this test.
+fn script(place: &tempfile::TempDir, role: &str) -> (PathBuf, Start) {
+    let path = place.path().join("server");
+    let own = std::env::current_exe().unwrap();
+    let text = format!(
+        "#!/bin/sh\nTINWIRE_TEST_ROLE='{role}' exec '{}' \"$@\"\n",
+        own.display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    let test = std::thread::current().name().unwrap().to_owned();
+    let args = ["--exact", &test, "--nocapture"].map(Into::into).to_vec();
+    (path, Start::Auto { args })
+}
+
 #[tokio::test]
 async fn a_program_is_started_once_for_a_request_that_finds_nobody() {
     cast(&ROLES);
     let (place, path) = place();
     let (names, directory) = (Names::open(&config(&path)).unwrap(), open(&path));
-    let script = place.path().join("server");
-    let test = std::thread::current().name().unwrap().to_owned();
-    let own = std::env::current_exe().unwrap();
     let log = place.path().to_str().unwrap();
-    let line = format!("server\u{1f}{log}");
-    let script_text = format!(
-        "#!/bin/sh\nTINWIRE_TEST_ROLE='{line}' exec '{}' \"$@\"\n",
-        own.display()
-    );
-    fs::write(&script, script_text).unwrap();
-    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let (script, start) = script(&place, &format!("server\u{1f}{log}"));
     let echo = name("echo");
     names.create(&echo, NameSettings::default()).unwrap();
-    let args = ["--exact", &test, "--nocapture"].map(Into::into).to_vec();
-    names.bind_program(&script, &echo, Start::Auto { args }).unwrap();
+    names.bind_program(&script, &echo, start).unwrap();
 
     let candidates = directory.reach(&echo).await.unwrap();
     assert_eq!(candidates.len(), 1);
@@ -184,4 +216,69 @@ async fn a_program_is_started_once_for_a_request_that_finds_nobody() {
         tokio::task::yield_now().await; // it ends when it was met
     }
     assert_eq!(started(), 1);
+}
+
+#[tokio::test]
+async fn a_flow_to_a_name_that_nobody_accepts_for_starts_its_program() {
+    cast(&ROLES);
+    let (place, path) = place();
+    let layer = MachineLayer::open(config(&path)).unwrap();
+    let (script, start) = script(&place, "echo");
+    let echo = name("echo");
+    layer.names().create(&echo, NameSettings::default()).unwrap();
+    layer.names().bind_program(&script, &echo, start).unwrap();
+    for text in ["one", "two"] {
+        let mut flow = layer.attach().alloc(&echo, QosSpec::DATA, None).await.unwrap();
+        flow.write(text).await.unwrap();
+        assert_eq!(flow.read_packet().await.unwrap(), text);
+        assert!(
+            flow.read_packet().await.is_err(),
+            "it ends, and the next one is another"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_waits_in_accept_is_bound_and_let_go_of_by_settings() {
+    cast(&ROLES);
+    let (_place, path) = place();
+    let (here, there) = [(); 2]
+        .map(|()| MachineLayer::open(config(&path)).unwrap())
+        .into();
+    let (server, client, names) = (here.attach(), there.attach(), here.names());
+    let (own, assigned) = (name("own"), name("assigned"));
+    server.bind(&own).unwrap();
+    names.create(&assigned, NameSettings::default()).unwrap();
+    let unreachable = client.alloc(&assigned, QosSpec::DATA, None).await.unwrap_err();
+    assert!(
+        matches!(unreachable, AllocError::Unreachable { .. }),
+        "{unreachable}"
+    );
+
+    let asking = async {
+        names.bind_process(id(), &assigned).unwrap();
+        loop {
+            match client.alloc(&assigned, QosSpec::DATA, None).await {
+                Ok(flow) => return flow,
+                Err(error) => assert!(matches!(error, AllocError::Unreachable { .. }), "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (accepted, asked) = tokio::join!(server.accept(None), asking);
+    assert_eq!((accepted.unwrap().name(), asked.name()), (&assigned, &assigned));
+
+    names.unbind_process(id(), &assigned).unwrap();
+    let let_go = async {
+        while !directory_is_empty(&here, &assigned) {
+            tokio::task::yield_now().await;
+        }
+        client.alloc(&own, QosSpec::DATA, None).await.unwrap()
+    };
+    let (accepted, asked) = tokio::join!(server.accept(None), let_go);
+    assert_eq!((accepted.unwrap().name(), asked.name()), (&own, &own));
+}
+
+fn directory_is_empty(layer: &MachineLayer, name: &Name) -> bool {
+    layer.directory().candidates(name).unwrap().is_empty()
 }

@@ -48,8 +48,13 @@ enum Said {
 pub(super) async fn ask(shared: &Arc<Shared>, name: &Name, qos: QosSpec) -> Result<Flow, AllocError> {
     let asking = Asking { shared, name, qos };
     let mut reason = "nobody is bound to it now";
+    let mut started = false;
     for _ in 0..ROUNDS {
         let mut candidates = shared.directory.candidates(name)?;
+        if candidates.is_empty() && !started {
+            candidates = shared.directory.reach(name).await?;
+            started = true;
+        }
         let paths: Vec<PathBuf> = candidates.paths().map(ToOwned::to_owned).collect();
         let (mut waits_at, mut refusal) = (None, None);
         for path in paths {

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 pub use binding::Bindings;
+pub(super) use binding::PAUSE;
 pub use error::NamesError;
 
 use super::balance::Balance;

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::pin::pin;
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,8 @@ use futures_core::future::BoxFuture;
 
 use super::asking;
 use super::layer::Shared;
+use super::names::{Bindings, PAUSE};
+use super::shared::clock;
 use crate::error::{AcceptError, AllocError, BindError, JoinError};
 use crate::flow::Flow;
 use crate::name::Name;
@@ -22,20 +26,85 @@ use crate::qos::QosSpec;
 pub struct MachineProvider {
     shared: Arc<Shared>,
     local: LocalProvider,
-    bound: Mutex<BTreeSet<Name>>,
+    bound: Mutex<Bound>,
+    following: Mutex<Following>,
+}
+
+/// The names that a participant accepts for.
+#[derive(Debug, Default)]
+struct Bound {
+    /// It has bound them itself.
+    own: BTreeSet<Name>,
+    /// Its process or its program is bound to them by settings.
+    assigned: BTreeSet<Name>,
+}
+
+/// What settings say, and when that was looked up.
+#[derive(Debug)]
+struct Following {
+    bindings: Bindings,
+    looked: Option<std::time::Instant>,
 }
 
 impl MachineProvider {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             local: shared.local.attach(),
-            shared,
             bound: Mutex::default(),
+            following: Mutex::new(Following {
+                bindings: Bindings::new(&shared.directory, &shared.config),
+                looked: None,
+            }),
+            shared,
         }
     }
 
-    fn bound(&self) -> MutexGuard<'_, BTreeSet<Name>> {
+    fn bound(&self) -> MutexGuard<'_, Bound> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to accept for a name.
+    fn take(&self, name: &Name) -> Result<(), BindError> {
+        // who connects at once finds the name bound
+        self.local.bind(name)?;
+        self.shared.seat(name).inspect_err(|_| {
+            self.local.unbind(name);
+        })
+    }
+
+    /// Accepts for a name no more.
+    fn leave(&self, name: &Name) {
+        self.shared.unseat(name);
+        self.local.unbind(name);
+    }
+
+    /// Takes the names that settings bind this process to, and leaves those that they do not any more; looks
+    /// no more often than they can be expected to change.
+    fn follow(&self) {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock();
+        let fresh = |looked| now.saturating_duration_since(looked) < PAUSE;
+        if following.looked.is_some_and(fresh) {
+            return;
+        }
+        following.looked = Some(now);
+        following.bindings.poll();
+        let wanted = following.bindings.names();
+        let mut bound = self.bound();
+        let bound = &mut *bound;
+        let gone: Vec<_> = bound.assigned.difference(wanted).cloned().collect();
+        for name in &gone {
+            bound.assigned.remove(name);
+            if !bound.own.contains(name) {
+                self.leave(name);
+            }
+        }
+        for name in wanted {
+            // one that cannot be had now is tried again at the next look
+            if !bound.assigned.contains(name) && (bound.own.contains(name) || self.take(name).is_ok()) {
+                bound.assigned.insert(name.clone());
+            }
+        }
     }
 
     /// Binds a name; see [`Provider::bind`].
@@ -47,27 +116,21 @@ impl MachineProvider {
     /// socket cannot be had.
     pub fn bind(&self, name: &Name) -> Result<(), BindError> {
         let mut bound = self.bound();
-        if bound.contains(name) {
-            return Ok(());
+        if !bound.own.contains(name) && !bound.assigned.contains(name) {
+            self.take(name)?;
         }
-        // who connects at once finds the name bound
-        self.local.bind(name)?;
-        if let Err(error) = self.shared.seat(name) {
-            self.local.unbind(name);
-            return Err(error);
-        }
-        bound.insert(name.clone());
+        bound.own.insert(name.clone());
         Ok(())
     }
 
     /// Lets go of a name; see [`Provider::unbind`].
     pub fn unbind(&self, name: &Name) -> bool {
-        let bound = self.bound().remove(name);
-        if bound {
-            self.shared.unseat(name);
-            self.local.unbind(name);
+        let mut bound = self.bound();
+        let own = bound.own.remove(name);
+        if own && !bound.assigned.contains(name) {
+            self.leave(name);
         }
-        bound
+        own
     }
 
     /// Asks for a flow to `name` and waits until somebody accepts, with `None` for ever. Who is bound to the
@@ -95,6 +158,8 @@ impl MachineProvider {
     }
 
     /// Waits for the next request for any name bound here, from whichever process, with `None` for ever.
+    /// Names are also those that this process or its program is bound to by [`Names`](super::Names); a change
+    /// is seen within a second.
     ///
     /// # Errors
     ///
@@ -105,7 +170,19 @@ impl MachineProvider {
     ///
     /// Dropping the future loses no request.
     pub async fn accept(&self, timeout: Option<Duration>) -> Result<Flow, AcceptError> {
-        self.local.accept(timeout).await
+        let accepting = async {
+            self.follow();
+            // one and the same accept, which keeps its turn
+            let mut accepting = pin!(self.local.accept(None));
+            loop {
+                match tokio::time::timeout(PAUSE, &mut accepting).await {
+                    Ok(accepted) => return accepted,
+                    Err(_elapsed) => self.follow(),
+                }
+            }
+        };
+        let accepted = within(timeout, accepting).await;
+        accepted.unwrap_or(Err(AcceptError::TimedOut))
     }
 
     /// Joins a broadcast layer of the machine: everybody in it, in whichever process, gets every packet but
@@ -128,8 +205,8 @@ impl MachineProvider {
 
 impl Drop for MachineProvider {
     fn drop(&mut self) {
-        let bound = core::mem::take(&mut *self.bound());
-        bound.iter().for_each(|name| self.shared.unseat(name));
+        let Bound { own, assigned } = core::mem::take(&mut *self.bound());
+        own.union(&assigned).for_each(|name| self.shared.unseat(name));
     }
 }
 

@@ -20,7 +20,7 @@ use super::super::directory::{Directory, Found, Version};
 use crate::name::Name;
 
 /// How often a process that waits looks.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(in super::super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// The names that this process is bound to by its number or its program, as they change.
 ///

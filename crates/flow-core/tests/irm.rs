@@ -8,14 +8,14 @@
 
 use core::time::Duration;
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio, id};
 
 use flow_core::Peer;
 use flow_core::blocking::{
     BIND_AUTO, Error, LoadBalancePolicy, bind_process, bind_program, create_name, destroy_name, flow_accept,
-    flow_alloc, list_names, unbind_process, unbind_program,
+    flow_alloc, flow_join, list_names, unbind_process, unbind_program,
 };
 
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -86,6 +86,100 @@ fn two_processes_echo() {
             .success()
     );
     assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn hasty_client() {
+    if is_child() {
+        let f = flow_alloc("oecho", None, LONG).unwrap();
+        for line in 0..100 {
+            f.writeline(&line.to_string()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_process_that_writes_and_exits_at_once_has_written() {
+    let directory = directory();
+    let mut server = child("patient_server", directory.path());
+    let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
+    until(&mut server, "bound");
+    assert!(
+        child("hasty_client", directory.path())
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn patient_server() {
+    if !is_child() {
+        return;
+    }
+    bind_process(id(), "oecho").unwrap();
+    println!("\nbound");
+    let f = flow_accept(LONG).unwrap();
+    for line in 0..100 {
+        assert_eq!(f.readline().unwrap(), line.to_string());
+    }
+    let end = f.readline().unwrap_err();
+    assert_eq!(
+        end.errno().unwrap().name(),
+        "EFLOWDOWN",
+        "it let go and did not die: {end}"
+    );
+}
+
+#[test]
+fn member() {
+    if !is_child() {
+        return;
+    }
+    let f = flow_join("chat", None, LONG).unwrap();
+    assert_eq!(f.peer().unwrap(), Peer::Broadcast);
+    println!("\njoined");
+    let mut input = std::io::stdin().lines();
+    assert!(input.next().is_some(), "all have joined");
+    f.writeline(&format!("hello from {}", id())).unwrap();
+    f.set_rcv_timeout(LONG).unwrap();
+    let heard = [f.readline().unwrap(), f.readline().unwrap()];
+    assert!(heard.iter().all(|line| line.starts_with("hello from ")));
+    assert_ne!(heard.first(), heard.last());
+    assert!(
+        !heard.contains(&format!("hello from {}", id())),
+        "nobody hears himself"
+    );
+    println!("\nheard all");
+    assert!(input.next().is_none(), "all have heard all");
+}
+
+#[test]
+fn three_processes_chat() {
+    let directory = directory();
+    let mut members: Vec<_> = (0..3)
+        .map(|_| {
+            let mut member = child("member", directory.path());
+            let mut member = member
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            until(&mut member, "joined");
+            member
+        })
+        .collect();
+    for member in &mut members {
+        member.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+    for member in &mut members {
+        until(member, "heard all");
+    }
+    for mut member in members {
+        drop(member.stdin.take());
+        assert!(member.wait().unwrap().success());
+    }
 }
 
 #[test]

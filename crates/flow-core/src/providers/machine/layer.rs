@@ -45,7 +45,6 @@ impl Drop for Seated {
 
 #[derive(Debug, Default)]
 struct State {
-    seats: BTreeMap<Name, Seated>,
     /// Connections that have not said what they want, oldest first.
     handshakes: BTreeMap<u64, Option<AbortHandle>>,
     next_handshake: u64,
@@ -60,6 +59,8 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) broadcast: Broadcast,
     buffers: Arc<Buffers>,
+    /// Names that are bound in this process. Locked before the state, and while files are waited for.
+    seats: Mutex<BTreeMap<Name, Seated>>,
     state: Mutex<State>,
 }
 
@@ -69,14 +70,18 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn seats(&self) -> MutexGuard<'_, BTreeMap<Name, Seated>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn count(&self, count: impl FnOnce(&mut MachineStats)) {
         count(&mut self.lock().stats);
     }
 
     /// Listens for requests for `name`, for one more participant of this process.
     pub(super) fn seat(self: &Arc<Self>, name: &Name) -> Result<(), BindError> {
-        let mut state = self.lock();
-        if let Some(seated) = state.seats.get_mut(name) {
+        let mut seats = self.seats();
+        if let Some(seated) = seats.get_mut(name) {
             seated.bound += 1;
             return Ok(());
         }
@@ -91,21 +96,19 @@ impl Shared {
             _seat: seat,
             listener,
         };
-        state.seats.insert(name.clone(), seated);
+        seats.insert(name.clone(), seated);
         Ok(())
     }
 
     /// One participant less is bound to `name`.
     pub(super) fn unseat(&self, name: &Name) {
-        let mut state = self.lock();
-        let Some(seated) = state.seats.get_mut(name) else {
+        let mut seats = self.seats();
+        let Some(seated) = seats.get_mut(name) else {
             return;
         };
         seated.bound -= 1;
         if seated.bound == 0 {
-            let seated = state.seats.remove(name);
-            drop(state);
-            drop(seated);
+            seats.remove(name);
         }
     }
 
@@ -216,6 +219,7 @@ impl MachineLayer {
             directory,
             runtime,
             buffers: Arc::default(),
+            seats: Mutex::default(),
             state: Mutex::default(),
         })))
     }

@@ -49,6 +49,11 @@ impl Link {
         })
     }
 
+    /// Says whether the other process takes nothing at present: then who leaves does not wait for it.
+    pub(super) fn set_stalled(&self, stalled: bool) {
+        self.inner.fanout.set_stalled(&self.pipe, stalled);
+    }
+
     /// Carries packets both ways until one of the sides leaves; `longest` is the longest that the other
     /// takes, `read` what it has said already.
     pub(super) async fn carry(mut self, stream: UnixStream, longest: u32, read: BytesMut) {
@@ -128,9 +133,9 @@ impl Link {
         if let Ok(written) = tokio::time::timeout(STALL, &mut writing).await {
             return written;
         }
-        self.inner.fanout.set_stalled(&self.pipe, true);
+        self.set_stalled(true);
         let written = writing.await;
-        self.inner.fanout.set_stalled(&self.pipe, false);
+        self.set_stalled(false);
         written
     }
 }

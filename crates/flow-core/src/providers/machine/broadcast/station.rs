@@ -260,6 +260,7 @@ async fn join_older(inner: Arc<Inner>, path: PathBuf, owner: Option<u32>) {
         let max = inner.members;
         return inner.settle(Some(JoinError::Full { max }));
     };
+    link.set_stalled(true);
     let mut pause = FIRST_PAUSE;
     loop {
         match ask(&inner, &path, owner).await {

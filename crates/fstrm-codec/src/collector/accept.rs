@@ -41,8 +41,10 @@ impl Accept for Listener {
 /// Accepts until the collector closes.
 pub(super) async fn run(mut listener: impl Accept, task: Task) {
     let closing = task.shared.closing.clone();
-    // Dropping the listener removes its socket, so that nobody connects to a collector that is gone.
     race(closing.cancelled(), serve(&mut listener, &task)).await;
+    // Dropping the listener removes its socket, so that nobody connects to a collector that is gone: that is
+    // before the last task is, for whoever waits for that may end the process.
+    drop(listener);
 }
 
 async fn serve(listener: &mut impl Accept, task: &Task) {

@@ -1,5 +1,7 @@
 //! How a collector ends.
 
+use core::pin::pin;
+use core::task::{Context, Waker};
 use std::string::ToString;
 
 use tokio::time::Instant;
@@ -46,6 +48,41 @@ async fn close_is_over_in_time_when_nobody_confirms() {
     assert_eq!(begin.elapsed().as_secs(), 5);
     assert_eq!((stats.failed.closed, stats.open), (1, 0));
     kept.confirm();
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_until_listeners_are_gone_with_their_sockets() {
+    struct Held {
+        shared: Arc<Shared>,
+        told: std::sync::mpsc::Sender<bool>,
+    }
+
+    impl Accept for Held {
+        type Io = DuplexStream;
+
+        async fn accept(&mut self) -> std::io::Result<(Self::Io, Peer)> {
+            core::future::pending().await
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let mut cx = Context::from_waker(Waker::noop());
+            let idle = pin!(self.shared.idle());
+            self.told.send(idle.poll(&mut cx).is_pending()).unwrap();
+        }
+    }
+
+    let (collector, _batches) = Collector::spawn(typed());
+    let (told, heard) = std::sync::mpsc::channel();
+    let shared = Arc::clone(&collector.shared);
+    collector.listen(Held { shared, told });
+    tokio::task::yield_now().await;
+    collector.close().await;
+    assert!(
+        heard.try_recv().unwrap(),
+        "it was still there when close had ended"
+    );
 }
 
 #[tokio::test(start_paused = true)]

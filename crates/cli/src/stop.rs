@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 #[cfg(unix)]
 use tokio::signal::unix;
@@ -10,6 +10,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::failure::{Code, Failure, Result};
+
+/// How long a farewell may keep a process that is to end at once.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What asked the process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +63,39 @@ pub(crate) struct Stop {
     /// Whether hangups have come to mean something else.
     leaves_hangups: Arc<AtomicBool>,
     signalled: watch::Receiver<Option<Signal>>,
+    farewell: Arc<Farewell>,
+}
+
+/// What has to be put back however the process ends: the terminal, as it was.
+#[derive(Debug, Default)]
+struct Farewell {
+    restore: Mutex<Option<fn()>>,
+}
+
+impl Farewell {
+    /// Puts it back, once; who comes second waits until that is done.
+    fn bid(&self) {
+        let mut restore = self.restore.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(restore) = restore.take() {
+            restore();
+        }
+    }
+
+    /// The same, and waits no longer for it than [`FAREWELL`]: a terminal may take nothing.
+    fn bid_in_time(self: Arc<Self>) {
+        let (tell, done) = mpsc::channel();
+        std::thread::spawn(move || {
+            self.bid();
+            // Who waits no longer has ended the process.
+            let _ = tell.send(());
+        });
+        let _ = done.recv_timeout(FAREWELL);
+    }
 }
 
 impl Stop {
     /// Listens from now on. The first signal is for [`wait`](Self::wait); a second one ends the process at
-    /// once.
+    /// once, but for what `before_exit` was told.
     ///
     /// With [`Hangup::Heed`] a hangup is such a signal; otherwise it is somebody else's.
     pub(crate) fn listen(deadline: Option<Duration>, hangup: Hangup) -> Self {
@@ -79,12 +110,16 @@ impl Stop {
                 return signal;
             }
         };
+        let farewell = Arc::new(Farewell::default());
+        let last = Arc::clone(&farewell);
         tokio::spawn(async move {
             tell.send_replace(Some(next().await));
             let second = next().await;
+            last.bid_in_time();
             std::process::exit(second.exit().into());
         });
         Self {
+            farewell,
             leaves_hangups,
             deadline: deadline.and_then(|duration| Instant::now().checked_add(duration)),
             signalled,
@@ -95,6 +130,23 @@ impl Stop {
     #[cfg(unix)]
     pub(crate) fn leave_hangups(&self) {
         self.leaves_hangups.store(true, Ordering::Relaxed);
+    }
+
+    /// What a second signal leaves time for; in the place of what was told before.
+    #[cfg(feature = "tui")]
+    pub(crate) fn before_exit(&self, restore: fn()) {
+        let mut told = self
+            .farewell
+            .restore
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *told = Some(restore);
+    }
+
+    /// Does now what [`before_exit`](Self::before_exit) was told, unless that is done.
+    #[cfg(feature = "tui")]
+    pub(crate) fn restore(&self) {
+        self.farewell.bid();
     }
 
     /// Completes when the command should end. May be dropped and called again; no signal is lost between.

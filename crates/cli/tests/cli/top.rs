@@ -214,6 +214,11 @@ mod terminal {
         fn end(mut self) -> Option<i32> {
             self.wait_for("\x1b[?1049l");
             self.wait_for("dropped\r\n");
+            self.ended()
+        }
+
+        /// The exit status of what nobody reads any more, once the terminal is as it was.
+        fn ended(mut self) -> Option<i32> {
             let status = self.child.wait().unwrap();
             let after = tcgetattr(&self.line).unwrap();
             assert_eq!(after.local_flags, self.before.local_flags);
@@ -245,6 +250,18 @@ mod terminal {
         terminal.wait_for("q quit");
         signal_to(&terminal.child, "TERM");
         terminal.end();
+    }
+
+    #[test]
+    fn a_second_signal_ends_it_at_once_and_the_terminal_is_as_it_was() {
+        let place = Place::new();
+        let mut terminal = Terminal::start(&place, "sim:");
+        terminal.wait_for("q quit");
+        // Both are there when it goes on: there is no time for the end that the first one asks for.
+        for name in ["STOP", "TERM", "INT", "CONT"] {
+            signal_to(&terminal.child, name);
+        }
+        terminal.ended();
     }
 
     #[test]

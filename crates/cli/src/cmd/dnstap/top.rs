@@ -60,7 +60,7 @@ pub(super) async fn run(session: &mut Session, args: Top) -> Result {
 
 /// The screen; without one, tables do.
 fn open(session: &Session) -> Option<Screen> {
-    match Screen::open() {
+    match Screen::open(&session.stop) {
         Ok(screen) => screen,
         Err(error) => {
             session.output.notice(format_args!("no screen: {error}"));

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::figures::Figures;
+use crate::stop::Stop;
 
 /// What comes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) enum Screen {}
 #[expect(clippy::needless_pass_by_ref_mut, reason = "a screen is changed")]
 impl Screen {
     #[expect(clippy::unnecessary_wraps, reason = "a screen may fail to open")]
-    pub(super) const fn open() -> io::Result<Option<Self>> {
+    pub(super) const fn open(_: &Stop) -> io::Result<Option<Self>> {
         Ok(None)
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use self::view::View;
 use super::figures::Figures;
+use crate::stop::Stop;
 
 /// How often the keyboard's thread looks whether anybody still listens.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -41,18 +42,22 @@ pub(super) struct Screen {
     terminal: DefaultTerminal,
     keys: mpsc::Receiver<Key>,
     view: View,
+    stop: Stop,
 }
 
 impl Screen {
-    /// Takes the terminal over; a panic gives it back too.
-    pub(super) fn open() -> io::Result<Option<Self>> {
-        let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
+    /// Takes the terminal over; a panic and a second signal give it back too.
+    pub(super) fn open(stop: &Stop) -> io::Result<Option<Self>> {
+        // A signal may come before all of it is taken.
+        stop.before_exit(ratatui::restore);
+        let terminal = ratatui::try_init().inspect_err(|_| stop.restore())?;
         let (tell, keys) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || listen(&tell));
         Ok(Some(Self {
             terminal,
             keys,
             view: View::default(),
+            stop: stop.clone(),
         }))
     }
 
@@ -93,7 +98,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        self.stop.restore();
     }
 }
 

@@ -254,6 +254,15 @@ fn what_helps_with_a_collector_that_never_answers_is_told_once() {
     assert_eq!(ran.stderr.matches(HINT).count(), 1, "{}", ran.stderr);
     let (port, _) = collector(vec![Manners::Mute; 1000]);
     let to = format!("tcp://127.0.0.1:{port}");
+    let words = ["fstrm", "replay", "--delivery", "confirmed", "day", &to];
+    let ran = place.run(&words).status(3);
+    let told = format!("{to} has left STOP unanswered 5 times and confirms nothing\nhint: {HINT}\n");
+    assert!(ran.stderr.ends_with(&told), "{}", ran.stderr);
+    let waited = [&words[..], &["--wait", "2s", "--json"]].concat();
+    let begun = Instant::now();
+    let ran = place.run(&waited).status(3);
+    assert!(ran.stderr.contains("confirms nothing"), "{}", ran.stderr);
+    assert!(begun.elapsed() >= Duration::from_secs(2), "it was asked to wait");
     let words = ["fstrm", "relay", "--delivery", "confirmed", "day", &to];
     let ran = place.run(&words).status(3);
     assert!(ran.stderr.ends_with(&format!("hint: {HINT}\n")), "{}", ran.stderr);

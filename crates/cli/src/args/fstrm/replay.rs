@@ -63,7 +63,8 @@ pub(crate) struct Replay {
     /// When a frame is done
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) delivery: Delivery,
-    /// How long to wait for a collector that is not there [default: not at first, 10s when it was lost]
+    /// How long to wait for a collector that is not there [default: not at first, 10s when it was lost], and
+    /// at least for one that confirms nothing [default: five streams]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) wait: Option<Duration>,
     /// Longest data frame that is read, in bytes; longer ones are an error

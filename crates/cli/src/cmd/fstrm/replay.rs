@@ -137,7 +137,7 @@ pub(super) async fn run(session: &mut Session, args: &Replay) -> Result {
                 Some(fault) => take_fault(session, &mut faults, fault, is_tool)?,
                 None => break Ok(None),
             },
-            event = sender.next_event() => watch.see(event, &session.output),
+            event = sender.next_event() => watch.see(event, done(&sender), &session.output),
             failure = watch.given_up() => break Err(failure),
             _ = look.tick(), if progress.is_some() => show(progress.as_mut(), &sender),
         }
@@ -172,6 +172,11 @@ fn show(progress: Option<&mut Progress>, sender: &Sender) {
     }
 }
 
+/// Frames that nobody will send again.
+fn done(sender: &Sender) -> u64 {
+    sender.stats().frames.sent
+}
+
 /// Ends the sender in order, while there is a collector.
 async fn close(
     session: &Session,
@@ -187,11 +192,11 @@ async fn close(
             biased;
             report = &mut closing => {
                 while let Some(event) = other.poll_event() {
-                    watch.see(Some(event), &session.output);
+                    watch.see(Some(event), done(&other), &session.output);
                 }
                 return (report, judge(&report, watch, farewell.is_some()));
             }
-            event = other.next_event() => watch.see(event, &session.output),
+            event = other.next_event() => watch.see(event, done(&other), &session.output),
             failure = watch.given_up() => break failure,
             _ = stop.wait(), if farewell.is_none() => {
                 let report = other.close_within(FAREWELL).await;

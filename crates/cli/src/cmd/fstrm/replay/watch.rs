@@ -14,6 +14,9 @@ use crate::stop;
 
 /// How long a collector that was there may be gone.
 const GONE: Duration = Duration::from_secs(10);
+/// How often in a row a collector may leave STOP without an answer while nothing new is confirmed: the frames
+/// of those streams would be sent to it for ever.
+const UNANSWERED_STREAMS: u32 = 5;
 
 /// What the events of a sender come to.
 #[derive(Debug)]
@@ -24,8 +27,20 @@ pub(super) struct Watch {
     give_up: Option<Instant>,
     why: Option<ConnError>,
     failure: Option<Failure>,
-    /// Whether frames are sent again until the collector says that it has them; nobody was told what helps.
+    /// Whether frames are sent again until the collector says that it has them.
     needs_answers: bool,
+    /// Whether it was told what helps.
+    is_hinted: bool,
+    unanswered: Unanswered,
+}
+
+/// Streams in a row of which nothing was confirmed.
+#[derive(Debug, Default)]
+struct Unanswered {
+    streams: u32,
+    since: Option<Instant>,
+    /// Frames that were confirmed before them.
+    sent: u64,
 }
 
 impl Watch {
@@ -38,6 +53,12 @@ impl Watch {
             why: None,
             failure: None,
             needs_answers: false,
+            is_hinted: false,
+            unanswered: Unanswered {
+                streams: 0,
+                since: None,
+                sent: 0,
+            },
         }
     }
 
@@ -51,8 +72,8 @@ impl Watch {
         &self.collector
     }
 
-    /// Takes an event of the sender.
-    pub(super) fn see(&mut self, event: Option<Event>, output: &Output) {
+    /// Takes an event of the sender, of whose frames so many are done.
+    pub(super) fn see(&mut self, event: Option<Event>, sent: u64, output: &Output) {
         match event {
             Some(Event::Connected { .. }) => {
                 if self.why.take().is_some() && self.was_there {
@@ -64,12 +85,11 @@ impl Watch {
             Some(Event::NotConnected { error, .. }) => self.gone(error),
             Some(Event::Lost { error, .. }) => {
                 output.notice(format!("{}: lost: {}", self.collector, chain(&error)));
-                if is_no_answer(&error) && self.needs_answers {
-                    // Once: it comes again and again.
-                    self.needs_answers = false;
-                    output.notice(UNANSWERED);
-                }
+                let is_enough = is_no_answer(&error) && self.needs_answers && self.unanswered(sent, output);
                 self.gone(error);
+                if is_enough {
+                    self.failure = Some(self.never_confirmed());
+                }
             }
             _ => {}
         }
@@ -84,6 +104,31 @@ impl Watch {
     pub(super) async fn given_up(&mut self) -> Failure {
         stop::at(self.give_up).await;
         self.fail()
+    }
+
+    /// Counts a stream without an answer; whether there have been enough of them.
+    fn unanswered(&mut self, sent: u64, output: &Output) -> bool {
+        if !core::mem::replace(&mut self.is_hinted, true) {
+            output.notice(UNANSWERED);
+        }
+        if sent > self.unanswered.sent {
+            self.unanswered = Unanswered {
+                sent,
+                ..Unanswered::default()
+            };
+        }
+        self.unanswered.streams += 1;
+        let since = *self.unanswered.since.get_or_insert_with(Instant::now);
+        let is_long = since.elapsed() >= self.wait.unwrap_or(Duration::ZERO);
+        self.unanswered.streams >= UNANSWERED_STREAMS && is_long
+    }
+
+    fn never_confirmed(&self) -> Failure {
+        let message = format!(
+            "{} has left STOP unanswered {} times and confirms nothing",
+            self.collector, self.unanswered.streams
+        );
+        Failure::new(Code::Lost, message).hint(UNANSWERED)
     }
 
     fn gone(&mut self, error: ConnError) {

@@ -132,6 +132,39 @@ fn a_file_that_exists_is_gone_on_with() {
 }
 
 #[test]
+fn former_files_that_are_torn_are_told_with_what_mends_them() {
+    let place = Place::new();
+    place.write(
+        "day-20000101.f",
+        [START, &frame(b"old"), b"\0\0\0\x05to"].concat(),
+    );
+    place.write("day-20000102.f", [START, &frame(b"old"), STOP].concat());
+    place.write("day-20000103.f.part", [START, &frame(b"old")].concat());
+    let capturing = capture(&place, &["-w", "day-%Y%m%d.f", "--gmtime", "--part"]);
+    capturing.signal("TERM");
+    let ran = capturing.end().status(0);
+    let told: Vec<_> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.contains("repair"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "day-20000101.f ends within the frame at byte 28; \"tinwire fstrm repair \
+             day-20000101.f\" mends it",
+            "day-20000103.f.part was left by a capture that was killed; \"tinwire fstrm repair \
+             day-20000103.f.part\" mends it, then call it day-20000103.f"
+        ],
+        "{}",
+        ran.stderr
+    );
+    // As is said, so it is done.
+    place.run(&["fstrm", "repair", "day-20000101.f"]).status(0);
+    assert_eq!(read(&place, "day-20000101.f"), file(&[b"old"]));
+}
+
+#[test]
 fn a_socket_that_is_taken_stays_with_its_owner_and_the_file_is_left_alone() {
     let place = Place::new();
     let first = capture(&place, &["-w", "out"]);

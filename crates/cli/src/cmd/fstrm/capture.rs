@@ -1,5 +1,6 @@
 //! `fstrm capture`: what many senders say, into files.
 
+mod former;
 mod letters;
 mod limited;
 mod names;
@@ -61,6 +62,10 @@ async fn record(session: &Session, args: &Capture, is_original: bool) -> Result 
         None => None,
     };
     let mut teller = Teller::new(args.debug, is_original);
+    // Our own file is open by now, mended and locked.
+    for former in plan::former(args).await {
+        teller.former(session, &former);
+    }
     for listener in listeners {
         teller.listening(session, &listener.local_endpoint());
         collector.listen(listener);

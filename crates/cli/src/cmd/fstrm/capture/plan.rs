@@ -12,6 +12,7 @@ use fstrm_codec::store::{self, Folder, InProgress, Store, Sync};
 use fstrm_codec::{Config, ContentType};
 use jiff::tz::TimeZone;
 
+use super::former::{self, Former};
 use super::names::Pattern;
 use crate::args::fstrm::{Capture, Fsync, Handshake};
 use crate::cmd::fstrm::feed::blocking;
@@ -115,6 +116,16 @@ pub(super) async fn store(args: &Capture, content_type: ContentType) -> Result<S
         opened.map_err(|error| Failure::caused(Code::File, error))
     })
     .await
+}
+
+/// Files of earlier captures under the same name that somebody should mend.
+pub(super) async fn former(args: &Capture) -> Vec<Former> {
+    let (pattern, has_letters) = (args.write.clone(), args.gmtime || args.localtime);
+    if pattern == Path::new("-") {
+        return Vec::new();
+    }
+    let found = blocking(move || Ok(former::find(&pattern, has_letters)));
+    found.await.unwrap_or_default()
 }
 
 pub(super) fn collector(args: &Capture, content_type: ContentType) -> collector::Config {

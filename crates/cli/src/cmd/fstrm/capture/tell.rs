@@ -6,6 +6,7 @@ use fstrm_codec::handshake::{Got, HandshakeError};
 use fstrm_codec::{ControlType, store};
 use serde::Serialize;
 
+use super::former::Former;
 use crate::cmd::Session;
 use crate::cmd::streams::{Crowd, chain};
 use crate::units::counted;
@@ -86,6 +87,16 @@ impl Teller {
     /// What came of reading certificates again.
     pub(super) fn certificates(&self, session: &Session, told: &str) {
         self.say(session, 1, &Line::new("certificates", told));
+    }
+
+    /// What an earlier capture has left.
+    pub(super) fn former(&self, session: &Session, former: &Former) {
+        let words = former.text();
+        let line = Line {
+            file: Some(former.path.display().to_string()),
+            ..Line::new(former.fault.word(), &words)
+        };
+        self.say(session, 2, &line);
     }
 
     /// What a session or a listener has come to.

@@ -404,7 +404,10 @@ where
                     unsent,
                 } => {
                     let lost = u64::try_from(unacknowledged + unsent).unwrap_or(u64::MAX);
-                    self.outgoing.as_reader(|pipe| pipe.lose_beyond(lost));
+                    self.outgoing.as_reader(|pipe| match lost {
+                        0 => pipe.arrived(),
+                        lost => pipe.lose_beyond(lost),
+                    });
                     self.ending.get_or_insert(FrctEnd::Application);
                 }
                 Event::Discarded { .. } => {} // in the counters

@@ -148,6 +148,50 @@ async fn with_rdp_the_end_is_waited_for_and_seen_and_nothing_is_lost_on_a_bad_li
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_frct_nothing_is_lost_on_a_bad_link_without_rdp() {
+    let (one, two) = two();
+    let mut count = 0_u64;
+    let _bad = two.node().filter_now(Stage::Incoming, move |_, packet| {
+        count += 1;
+        if count.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60 < 2 {
+            Verdict::Drop
+        } else {
+            Verdict::Pass(packet)
+        }
+    });
+    two.bind(&name("csp:*:10?frct=reliable")).unwrap();
+    let asked = QosSpec::RAW_NO_ERRORS.with_loss(Tolerance::NONE);
+    let mut ours = one
+        .alloc(&name("csp:2:10?frct=reliable"), asked, None)
+        .await
+        .unwrap();
+    let patience = Duration::from_secs(600);
+    let reads = async {
+        let mut theirs = two.accept(None).await.unwrap();
+        assert!(theirs.qos().loss().is_none() && theirs.qos().order() == Order::Kept);
+        for number in 0..200_u32 {
+            let packet = theirs.read_packet_timeout(patience).await;
+            let packet = packet.unwrap_or_else(|e| panic!("{number}: {e}"));
+            assert_eq!(packet, number.to_be_bytes()[..]);
+        }
+        let status = two.node().status();
+        assert!(status.rdp.is_empty(), "{:?}", status.rdp);
+    };
+    let writes = async {
+        for number in 0..200_u32 {
+            ours.write(number.to_be_bytes().to_vec()).await.unwrap();
+        }
+        ours.dealloc_within(patience).await.unwrap();
+    };
+    tokio::join!(reads, writes);
+    let refused = one
+        .alloc(&name("csp:2:10?frct=ordered"), asked, None)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, AllocError::Qos(error) if error.field == QosField::Loss));
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_rdp_a_silent_peer_is_noticed() {
     let (providers, mut ours, mut theirs) = flows(QosSpec::BEST_EFFORT).await;
     let _dark = [&providers.0, &providers.1]

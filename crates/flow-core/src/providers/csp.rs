@@ -9,6 +9,10 @@
 //! | `ber=0` | CRC32 | no bit errors |
 //! | neither | nothing | whatever the links do |
 //!
+//! With `frct=reliable` or `frct=ordered` in the address of both ends, [FRCT](crate::frct) gives order and
+//! arrival in place of RDP, over packets without: at its price of 12 bytes a packet, and with its windows of
+//! 64 packets and more where RDP is used to 4.
+//!
 //! HMAC and encryption are not a matter of quality but of the provider's configuration
 //! ([`CspConfig::connect`]), and the keys are the node's.
 //!
@@ -38,8 +42,10 @@ use super::promised;
 use crate::carrier::{CarryConfig, carry_with};
 use crate::error::{AcceptError, AllocError, BindError};
 use crate::flow::Flow;
+use crate::frct::{self, Delivery, FrctConfig};
 use crate::name::Name;
 use crate::peer::Peer;
+use crate::protect::Protection;
 use crate::provider::Provider;
 use crate::qos::{Order, PeerTimeout, QosSpec, Tolerance};
 use crate::queue::QueueConfig;
@@ -137,21 +143,27 @@ impl CspProvider {
             let name = name.clone();
             AllocError::Unreachable { name, reason }
         })?;
-        let reliable = asked.loss().is_none() || asked.order() == Order::Kept;
-        let checked = asked.ber().is_none();
-        let has = has(reliable, checked, &self.config);
-        let granted = has.grant(&asked)?;
-        let mut connect = self.config.connect.clone().crc32(switch(checked));
-        connect = match reliable {
-            true => connect.rdp_options(self.config.rdp),
-            false => connect.rdp(Switch::Off),
+        let rdp = asked.loss().is_none() || asked.order() == Order::Kept;
+        let options = Options {
+            by: match address.frct() {
+                Some(delivery) => By::Frct(delivery),
+                None if rdp => By::Rdp,
+                None => By::Itself,
+            },
+            checked: asked.ber().is_none(),
+        };
+        let granted = options.has(&self.config).grant(&asked)?;
+        let connect = self.config.connect.clone().crc32(switch(options.checked));
+        let connect = match options.by {
+            By::Rdp => connect.rdp_options(self.config.rdp),
+            By::Frct(_) | By::Itself => connect.rdp(Switch::Off),
         };
         let connection = self
             .node
             .connect(remote, address.port(), connect)
             .await
             .map_err(|error| alloc_error(name, &error))?;
-        Ok(flow(name, granted, connection, self.config.queue))
+        Ok(flow(name, granted, options.by, connection, self.config.queue))
     }
 }
 
@@ -159,19 +171,37 @@ const fn switch(on: bool) -> Switch {
     if on { Switch::On } else { Switch::Off }
 }
 
-/// What a connection with these options has.
-fn has(reliable: bool, checked: bool, config: &CspConfig) -> QosSpec {
-    let raw = promised(config.links).with_timeout(PeerTimeout::OFF);
-    let has = match checked {
-        true => raw.with_ber(Tolerance::NONE),
-        false => raw,
-    };
-    match reliable {
-        true => has
-            .with_loss(Tolerance::NONE)
-            .with_order(Order::Kept)
-            .with_timeout(PeerTimeout::from_millis(config.rdp.connection_timeout_millis())),
-        false => has,
+/// What sees to order and arrival.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Itself,
+    Rdp,
+    Frct(Delivery),
+}
+
+/// What a connection is used with.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    by: By,
+    checked: bool,
+}
+
+impl Options {
+    /// What a flow over it then has.
+    fn has(self, config: &CspConfig) -> QosSpec {
+        let raw = promised(config.links).with_timeout(PeerTimeout::OFF);
+        let has = match self.checked {
+            true => raw.with_ber(Tolerance::NONE),
+            false => raw,
+        };
+        match self.by {
+            By::Itself => has,
+            By::Frct(Delivery::Ordered) => has.with_order(Order::Kept),
+            By::Frct(Delivery::Reliable) => has.with_loss(Tolerance::NONE),
+            By::Rdp => has
+                .with_loss(Tolerance::NONE)
+                .with_timeout(PeerTimeout::from_millis(config.rdp.connection_timeout_millis())),
+        }
     }
 }
 
@@ -186,30 +216,51 @@ fn alloc_error(name: &Name, error: &CallError<ConnectError>) -> AllocError {
 }
 
 /// A flow over `connection`, carried by a task of its own.
-fn flow(name: &Name, qos: QosSpec, connection: Connection, queue: QueueConfig) -> Flow {
-    // RDP has its own sign of life, and without RDP an empty packet would be a packet
-    let mut config = CarryConfig::default().queue(queue).keepalive(PeerTimeout::OFF);
-    if let Ok(max) = connection.max_payload() {
-        config = config.max_packet(max.min(queue.max_packet()));
-    }
+fn flow(name: &Name, qos: QosSpec, by: By, connection: Connection, queue: QueueConfig) -> Flow {
     let peers = connection.peers();
-    let (flow, carrier) = carry_with(name, qos, config, |losses| Transport::new(connection, losses));
-    spawn(carrier);
-    flow.with_peer(Peer::Csp {
+    let peer = Peer::Csp {
         address: peers.remote.to_bits(),
         port: peers.remote_port.to_bits(),
-    })
+    };
+    let longest = connection.max_payload();
+    let flow = if let By::Frct(_) = by {
+        let config = FrctConfig::new(qos)
+            .queue(queue)
+            .max_message(longest.unwrap_or(usize::MAX));
+        let transport = Transport::new(connection, None);
+        let (flow, carrier) = frct::carry(transport, name, config, Protection::none());
+        spawn(carrier);
+        flow
+    } else {
+        // RDP has its own sign of life, and without RDP an empty packet would be a packet
+        let mut config = CarryConfig::default().queue(queue).keepalive(PeerTimeout::OFF);
+        if let Ok(longest) = longest {
+            config = config.max_packet(longest.min(queue.max_packet()));
+        }
+        let transport = |losses| Transport::new(connection, Some(losses));
+        let (flow, carrier) = carry_with(name, qos, config, transport);
+        spawn(carrier);
+        flow
+    };
+    flow.with_peer(peer)
 }
 
 /// Makes flows of the connections that others open to a port.
-async fn listen(mut listener: Listener, door: Door, config: CspConfig) {
+async fn listen(mut listener: Listener, frct: Option<Delivery>, door: Door, config: CspConfig) {
     loop {
         match listener.accept().await {
             Ok(connection) => {
                 let flags = connection.flags().unwrap_or(Flags::NONE);
-                let (reliable, checked) = (flags.contains(Flags::RDP), flags.contains(Flags::CRC32));
-                let has = has(reliable, checked, &config);
-                let flow = flow(door.name(), has, connection, config.queue);
+                let options = Options {
+                    by: match frct {
+                        _ if flags.contains(Flags::RDP) => By::Rdp,
+                        Some(delivery) => By::Frct(delivery),
+                        None => By::Itself,
+                    },
+                    checked: flags.contains(Flags::CRC32),
+                };
+                let has = options.has(&config);
+                let flow = flow(door.name(), has, options.by, connection, config.queue);
                 if !door.put(flow).await {
                     return;
                 }
@@ -242,7 +293,7 @@ impl Provider for CspProvider {
                 .node
                 .listen(address.port(), self.config.socket.clone())
                 .map_err(|error| refused(error.to_string()))?;
-            Ok(listen(listener, door, self.config.clone()))
+            Ok(listen(listener, address.frct(), door, self.config.clone()))
         })
     }
 

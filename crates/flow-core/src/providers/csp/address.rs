@@ -1,4 +1,4 @@
-//! `csp:ADDR:PORT?if=NAME`.
+//! `csp:ADDR:PORT?if=NAME&frct=reliable`.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -9,6 +9,7 @@ use csp_core::rt::{InterfaceStatus, Node};
 use csp_core::{Address, Port};
 
 use crate::address::ParseAddressError;
+use crate::frct::Delivery;
 
 const EXAMPLE: &str = "csp:5:20?if=CAN";
 
@@ -18,6 +19,7 @@ pub struct CspAddress {
     node: Option<Address>,
     port: Port,
     interface: Option<String>,
+    frct: Option<Delivery>,
 }
 
 impl CspAddress {
@@ -37,6 +39,13 @@ impl CspAddress {
     #[must_use]
     pub fn interface(&self) -> Option<&str> {
         self.interface.as_deref()
+    }
+
+    /// What FRCT gives the flow in RDP's place, where it is asked for: `frct=reliable` or `frct=ordered`. Both
+    /// ends must say the same, since nothing on the wire does.
+    #[must_use]
+    pub const fn frct(&self) -> Option<Delivery> {
+        self.frct
     }
 
     /// Checks that `node` has the interface asked for, and that it leads to the address: CSP finds its way by
@@ -94,7 +103,7 @@ impl FromStr for CspAddress {
 
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
         let address: crate::Address = text.parse()?;
-        address.expect("csp", &["if"], "if")?;
+        address.expect("csp", &["if", "frct"], "if, frct")?;
         let wrong = |what, value: &str| ParseAddressError::Value {
             what,
             value: value.into(),
@@ -108,8 +117,18 @@ impl FromStr for CspAddress {
             "*" => None,
             node => Some(node.parse().map_err(|_| wrong("address of a node", node))?),
         };
+        let frct = address.value("frct").map(|value| match value {
+            "reliable" => Ok(Delivery::Reliable),
+            "ordered" => Ok(Delivery::Ordered),
+            other => Err(ParseAddressError::Value {
+                what: "delivery by FRCT (reliable or ordered)",
+                value: other.into(),
+                example: "csp:5:20?if=CAN&frct=reliable",
+            }),
+        });
         Ok(Self {
             node,
+            frct: frct.transpose()?,
             port: port.parse().map_err(|_| wrong("port from 0 to 63", port))?,
             interface: address.value("if").map(Into::into),
         })
@@ -127,6 +146,8 @@ mod tests {
         let parsed: CspAddress = "csp:5:20?if=CAN".parse().unwrap();
         assert_eq!(parsed.node().map(Address::to_bits), Some(5));
         assert_eq!((parsed.port().to_bits(), parsed.interface()), (20, Some("CAN")));
+        let reliable: CspAddress = "csp:5:20?frct=reliable".parse().unwrap();
+        assert_eq!((parsed.frct(), reliable.frct()), (None, Some(Delivery::Reliable)));
         assert_eq!("csp:*:7".parse::<CspAddress>().unwrap().node(), None);
         for (text, said) in [
             ("csp:5", "\"5\" is no node and port; for example csp:5:20?if=CAN"),
@@ -138,7 +159,12 @@ mod tests {
                 "csp:5:64",
                 "\"64\" is no port from 0 to 63; for example csp:5:20?if=CAN",
             ),
-            ("csp:5:20?iff=CAN", "unknown key \"iff\"; known: if"),
+            ("csp:5:20?iff=CAN", "unknown key \"iff\"; known: if, frct"),
+            (
+                "csp:5:20?frct=on",
+                "\"on\" is no delivery by FRCT (reliable or ordered); for example \
+                 csp:5:20?if=CAN&frct=reliable",
+            ),
             ("echo", "this provider takes \"csp:\", got \"local:\""),
         ] {
             assert_eq!(text.parse::<CspAddress>().unwrap_err().to_string(), said);

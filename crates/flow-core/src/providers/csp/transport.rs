@@ -16,11 +16,12 @@ use crate::carrier::Losses;
 #[derive(Debug)]
 pub(super) struct Transport {
     connection: Connection,
-    losses: Losses,
+    /// Where they are told; FRCT, which makes up for them, has no use for that.
+    losses: Option<Losses>,
 }
 
 impl Transport {
-    pub(super) const fn new(connection: Connection, losses: Losses) -> Self {
+    pub(super) const fn new(connection: Connection, losses: Option<Losses>) -> Self {
         Self { connection, losses }
     }
 
@@ -33,7 +34,9 @@ impl Transport {
             Err(DeliveryError::Timeout { limit }) => Err(RecvError::Timeout { limit }),
             // no route for now, or one that takes less: this packet is gone, the next may go
             Err(_) => {
-                self.losses.handle_lost_outgoing(1);
+                if let Some(losses) = &self.losses {
+                    losses.handle_lost_outgoing(1);
+                }
                 Ok(())
             }
         }
@@ -51,7 +54,9 @@ impl Stream for Transport {
             Some(Err(RecvError::Ended { reason })) => match reason {
                 CloseReason::Finished | CloseReason::ClosedByPeer => None,
                 CloseReason::PeerSilent => {
-                    self.losses.handle_silence();
+                    if let Some(losses) = &self.losses {
+                        losses.handle_silence();
+                    }
                     None
                 }
                 reason => Some(Err(RecvError::Ended { reason })),

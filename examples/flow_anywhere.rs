@@ -15,13 +15,18 @@
 
 use core::error::Error;
 use std::env::args;
+use std::path::Path;
 
 use csp_can::{CanConfig, CanInterface};
 use csp_core::rt::Node;
 use csp_core::{Address, Config, InterfaceConfig, InterfaceName, Netmask};
+#[cfg(not(unix))]
+use flow_core::LocalLayer;
+use flow_core::error::LayerError;
 use flow_core::providers::csp::CspProvider;
 use flow_core::providers::fstrm::FstrmProvider;
 use flow_core::providers::isotp::IsoTpProvider;
+#[cfg(unix)]
 use flow_core::providers::machine::{MachineConfig, MachineLayer};
 use flow_core::{Flow, Flows, QosSpec, ReadError};
 
@@ -32,9 +37,9 @@ const BUS: &str = "bus:flows";
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["listen", address] => listen(&flows(1, BUS, MachineConfig::default()).await?, address).await,
+        ["listen", address] => listen(&flows(1, BUS, None).await?, address).await,
         ["ask", address, text] => {
-            let flows = flows(2, BUS, MachineConfig::default()).await?;
+            let flows = flows(2, BUS, None).await?;
             println!("{}", ask(&flows, address, text).await?);
             Ok(())
         }
@@ -43,7 +48,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Every way to reach a flow that this program knows.
-async fn flows(own: u16, bus: &str, machine: MachineConfig) -> Result<Flows, Box<dyn Error>> {
+///
+/// `directory` is where names are met; `None` is the user's own.
+async fn flows(own: u16, bus: &str, directory: Option<&Path>) -> Result<Flows, Box<dyn Error>> {
     let node = Node::spawn(Config::default());
     let (own, network) = Address::new(own).zip(Netmask::new(8)).ok_or("below 16384")?;
     let interface = InterfaceConfig::new(
@@ -55,11 +62,28 @@ async fn flows(own: u16, bus: &str, machine: MachineConfig) -> Result<Flows, Box
     let can = CanInterface::new(link, &interface, CanConfig::default())?;
     node.attach(interface, can)?;
 
-    Ok(Flows::new()
-        .with("local", MachineLayer::open(machine)?.attach())
+    let flows = Flows::new()
         .with("csp", CspProvider::new(node))
         .with("isotp", IsoTpProvider::new())
-        .with("fstrm", FstrmProvider::new()))
+        .with("fstrm", FstrmProvider::new());
+    Ok(with_names(flows, directory)?)
+}
+
+/// Names of this machine, where there are UNIX sockets to meet by.
+#[cfg(unix)]
+fn with_names(flows: Flows, directory: Option<&Path>) -> Result<Flows, LayerError> {
+    let config = MachineConfig::default();
+    let config = match directory {
+        Some(directory) => config.directory(directory),
+        None => config,
+    };
+    Ok(flows.with("local", MachineLayer::open(config)?.attach()))
+}
+
+/// Names of this process alone, elsewhere.
+#[cfg(not(unix))]
+fn with_names(flows: Flows, _directory: Option<&Path>) -> Result<Flows, LayerError> {
+    Ok(flows.with("local", LocalLayer::new().attach()))
 }
 
 /// Says what it hears, and answers where the flow goes both ways.
@@ -104,9 +128,8 @@ mod tests {
     async fn the_same_program_speaks_over_all_of_them() {
         let directory = tempfile::tempdir().unwrap();
         let bus = "virtual:flow-anywhere";
-        let machine = || MachineConfig::default().directory(directory.path());
-        let here = Arc::new(flows(1, bus, machine()).await.unwrap());
-        let there = flows(2, bus, machine()).await.unwrap();
+        let here = Arc::new(flows(1, bus, Some(directory.path())).await.unwrap());
+        let there = flows(2, bus, Some(directory.path())).await.unwrap();
         let socket = directory.path().join("x.sock");
         let stream = format!("fstrm:unix:{}?type=text", socket.display());
         for (bound, asked, comes_back) in [

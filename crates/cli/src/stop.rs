@@ -23,7 +23,6 @@ pub(crate) enum Signal {
     #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals beside Ctrl-C"))]
     Terminate,
     /// The terminal is gone.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals beside Ctrl-C"))]
     Hangup,
 }
 

@@ -124,3 +124,73 @@ fn keys_mean_what_the_foot_says() {
     assert_eq!(plain('c'), None);
     assert_eq!(meaning(&Event::Resize(80, 24)), Some(Key::Redraw));
 }
+
+/// The screen and a panic, on a terminal of their own.
+#[cfg(target_os = "linux")]
+mod panicking {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    use nix::pty::{Winsize, openpty};
+    use nix::sys::termios::tcgetattr;
+
+    use super::super::Screen;
+    use crate::stop::{Hangup, Stop};
+
+    const WORDS: &str = "something went wrong";
+    /// Tells one test that it is the other one's child.
+    const ON_ITS_OWN: &str = "ON_A_TERMINAL_OF_ITS_OWN";
+
+    #[test]
+    #[should_panic(expected = "something went wrong")]
+    fn half_of_the_next_test() {
+        // Nobody's terminal is taken over who runs all tests.
+        assert!(std::env::var_os(ON_ITS_OWN).is_some(), "{WORDS}");
+        // As in the command, whose runtime outlives the panic of a task.
+        let runtime = Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()));
+        let _here = runtime.enter();
+        let stop = Stop::listen(None, Hangup::Leave);
+        // Nobody drops it: the hook alone gives the terminal back.
+        core::mem::forget(Screen::open(&stop).unwrap());
+        panic!("{WORDS}");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(Some(&size), None).unwrap();
+        let line = File::from(pty.slave);
+        let before = tcgetattr(&line).unwrap();
+        let end = || Stdio::from(line.try_clone().unwrap());
+        let here = module_path!().split_once("::").unwrap().1;
+        let half = format!("{here}::half_of_the_next_test");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &half, "--nocapture"])
+            .env(ON_ITS_OWN, "yes")
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        let mut user = File::from(pty.master);
+        let mut seen = String::new();
+        let mut piece = [0; 4096];
+        while !seen.contains("test result: ") {
+            let len = user.read(&mut piece).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&piece[..len]));
+        }
+        child.wait().unwrap();
+        let order = ["\x1b[?1049h", "\x1b[?1049l", WORDS].map(|what| seen.find(what));
+        assert!(order.is_sorted() && order[0].is_some(), "{order:?} in {seen:?}");
+        let after = tcgetattr(&line).unwrap();
+        assert_eq!(after.local_flags, before.local_flags);
+        assert_eq!(after.output_flags, before.output_flags);
+    }
+}

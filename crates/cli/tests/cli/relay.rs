@@ -256,6 +256,13 @@ fn a_file_that_is_cut_is_passed_on_as_far_as_it_goes() {
     place.write("cut.fstrm", &CAPTURE[..CAPTURE.len() - 20]);
     place.run(&["fstrm", "relay", "cut.fstrm", "out.fstrm"]).status(1);
     assert_eq!(payloads(&place, "out.fstrm").len(), 19);
+    // That frames were lost is worse than that the file is cut, and both are told.
+    let ran = place
+        .run(&["fstrm", "relay", "cut.fstrm", "tcp://127.0.0.1:1"])
+        .status(3);
+    for told in ["ends within the frame", "19 frames could not be delivered"] {
+        assert!(ran.stderr.contains(told), "{told:?} is not in {}", ran.stderr);
+    }
 }
 
 /// How many of the capture a relay with that expression has to pass on.

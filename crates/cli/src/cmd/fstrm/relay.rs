@@ -203,8 +203,10 @@ pub(in crate::cmd) async fn run(session: &mut Session, args: &Relay, sieve: Opti
     relay.summary.sifted = relay.sieve.as_ref().map(Sieve::sifted);
     session.output.summary(&relay.summary, Summary::text);
     carried.and(finished)?;
-    faults.result()?;
-    relay.judge(args.strict)
+    if let Err(failure) = relay.judge(args.strict) {
+        faults.take(session, failure)?;
+    }
+    faults.result()
 }
 
 /// One endpoint on both sides would go round for ever.

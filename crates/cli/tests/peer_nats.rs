@@ -1,4 +1,4 @@
-//! `fstrm relay` to a real `nats-server` with JetStream's file store.
+//! `fstrm relay` and `dnstap relay` to a real `nats-server` with JetStream's file store.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ use std::process::{Command, Stdio};
 use brokers::{
     CONTENT_TYPE, Guarded, Relay, figure, numbered, python, read_back, write_frame, write_start, write_stop,
 };
+use dnstap_codec::{Dnstap, MessageType};
 use fstrm_codec::{ControlFrame, FileReader};
 use tempfile::TempDir;
 
@@ -152,6 +153,38 @@ fn runs_are_whole_streams_and_survive_the_server_too() {
         }
     }
     assert_eq!(next, total + 1);
+}
+
+#[test]
+#[ignore = "needs nats-server and nats-py: cargo xtask setup"]
+fn of_dnstap_what_the_sieve_leaves_is_stored_and_nothing_else() {
+    let capture: &[u8] = include_bytes!("../../../examples/data/unbound.fstrm");
+    let mut reader = FileReader::new(capture, fstrm_codec::Config::new()).unwrap();
+    let mut all = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        all.push(frame.to_vec());
+    }
+    let is_wanted = |frame: &Vec<u8>| {
+        let message = Dnstap::decode(frame).unwrap().message.unwrap();
+        message.message_type == MessageType::ClientQuery
+    };
+    let wanted: Vec<_> = all.iter().filter(|frame| is_wanted(frame)).cloned().collect();
+    assert!(!wanted.is_empty() && wanted.len() < all.len());
+    let server = Server::started();
+    let words = ["--where", "kind==CQ", "--json"];
+    let relay = Relay::of("dnstap", "-", &server.target("create=true"), &words);
+    let (status, told) = relay.feed_and_end(b"protobuf:dnstap.Dnstap", &all);
+    assert_eq!(status, Some(0), "{told}");
+    let kept = format!(
+        "\"passed\":{},\"filtered\":{}",
+        wanted.len(),
+        all.len() - wanted.len()
+    );
+    assert!(told.contains(&kept), "{told}");
+    let count = u64::try_from(wanted.len()).unwrap();
+    let found = server.read(count);
+    assert_eq!(found, (1..=count).zip(wanted).collect::<Vec<_>>());
+    assert_eq!(server.messages(), count, "nothing else came");
 }
 
 #[test]

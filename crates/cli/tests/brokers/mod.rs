@@ -77,7 +77,7 @@ pub(crate) fn figure(page: &str, name: &str) -> u64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-/// `tinwire fstrm relay` at work.
+/// `tinwire fstrm relay`, or `tinwire dnstap relay`, at work.
 pub(crate) struct Relay {
     pub(crate) process: Guarded,
     remarks: BufReader<std::process::ChildStderr>,
@@ -86,8 +86,13 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn start(input: &str, output: &str, more: &[&str]) -> Self {
+        Self::of("fstrm", input, output, more)
+    }
+
+    /// The relay of one of the two nouns.
+    pub(crate) fn of(noun: &str, input: &str, output: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tinwire"))
-            .args(["fstrm", "relay", input, output])
+            .args([noun, "relay", input, output])
             .args(more)
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())

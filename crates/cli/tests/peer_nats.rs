@@ -10,7 +10,7 @@
 mod brokers;
 
 use core::time::Duration;
-use std::io::{BufWriter, Read as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -279,6 +279,23 @@ fn a_subject_that_no_stream_stores_ends_the_relay_with_what_helps() {
         "{told}"
     );
     assert!(told.contains("create=true"), "{told}");
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask setup"]
+fn a_relay_all_of_whose_outputs_have_failed_ends_though_they_may_lose_frames() {
+    let server = Server::started();
+    let words = ["--on-full", "drop-new"];
+    let mut relay = Relay::start("-", &server.target(""), &words);
+    // It stays open: the end comes from the other side.
+    let mut input = relay.process.0.stdin.take().unwrap();
+    write_start(&mut input, CONTENT_TYPE);
+    write_frame(&mut input, &numbered(1));
+    input.flush().unwrap();
+    relay.wait_for("has failed, its frames are dropped");
+    let (status, told) = relay.end();
+    assert_eq!(status, Some(3), "{told}");
+    drop(input);
 }
 
 /// Relays one frame, and says how that ended.

@@ -518,14 +518,18 @@ impl Way {
     }
 }
 
-/// Completes when an output has failed that must not lose anything.
+/// Completes when an output has failed that must not lose anything, or when all of them have.
 async fn over(outputs: &[Output]) {
+    if outputs.is_empty() {
+        return core::future::pending().await;
+    }
     let needed = outputs.iter().filter(|output| output.on_full() == OnFull::Block);
     let needed: Vec<_> = needed.map(|output| Box::pin(output.over())).collect();
     if needed.is_empty() {
-        return core::future::pending().await;
+        join_all(outputs.iter().map(Output::over)).await;
+    } else {
+        select_all(needed).await;
     }
-    select_all(needed).await;
 }
 
 /// Completes when waiting for outputs has to end.

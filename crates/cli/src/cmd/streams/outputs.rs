@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io::{self, IsTerminal as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use fstrm_codec::conn::ConnError;
@@ -18,7 +18,7 @@ use fstrm_codec::store::{self, Folder, Recorder, RecorderConfig, Store};
 use fstrm_codec::{Config, ContentType, Mode, OwnedRun};
 use futures::StreamExt as _;
 use tinwire_time::Instant;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::inputs::refused;
@@ -73,7 +73,7 @@ pub(crate) struct Output {
     name: String,
     entry: Entry,
     task: JoinHandle<Result<Delivered>>,
-    over: Arc<Notify>,
+    over: watch::Receiver<bool>,
     on_full: OnFull,
 }
 
@@ -129,11 +129,18 @@ impl Output {
         told: &mpsc::Sender<String>,
     ) -> Self {
         let (entry, exit) = lane(config.on_full, config.queue);
-        let over = Arc::new(Notify::new());
-        let (told, ended) = (told.clone(), Arc::clone(&over));
+        let (ended, over) = watch::channel(false);
+        let told = told.clone();
+        // Where nothing may be lost everything ends with it, and its failure is told then.
+        let loser = (config.on_full != OnFull::Block).then(|| name.clone());
         let task = tokio::spawn(async move {
-            let outcome = carrier.carry(exit, told).await;
-            ended.notify_one();
+            let outcome = carrier.carry(exit, told.clone()).await;
+            if let (Some(name), Err(failure)) = (loser, &outcome) {
+                let remark = format!("{name} has failed, its frames are dropped: {}", failure.message());
+                // Remarks that nobody has time for are not worth waiting for.
+                let _ = told.try_send(remark);
+            }
+            ended.send_replace(true);
             outcome
         });
         Self {
@@ -164,7 +171,8 @@ impl Output {
 
     /// Completes when it has ended, which it does not before it is closed unless it has failed.
     pub(crate) async fn over(&self) {
-        self.over.notified().await;
+        // Who would tell is gone when it has been told, or when a panic has ended it.
+        let _ = self.over.clone().wait_for(|is_over| *is_over).await;
     }
 
     pub(crate) async fn offer(&self, freight: Freight) {

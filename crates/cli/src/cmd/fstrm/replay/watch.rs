@@ -158,6 +158,7 @@ impl Watch {
             Code::CannotOpen
         };
         match self.why.take() {
+            Some(error) if is_no_answer(&error) && self.unanswered.streams > 0 => self.never_confirmed(),
             // A dialer's errors name what it connects to.
             Some(ConnError::Io(error)) if error.to_string().starts_with(&self.collector) => {
                 Failure::caused(code, error)

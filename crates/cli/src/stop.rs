@@ -62,6 +62,10 @@ pub(crate) struct Stop {
     /// Whether hangups have come to mean something else.
     leaves_hangups: Arc<AtomicBool>,
     signalled: watch::Receiver<Option<Signal>>,
+    #[cfg_attr(
+        not(feature = "tui"),
+        expect(dead_code, reason = "only a screen has something to put back")
+    )]
     farewell: Arc<Farewell>,
 }
 

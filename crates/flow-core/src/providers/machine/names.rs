@@ -151,6 +151,13 @@ impl Names {
         Self(directory)
     }
 
+    /// The broadcast layers of the same directory, as names are listed: a process that takes part in one is
+    /// bound to it.
+    #[must_use]
+    pub fn layers(&self) -> Self {
+        Self(self.0.layers())
+    }
+
     /// Creates a name, which stays until it is destroyed. One that processes have bound themselves meanwhile
     /// gets these settings.
     ///

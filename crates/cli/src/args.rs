@@ -106,7 +106,7 @@ pub(crate) enum Verb {
     /// What DNS servers tell of queries and responses: cat, listen, dial, relay, gen
     #[command(subcommand)]
     Dnstap(dnstap::DnstapVerb),
-    /// Flows by name: ping
+    /// Flows by name: ping, echo, cbr, perf, listen, cat, join, ls
     #[command(subcommand)]
     Flow(flow::FlowVerb),
     /// What this machine can do, and the command that fixes each gap

@@ -18,7 +18,7 @@ mod ps;
 mod route;
 mod scan;
 mod sniff;
-mod station;
+pub(super) mod station;
 mod whom;
 
 use csp_core::service::PowerCommand;

@@ -7,15 +7,16 @@ fn the_simulated_service_gives_every_packet_back() {
     let words = ["flow", "ping", "sim:echo", "-c", "3", "-i", "1ms"];
     let ran = Place::new().run(&words).status(0);
     assert!(
-        ran.stdout
-            .starts_with("PING sim:echo: 64 bytes\n64 bytes from sim:echo: seq=1 time="),
+        ran.stdout.starts_with(
+            "Pinging sim:echo with 64 bytes of data (3 packets):\n\n64 bytes from sim:echo: seq=0 time="
+        ),
         "{}",
         ran.stdout
     );
-    assert!(
-        ran.stdout
-            .contains("--- sim:echo: 3 sent, 3 received, 0% loss\nrtt min/avg/p50/p99/max = ")
-    );
+    let closing = "\n--- sim:echo ping statistics ---\n\
+                   3 packets transmitted, 3 received, 0 out-of-order, 0% packet loss, time: ";
+    assert!(ran.stdout.contains(closing), "{}", ran.stdout);
+    assert!(ran.stdout.contains("rtt min/avg/max/mdev = "), "{}", ran.stdout);
     let lines = Place::new().run(&[&words[..], &["-j"]].concat()).status(0).json();
     assert_eq!(lines.len(), 4);
     assert_eq!(
@@ -44,8 +45,35 @@ fn a_name_that_nobody_has_is_told() {
         "{}",
         ran.stderr
     );
-    let ran = Place::new().run(&["flow", "ping", "hello"]).status(2);
-    assert!(ran.stderr.contains("not in this version"), "{}", ran.stderr);
+    let ran = Place::new().run(&["flow", "ping"]).status(2);
+    assert!(ran.stderr.contains("no name to ping"), "{}", ran.stderr);
+    let ran = Place::new().run(&["flow", "ping", "csp:5"]).status(2);
+    assert!(ran.stderr.contains("csp:5"), "{}", ran.stderr);
+    #[cfg(unix)]
+    {
+        let ran = Place::new().run(&["flow", "ping", "hello"]).status(3);
+        assert!(ran.stderr.contains("nobody is bound"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("tinwire flow ls"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_simulated_satellite_is_pinged_over_a_flow() {
+    let words = [
+        "flow",
+        "ping",
+        "csp:5:1",
+        "-q",
+        "raw-no-errors",
+        "-c",
+        "3",
+        "-i",
+        "1",
+        "-j",
+    ];
+    let ran = Place::new().run(&words).status(0);
+    assert_eq!(ran.json()[3]["received"], 3, "{}", ran.stdout);
+    assert_eq!(ran.json()[3]["sim"], true);
 }
 
 #[test]

@@ -17,13 +17,13 @@ use crate::links::{self, AnyLink, Opened};
 
 /// Where we want to be, as it was asked for: the flag, else the configured interface, else the link.
 #[derive(Clone, Debug)]
-pub(super) struct Berth {
+pub(in crate::cmd) struct Berth {
     pub(super) iface: Iface,
     pub(super) link: LinkAddress,
 }
 
 impl Berth {
-    pub(super) fn of(session: &Session, args: &Interface) -> Result<Self> {
+    pub(in crate::cmd) fn of(session: &Session, args: &Interface) -> Result<Self> {
         let configured = session
             .settings
             .csp_iface
@@ -49,7 +49,7 @@ impl Berth {
     }
 
     /// Makes a node there.
-    pub(super) async fn occupy(&self, session: &Session, config: Config) -> Result<Station> {
+    pub(in crate::cmd) async fn occupy(&self, session: &Session, config: Config) -> Result<Station> {
         let (station, ()) = self.occupy_with(session, config, |_| Ok(())).await?;
         Ok(station)
     }
@@ -75,8 +75,8 @@ impl Berth {
 
 /// A node of our own on an interface.
 #[derive(Debug)]
-pub(super) struct Station {
-    pub(super) node: Node,
+pub(in crate::cmd) struct Station {
+    pub(in crate::cmd) node: Node,
     /// The interface, as messages name it.
     pub(super) name: String,
     pub(super) own: Subnet,
@@ -131,7 +131,7 @@ impl Station {
     }
 
     /// Whether the other nodes are the built-in ones.
-    pub(super) const fn is_simulated(&self) -> bool {
+    pub(in crate::cmd) const fn is_simulated(&self) -> bool {
         self.world.is_some()
     }
 

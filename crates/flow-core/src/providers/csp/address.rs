@@ -41,8 +41,8 @@ impl CspAddress {
         self.interface.as_deref()
     }
 
-    /// What FRCT gives the flow in RDP's place, where it is asked for: `frct=reliable` or `frct=ordered`. Both
-    /// ends must say the same, since nothing on the wire does.
+    /// What FRCT gives the flow in RDP's place, where it is asked for: `frct=reliable` or `frct=ordered`.
+    /// Both ends must say the same, since nothing on the wire does.
     #[must_use]
     pub const fn frct(&self) -> Option<Delivery> {
         self.frct

@@ -1,8 +1,8 @@
 //! Bytes recorded from Ouroboros 0.23.0. Folder: `TINWIRE_VECTORS`, or the copy beside this file.
 //!
 //! Each packet with a header is decoded and encoded, each protected one is opened and checked, and each
-//! conversation by FRCT is had again with our machine in the place of either peer: it hears what the other one
-//! sent when it was sent, writes what the peer's application wrote, and says what the peer said or what a
+//! conversation by FRCT is had again with our machine in the place of either peer: it hears what the other
+//! one sent when it was sent, writes what the peer's application wrote, and says what the peer said or what a
 //! printed rule allows. No rule looks at a name.
 #![expect(
     clippy::indexing_slicing,

@@ -27,8 +27,8 @@ const QUIET: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 /// then until None:            poll_transmit(now), poll_event()
 /// ```
 ///
-/// What `poll_transmit`, `poll_event` and `poll_timeout` answer may change after each of the others. `now`
-/// never goes back.
+/// What `poll_transmit`, `poll_event` and `poll_timeout` answer may change after each of the others. Time
+/// never goes back: a `now` before the latest that was told counts as that.
 ///
 /// Memory is bounded by [`Config::packets`] and [`Config::bytes`] in each direction, and one packet more.
 pub struct Machine {
@@ -41,6 +41,8 @@ pub struct Machine {
     quiet: Timer,
     /// When [`State::Quiet`] ends at the latest.
     quiet_until: Instant,
+    /// The latest time told.
+    latest: Instant,
     stats: Stats,
     told: Told,
 }
@@ -76,9 +78,16 @@ impl Machine {
             is_farewell_due: false,
             quiet: Timer::stopped(),
             quiet_until: Instant::ZERO,
+            latest: Instant::ZERO,
             stats: Stats::default(),
             told: Told::default(),
         }
+    }
+
+    /// Takes the time, which never goes back: what was sent again a moment ago would never be old enough.
+    fn tell(&mut self, now: Instant) -> Instant {
+        self.latest = self.latest.max(now);
+        self.latest
     }
 
     /// Where it is.
@@ -129,6 +138,7 @@ impl Machine {
     ///
     /// [`SendError`]; then nothing has changed.
     pub fn send(&mut self, now: Instant, packet: Bytes) -> Result<(), SendError> {
+        let now = self.tell(now);
         match self.state {
             State::Open => {}
             State::Down(reason) => return Err(reason.into()),
@@ -155,6 +165,7 @@ impl Machine {
 
     /// The user has read `count` of the packets that were [taken](Self::take).
     pub fn read(&mut self, now: Instant, count: usize) {
+        let now = self.tell(now);
         self.receiver.look_at_the_clock(now, &mut self.stats);
         self.receiver.read(count);
     }
@@ -162,6 +173,7 @@ impl Machine {
     /// Takes a packet of the peer, without its protection. Never fails: what is wrong is dropped, counted and
     /// told.
     pub fn handle_packet(&mut self, now: Instant, packet: Bytes) -> Verdict {
+        let now = self.tell(now);
         let verdict = self.take_packet(now, packet);
         if let Verdict::Discarded(reason) = verdict {
             self.stats.discarded.add(reason, 1);
@@ -223,6 +235,7 @@ impl Machine {
 
     /// The next packet to be sent; call until `None`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        let now = self.tell(now);
         self.receiver.look_at_the_clock(now, &mut self.stats);
         if core::mem::take(&mut self.is_farewell_due) {
             return Some(self.control(now, Flags::ACK));
@@ -316,6 +329,7 @@ impl Machine {
 
     /// Does what is due at `now`; early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.tell(now);
         if self.is_over() {
             return;
         }
@@ -333,6 +347,7 @@ impl Machine {
     /// The user reads and sends no more. What it has not read is thrown away; what it sent is served until it
     /// is acknowledged, if the machine lingers.
     pub fn close(&mut self, now: Instant) {
+        let now = self.tell(now);
         if self.state != State::Open {
             return;
         }

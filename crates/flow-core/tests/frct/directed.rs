@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use flow_core::frct::{Config, Delivery, Discard, Machine, Sequence, Verdict};
+use flow_core::frct::{
+    Config, Delivery, Discard, DownReason, Flags, Header, Machine, Sequence, State, Transmit, Verdict,
+};
 use tinwire_time::Instant;
 
 use crate::network::{Weather, Wire};
@@ -224,8 +226,8 @@ fn what_a_closed_end_gets_is_answered_if_it_is_old_and_dropped_if_it_is_new() {
         two.handle_packet(now, new.encode()),
         Verdict::Discarded(Discard::Closed)
     );
-    let old = flow_core::frct::Transmit {
-        header: flow_core::frct::Header {
+    let old = Transmit {
+        header: Header {
             seqno: Sequence::new(7),
             ..new.header
         },
@@ -277,4 +279,31 @@ fn goodput_falls_with_loss_and_repetitions_stay_within_bounds() {
         assert!(rate >= least, "{rate} packets a second at {loss} %");
         assert!(percent <= most, "{percent} % sent again at {loss} %");
     }
+}
+
+#[test]
+fn a_clock_that_goes_back_makes_nobody_send_without_end() {
+    let mut pair = Pair::new(Config::default(), &calm(20));
+    pair.send(0);
+    pair.pass(Duration::from_millis(1500));
+    pair.wires = [5, 6].map(|seed| Wire::new(seed, Weather { loss: 100, ..calm(1) }));
+    (0..9).for_each(|_| pair.send(0));
+    pair.pass(Duration::from_millis(400));
+    for millis in [2000, 1000, 0, 1_000_000, 1_000_001, 5] {
+        let now = Instant::from_millis(millis);
+        let machine = &mut pair.machines[0];
+        machine.handle_timeout(now);
+        let sent = core::iter::from_fn(|| machine.poll_transmit(now))
+            .take(100)
+            .count();
+        assert!(sent < 10, "{sent} at {now:?}");
+    }
+    let stats = pair.machines[0].stats();
+    let end = pair.machines[0].state();
+    pair.machines[0].handle_packet(Instant::ZERO, Bytes::new());
+    pair.machines[0].close(Instant::ZERO);
+    assert_eq!(
+        (pair.machines[0].stats().resent, end),
+        (stats.resent, State::Down(DownReason::Expired))
+    );
 }

@@ -70,9 +70,10 @@ pub(crate) fn run(bytes: &[u8]) {
             13 => now += Duration::from_secs(u64::from(input.byte() >> 5) * 30),
             14 if input.byte().is_multiple_of(32) => end.machine.close(now),
             15 if strangers => forge(&mut input, end, now),
+            15 => turn(&mut ends, now, u64::from(input.byte()) * 64_000),
             _ => {}
         }
-        turn(&mut ends, now);
+        turn(&mut ends, now, 0);
         check(&ends, bytes, strangers, delivery);
     }
     for End { mut machine, .. } in ends {
@@ -112,12 +113,16 @@ fn forge(input: &mut Input<'_>, end: &mut End, now: Instant) {
         .handle_packet(now, Transmit { header, payload }.encode());
 }
 
-/// Lets time have its effect, and puts what is sent on the link.
-fn turn(ends: &mut [End; 2], now: Instant) {
+/// Lets time have its effect, and puts what is sent on the link. The clock may be `late`, in
+/// microseconds.
+fn turn(ends: &mut [End; 2], now: Instant, late: u64) {
+    let told = Instant::from_micros(now.as_micros().saturating_sub(late));
     for place in [0, 1] {
         let end = &mut ends[place];
-        end.machine.handle_timeout(now);
-        let sent: Vec<_> = core::iter::from_fn(|| end.machine.poll_transmit(now)).collect();
+        end.machine.handle_timeout(told);
+        let sent: Vec<_> = core::iter::from_fn(|| end.machine.poll_transmit(told))
+            .take(201)
+            .collect();
         assert!(sent.len() <= 200, "a burst");
         while end.machine.poll_event().is_some() {}
         let due = end.machine.poll_timeout();

@@ -24,6 +24,8 @@
 //! - A window never gets narrower, on either side, and never wider than any receiver has room for.
 //! - Acknowledgements and windows are ignored until an own run is open, as are those of nothing under way: a
 //!   peer that has heard control packets alone says 0 of both. Ours says nothing before it knows a run.
+//! - An ordered receiver believes a number beyond its window when a second one goes on there: without a CRC
+//!   one damaged number would have all that follow dropped as late.
 //! - After a pause numbers go on instead of starting anew at random: a peer that has forgotten the run begins
 //!   one, a peer that has not sees no gap.
 //! - An end that has closed answers repetitions for a while.

@@ -35,6 +35,8 @@ struct Run {
     unacknowledged: u32,
     /// Packets since the window was told.
     since_told: u32,
+    /// A number beyond the window, on an ordered flow, that was not believed.
+    beyond: Option<Sequence>,
 }
 
 pub(super) struct Receiver {
@@ -213,6 +215,7 @@ impl Receiver {
             told: seqno.plus(room),
             unacknowledged: 0,
             since_told: 0,
+            beyond: None,
         });
     }
 
@@ -292,6 +295,9 @@ impl Receiver {
             self.active = now;
             return Err(Discard::NoRoom);
         }
+        if !self.is_believed(seqno) {
+            return Err(Discard::BeyondWindow);
+        }
         if let Some(run) = &mut self.run {
             stats.skipped += u64::from(seqno.since(run.next));
             run.next = seqno.next();
@@ -307,6 +313,21 @@ impl Receiver {
         }
         self.heard(now);
         Ok(())
+    }
+
+    /// Whether a packet of an ordered flow has the number that it seems to have. Beyond the window are
+    /// senders that were not heard for long, and packets without a CRC whose number was damaged on the way:
+    /// the second such number that goes on where the first was is believed, for one that was thrown ahead
+    /// alone would have all that follow dropped as late.
+    fn is_believed(&mut self, seqno: Sequence) -> bool {
+        let most = u32::from(self.config.wire.max_window());
+        let Some(run) = &mut self.run else { return false };
+        let is_within = seqno.since(run.next) < run.edge.since(run.next);
+        let goes_on = run
+            .beyond
+            .is_some_and(|beyond| seqno.is_after(beyond) && seqno.since(beyond) <= most);
+        run.beyond = (!is_within && !goes_on).then_some(seqno);
+        is_within || goes_on
     }
 
     fn heard(&mut self, now: Instant) {

@@ -90,7 +90,8 @@ pub enum Discard {
     Duplicate,
     /// A later one was received before, on an ordered flow.
     Late,
-    /// It is beyond the window.
+    /// It is beyond the window. On an [ordered](super::Delivery::Ordered) flow the next one that goes on
+    /// there is taken.
     BeyondWindow,
     /// The bytes that may wait do already.
     NoRoom,

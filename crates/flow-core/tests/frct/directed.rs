@@ -307,3 +307,55 @@ fn a_clock_that_goes_back_makes_nobody_send_without_end() {
         (stats.resent, State::Down(DownReason::Expired))
     );
 }
+
+/// An ordered machine and packets that it hears, of which some have a damaged number.
+fn heard(numbers: &[u32]) -> (Vec<Verdict>, usize) {
+    let mut machine = Machine::new(Config::default().delivery(Delivery::Ordered), Sequence::new(1));
+    let verdicts = numbers.iter().map(|number| {
+        let header = Header {
+            flags: Flags::DATA | Flags::RUN,
+            seqno: Sequence::new(*number),
+            ..Header::default()
+        };
+        let payload = "packet".into();
+        machine.handle_packet(Instant::ZERO, Transmit { header, payload }.encode())
+    });
+    let verdicts = verdicts.collect();
+    (verdicts, machine.readable())
+}
+
+#[test]
+fn one_damaged_number_throws_no_ordered_flow_ahead() {
+    const NO: Verdict = Verdict::Discarded(Discard::BeyondWindow);
+    const YES: Verdict = Verdict::Taken;
+    let far = 1 << 30;
+    assert_eq!(
+        heard(&[1, 2, far, 3, 4, far, 5]).0,
+        [YES, YES, NO, YES, YES, NO, YES]
+    );
+    assert_eq!(
+        heard(&[1, far, far, 2]).0,
+        [YES, NO, NO, YES],
+        "one that came twice"
+    );
+    assert_eq!(
+        heard(&[1, far, far + 257, 2]).0,
+        [YES, NO, NO, YES],
+        "two by chance"
+    );
+    assert_eq!(
+        heard(&[1, far, far + 1, 2 * far, far + 2]).0,
+        [YES, NO, YES, NO, YES],
+        "a sender far ahead"
+    );
+    assert_eq!(
+        heard(&[1, far + 3, far, far + 1, far + 9]).0,
+        [YES, NO, NO, YES, YES]
+    );
+    // The window is all that is known of what a peer may send.
+    assert_eq!(
+        heard(&[1, 256, 3]).0,
+        [YES, YES, Verdict::Discarded(Discard::Late)]
+    );
+    assert_eq!(heard(&[1, 257, 3]).0, [YES, NO, YES]);
+}

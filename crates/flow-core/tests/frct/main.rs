@@ -18,6 +18,7 @@
 mod directed;
 mod network;
 mod plan;
+mod states;
 mod tally;
 mod world;
 

@@ -1,7 +1,7 @@
 //! FRCT: in order and reliable over what is not (spec ch. 10).
 //!
-//! [`Header`] is what stands in front of every packet. [`Machine`] is one end of one flow; it knows packets
-//! and time, and nothing of names, transports and [protection](crate::protect). Constants are those of
+//! [`Header`] is what stands in front of every packet. `Machine` is one end of one flow; it knows packets
+//! and time, and nothing of names, transports and protection. Constants are those of
 //! [`Wire`](crate::wire::Wire). `carry` makes a flow of any transport with a machine, and needs the feature
 //! `tokio`.
 //!
@@ -13,11 +13,11 @@
 //! - Every second packet is acknowledged at once, a lone one after 10 ms, and one behind a missing one at
 //!   once; three such acknowledgements make a sender repeat what is missing.
 //! - The retransmission timer is at least [`MIN_RTO`], twice the delay of an acknowledgement; the peer's 250
-//!   µs make it send lone packets twice. It is at most [`MAX_RTO`]. One packet is repeated when it runs out,
+//!   µs make it send lone packets twice. It is at most `MAX_RTO`. One packet is repeated when it runs out,
 //!   then more as acknowledgements come.
-//! - What is sent again has a fresh acknowledgement *and* window, and is [protected](crate::protect) anew.
+//! - What is sent again has a fresh acknowledgement *and* window, and is protected anew.
 //! - A sender whose window is closed asks for it every 100 ms, with data under way or not, and gives up with
-//!   [`DownReason::Reset`] when it hears nothing at all for long; an ordered one goes on after a second.
+//!   `DownReason::Reset` when it hears nothing at all for long; an ordered one goes on after a second.
 //! - A sender that has no measured round trip while packets get lost asks for the window to measure one.
 //! - A receiver of an ordered flow tells its window every 32 packets, and both kinds when they open a closed
 //!   one, up to five times.

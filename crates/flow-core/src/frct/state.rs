@@ -34,7 +34,8 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// A packet was not acknowledged for r.
+    /// A packet was not acknowledged for r. It may have arrived: perhaps all acknowledgements were lost, the
+    /// last ones together with all repetitions while the peer still answered.
     #[error("a packet was not acknowledged in time")]
     Expired,
     /// The window was closed and nothing was heard of the peer (ECONNRESET).

@@ -23,6 +23,10 @@ pub(crate) enum Family {
     /// Little room, and readers that stall.
     Narrow,
     /// Sealed, with keys of 32 packets.
+    #[cfg_attr(
+        not(feature = "seal"),
+        expect(dead_code, reason = "there is nothing to seal with")
+    )]
     Sealed,
     /// In order, and not reliable.
     Ordered,

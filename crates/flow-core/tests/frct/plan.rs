@@ -107,14 +107,20 @@ impl Plan {
                 for user in &mut users {
                     user.reads = usize::try_from(number(&mut rng, 1..4)).unwrap();
                     user.look = millis(&mut rng, 0..300);
-                    user.asleep = Duration::from_secs(rng.below(400));
+                    // Beyond r, and beyond all inactivities, in a few: the rendez-vous of minutes are many.
+                    user.asleep =
+                        Duration::from_secs(rng.below(if seed.is_multiple_of(4) { 400 } else { 20 }));
                 }
             }
             Family::Sealed => {
                 sealed = Some(u8::try_from(5 + rng.below(3)).unwrap());
                 has_crc = rng.percent(50);
+                // Who is not heard for more than an epoch, here seconds of rendez-vous, has no key of the
+                // other any more, and hears nothing either: not for as long as ends a flow.
                 if rng.percent(30) {
-                    weather[0].dark.push(darkness(&mut rng));
+                    let mut dark = darkness(&mut rng);
+                    dark.end = dark.end.min(dark.start + Duration::from_secs(20));
+                    weather[0].dark.push(dark);
                 }
             }
             Family::Ordered => {

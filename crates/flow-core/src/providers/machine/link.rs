@@ -170,9 +170,9 @@ impl Machine {
         self.over.get_or_insert(end);
     }
 
-    /// What the connection's end without a word means, as far as writing goes.
+    /// What it means that the connection was closed: who dies has not let go of both ways before.
     pub(super) fn closed(&self) -> End {
-        if self.reads == Reads::Never {
+        if self.peer_ended && self.reads == Reads::Never {
             End::Dealloc
         } else {
             End::Silent

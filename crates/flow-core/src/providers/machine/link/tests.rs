@@ -73,10 +73,23 @@ fn a_reader_that_let_go_never_reads_again_and_one_that_declines_may() {
     machine.handle_frame(Frame::Reads(Reads::Never)).unwrap();
     machine.handle_frame(Frame::Reads(Reads::Yes)).unwrap();
     assert_eq!(machine.send(1), Err(WriteError::Deallocated));
-    assert_eq!(
-        (machine.drained(), machine.closed()),
-        (Some(Err(())), End::Dealloc)
-    );
+    assert_eq!(machine.drained(), Some(Err(())));
+}
+
+#[test]
+fn a_close_is_in_good_order_only_when_both_ways_were_let_go_of() {
+    for (frames, closed) in [
+        (&[Frame::Reads(Reads::Never), Frame::End][..], End::Dealloc),
+        (&[Frame::End, Frame::Reads(Reads::Never)], End::Dealloc),
+        (&[Frame::Reads(Reads::Never)], End::Silent), // it was about to write more
+        (&[Frame::End], End::Silent),                 // it was about to read more
+    ] {
+        let mut machine = machine();
+        frames.iter().for_each(|frame| {
+            machine.handle_frame(frame.clone()).unwrap();
+        });
+        assert_eq!(machine.closed(), closed, "{frames:?}");
+    }
 }
 
 #[test]

@@ -145,6 +145,18 @@ async fn when_a_flow_was_let_go_of_the_next_message_begins_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flow_that_was_accepted_outlives_its_binding_and_its_provider() {
+    let bus = bus();
+    let (provider, mut ours, mut theirs) = flows(&bus).await;
+    assert!(provider.unbind(&name(&format!("isotp:{bus}?tx=7E8&rx=7E0"))));
+    ours.write("x").await.unwrap();
+    assert_eq!(theirs.read_packet().await.unwrap(), "x");
+    drop(provider);
+    theirs.write("y").await.unwrap();
+    assert_eq!(ours.read_packet().await.unwrap(), "y");
+}
+
+#[tokio::test(start_paused = true)]
 async fn addresses_and_links_that_cannot_be_say_why() {
     let provider = IsoTpProvider::new();
     let raw = QosSpec::RAW;

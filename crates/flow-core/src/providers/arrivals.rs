@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::local::within;
 use crate::error::{AcceptError, BindError};
@@ -76,17 +76,17 @@ impl Door {
     }
 }
 
-/// Carries a flow in a task of its own.
+/// Carries a flow in a task of its own, which goes on when the handle is dropped.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where the bindings to other protocols get their tasks"
 )]
-pub(super) fn spawn<F>(carrier: F)
+pub(super) fn spawn<F>(carrier: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(carrier);
+    tokio::spawn(carrier)
 }
 
 /// The names bound at a provider, and the requests for them.

@@ -170,10 +170,12 @@ async fn listen(address: IsoTpAddress, door: Door, config: IsoTpConfig) {
         };
         let has = config.has();
         let (flow, carrier) = config.carry(door.name(), &address, has, worker, Some(first));
+        // of its own: what was accepted outlives the binding
+        let carried = spawn(carrier);
         if !door.put(flow).await {
             return;
         }
-        let _who_ended_it_is_the_flows_affair = carrier.await;
+        let _who_ended_it_is_the_flows_affair = carried.await;
     }
 }
 

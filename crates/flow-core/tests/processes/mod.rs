@@ -7,7 +7,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -49,6 +49,7 @@ pub(crate) struct Actor {
     child: Child,
     stdin: ChildStdin,
     lines: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Actor {
@@ -70,14 +71,19 @@ impl Actor {
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
-        thread::spawn(move || {
+        let reader = Some(thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if let Some(line) = line.strip_prefix(SAYS) {
                     let _ = sender.send(line.to_owned());
                 }
             }
-        });
-        Self { child, stdin, lines }
+        }));
+        Self {
+            child,
+            stdin,
+            lines,
+            reader,
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -124,5 +130,7 @@ impl Drop for Actor {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // it holds a file until it sees the end
+        let _ = self.reader.take().map(JoinHandle::join);
     }
 }

@@ -19,6 +19,7 @@
 
 mod candidates;
 mod file;
+mod found;
 mod lock;
 pub(super) mod record;
 mod root;
@@ -30,16 +31,17 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
 pub use candidates::Candidates;
+pub(super) use found::{Found, Version};
 pub(super) use root::FLOW_DIR;
 pub use seat::Seat;
 
+use self::found::{seats, sweep_seats};
 use self::lock::{Locked, Patience};
 use self::record::Record;
 use self::root::{Part, Root};
@@ -78,36 +80,6 @@ struct Shared {
     sharing: Sharing,
     balance: Balance,
     max_names: usize,
-}
-
-/// The directory of one name, as it was found.
-#[derive(Debug)]
-pub(super) struct Found {
-    path: PathBuf,
-    pub(super) record: Record,
-    pub(super) sharing: Sharing,
-    pub(super) owner: u32,
-}
-
-impl Found {
-    /// Whether its settings are this user's: who says what is started here, and who accepts.
-    pub(super) fn is_own(&self) -> bool {
-        let own = tinwire_place::own_uid();
-        self.owner == own && self.record.owner == own
-    }
-
-    /// The processes that are bound to it and alive.
-    pub(super) fn alive(&self) -> Vec<u32> {
-        let mut seats = seats(&self.path).unwrap_or_default();
-        seats.sort_by_key(|seat| seat.number);
-        seats.retain(|seat| !file::is_dead(seat.pid) || !seat::refuses(&seat.path));
-        seats.iter().map(|seat| seat.pid).collect()
-    }
-
-    /// Whether it is another user's own.
-    fn is_foreign(&self) -> bool {
-        self.sharing == Sharing::User && self.owner != tinwire_place::own_uid()
-    }
 }
 
 impl Directory {
@@ -409,95 +381,6 @@ impl Directory {
         if fs::rename(locked.directory(), &old).is_ok() {
             drop(locked);
             let _ = fs::remove_dir_all(&old); // swept if it stays
-        }
-    }
-}
-
-/// What tells a file from one that was in its place before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Version([i64; 4]);
-
-impl Version {
-    fn of(meta: &Metadata) -> Self {
-        Self([
-            meta.ino().cast_signed(),
-            meta.size().cast_signed(),
-            meta.ctime(),
-            meta.ctime_nsec(),
-        ])
-    }
-}
-
-impl Found {
-    /// The directory at `path`, if there is one.
-    pub(super) fn read(path: PathBuf) -> io::Result<Option<Self>> {
-        let meta = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            meta => meta?,
-        };
-        if !meta.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a directory"));
-        }
-        let (sharing, owner) = (Sharing::of(&meta), meta.uid());
-        Ok(Record::read(&path)?.map(|record| Self {
-            path,
-            record,
-            sharing,
-            owner,
-        }))
-    }
-}
-
-/// A socket in the directory of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SeatFile {
-    path: PathBuf,
-    pid: u32,
-    number: u32,
-    owner: u32,
-}
-
-/// The sockets in the directory of a name, dead ones included.
-fn seats(directory: &Path) -> io::Result<Vec<SeatFile>> {
-    use std::os::unix::fs::FileTypeExt;
-
-    let mut seats = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let Some((pid, number)) = file::seat(&entry.file_name()) else {
-            continue;
-        };
-        let path = entry.path();
-        // what is no socket is nobody's seat; links are not followed
-        let socket = |meta: &Metadata| meta.file_type().is_socket();
-        if let Some(meta) = fs::symlink_metadata(&path).ok().filter(socket) {
-            let owner = meta.uid();
-            seats.push(SeatFile {
-                path,
-                pid,
-                number,
-                owner,
-            });
-        }
-    }
-    Ok(seats)
-}
-
-/// Removes what dead processes left in the directory of a name.
-fn sweep_seats(locked: &Locked) {
-    let Ok(entries) = fs::read_dir(locked.directory()) else {
-        return;
-    };
-    for entry in entries.filter_map(Result::ok) {
-        let (name, path) = (entry.file_name(), entry.path());
-        let dead = match file::seat(&name) {
-            // a process that is not to be seen may live all the same, in a container of its own
-            Some((pid, _)) => file::is_dead(pid) && seat::refuses(&path),
-            // made only under the lock that we hold
-            None => file::is_temporary(&name),
-        };
-        if dead {
-            let _ = fs::remove_file(&path); // another user's is left to that one
         }
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::balance::Balance;
 use super::super::sharing::Sharing;
+use super::Directory;
+use super::found::{Found, SeatFile};
 use super::lock::{self, Locked, Patience, Turn};
-use super::{Directory, Found, SeatFile};
 
 /// The sockets of the processes that are bound to a name, in the order in which to ask them. There may be
 /// none: a name with settings is known even when nobody is bound to it.

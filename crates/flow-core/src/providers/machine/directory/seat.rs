@@ -10,8 +10,9 @@ use std::process;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::super::sharing::Sharing;
+use super::found::seats;
 use super::lock::{Locked, Patience, Turn};
-use super::{Directory, file, next_number, seats, unfinished};
+use super::{Directory, file, next_number, unfinished};
 
 /// A name that is bound by this process: a socket that listens. Dropping it lets go of the name.
 #[derive(Debug)]

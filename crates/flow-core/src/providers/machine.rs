@@ -39,7 +39,7 @@
 
 mod asking;
 mod balance;
-mod broadcast;
+pub mod broadcast;
 mod buffers;
 #[allow(dead_code, reason = "the rooms that ask for these follow")]
 mod config;

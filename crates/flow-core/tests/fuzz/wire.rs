@@ -1,10 +1,12 @@
-//! What one process sends another: a hello, an answer, or frames, cut anyhow.
+//! What one process sends another, cut anyhow: a hello, an answer, or frames of a flow; the same of a broadcast
+//! layer.
 //!
 //! The first byte chooses which, the second the length of the pieces; the rest is what comes.
 
 use core::fmt::Debug;
 
 use bytes::BytesMut;
+use flow_core::providers::machine::broadcast::wire as broadcast;
 use flow_core::providers::machine::frame::Frame;
 use flow_core::providers::machine::hello::{Answer, Hello};
 
@@ -16,12 +18,22 @@ pub(crate) fn run(bytes: &[u8]) {
         return;
     };
     let cut = usize::from(cut).max(1);
-    match choice % 3 {
+    match choice % 6 {
         0 => judge(stream, cut, Hello::decode, Hello::encode),
         1 => judge(stream, cut, Answer::decode, Answer::encode),
+        2 => {
+            let decode = |bytes: &mut BytesMut| Frame::decode(bytes, MAX);
+            judge(stream, cut, decode, Frame::encode);
+            exact(stream, decode, Frame::encode);
+        }
+        3 => judge(stream, cut, broadcast::Hello::decode, broadcast::Hello::encode),
+        4 => judge(stream, cut, broadcast::Answer::decode, |answer, out| {
+            answer.encode(out)
+        }),
         _ => {
-            judge(stream, cut, |bytes| Frame::decode(bytes, MAX), Frame::encode);
-            exact(stream);
+            let decode = |bytes: &mut BytesMut| broadcast::Message::decode(bytes, MAX);
+            judge(stream, cut, decode, broadcast::Message::encode);
+            exact(stream, decode, broadcast::Message::encode);
         }
     }
 }
@@ -64,12 +76,16 @@ fn judge<T: PartialEq + Debug, E: PartialEq + Debug>(
     }
 }
 
-/// There is one way to write a frame.
-fn exact(stream: &[u8]) {
+/// There is one way to write a frame, or a message.
+fn exact<T, E>(
+    stream: &[u8],
+    decode: impl Fn(&mut BytesMut) -> Result<Option<T>, E>,
+    encode: impl Fn(&T, &mut BytesMut),
+) {
     let mut bytes = BytesMut::from(stream);
     let mut again = BytesMut::new();
-    while let Ok(Some(frame)) = Frame::decode(&mut bytes, MAX) {
-        frame.encode(&mut again);
+    while let Ok(Some(item)) = decode(&mut bytes) {
+        encode(&item, &mut again);
     }
     assert_eq!(&stream[..stream.len() - bytes.len()], &again[..]);
 }

@@ -20,7 +20,7 @@
 
 mod link;
 mod station;
-mod wire;
+pub mod wire;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -19,12 +19,15 @@ use thiserror::Error;
 use crate::name::{MAX_NAME_LEN, Name};
 
 const MAGIC: [u8; 4] = *b"TWB1";
-pub(super) const HELLO_LEN: usize = 12;
-pub(super) const MAX_HELLO_LEN: usize = HELLO_LEN + MAX_NAME_LEN;
-pub(super) const ANSWER_LEN: usize = 12;
+/// Bytes of a hello before the name.
+pub const HELLO_LEN: usize = 12;
+/// Bytes of the longest hello.
+pub const MAX_HELLO_LEN: usize = HELLO_LEN + MAX_NAME_LEN;
+/// Bytes of an answer.
+pub const ANSWER_LEN: usize = 12;
 const HEADER_LEN: usize = 4;
 /// The longest packet whose length can be told.
-pub(super) const MAX_PACKET: usize = (1 << 24) - 1;
+pub const MAX_PACKET: usize = (1 << 24) - 1;
 const PACKET: u8 = 1;
 const DROPPED: u8 = 2;
 /// Packets below this length are copied out of what was read, so that a small one that is kept does not keep
@@ -33,17 +36,34 @@ const COPY_BELOW: usize = 512;
 
 /// Something that has no meaning here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum WireError {
+#[non_exhaustive]
+pub enum WireError {
+    /// It does not begin with what everything here begins with.
     #[error("not a broadcast layer's")]
     Magic,
+    /// The layer's name is none.
     #[error("the name is none")]
     Name,
+    /// The answer has a result that there is not.
     #[error("result {got} means nothing")]
-    Result { got: u8 },
+    Result {
+        /// The result.
+        got: u8,
+    },
+    /// There is no such kind of message.
     #[error("message of the unknown kind {got}")]
-    Kind { got: u8 },
+    Kind {
+        /// The kind.
+        got: u8,
+    },
+    /// A message of that kind is not so long.
     #[error("message of kind {kind} with {got} bytes")]
-    Length { kind: u8, got: usize },
+    Length {
+        /// The kind.
+        kind: u8,
+        /// The length in bytes.
+        got: usize,
+    },
 }
 
 impl From<WireError> for io::Error {
@@ -54,21 +74,26 @@ impl From<WireError> for io::Error {
 
 /// What the younger process says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hello {
+pub struct Hello {
     /// The longest packet that it takes.
-    pub(super) longest: u32,
-    pub(super) layer: Name,
+    pub longest: u32,
+    /// Which layer it joins.
+    pub layer: Name,
 }
 
 /// What the older process says to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// From now on it hears what is written here.
     Welcome {
+        /// The longest packet that is taken here.
         longest: u32,
     },
+    /// The layer is not open to its user.
     Denied,
+    /// There are as many members as there may be.
     Full {
+        /// How many.
         max: u32,
     },
     /// It is not in this layer, or not any more.
@@ -77,13 +102,16 @@ pub(super) enum Answer {
 
 /// What they say then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
+    /// A packet, of 1 byte and more.
     Packet(Bytes),
+    /// So many packets were dropped, which the other did not take.
     Dropped(u64),
 }
 
 impl Hello {
-    pub(super) fn encode(&self, out: &mut BytesMut) {
+    /// Appends it to `out`.
+    pub fn encode(&self, out: &mut BytesMut) {
         let name = self.layer.as_str().as_bytes();
         out.put_slice(&MAGIC);
         out.put_u32_le(self.longest);
@@ -93,7 +121,11 @@ impl Hello {
     }
 
     /// Takes a hello off `bytes`; `None` when it is not there whole.
-    pub(super) fn decode(bytes: &mut BytesMut) -> Result<Option<Self>, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] as soon as what is there can be none.
+    pub fn decode(bytes: &mut BytesMut) -> Result<Option<Self>, WireError> {
         check_magic(bytes)?;
         let mut rest: &[u8] = bytes;
         if rest.len() < HELLO_LEN {
@@ -113,7 +145,8 @@ impl Hello {
 }
 
 impl Answer {
-    pub(super) fn encode(self, out: &mut BytesMut) {
+    /// Appends it to `out`.
+    pub fn encode(self, out: &mut BytesMut) {
         let (result, number) = match self {
             Self::Welcome { longest } => (0, longest),
             Self::Denied => (1, 0),
@@ -126,7 +159,11 @@ impl Answer {
     }
 
     /// Takes an answer off `bytes`; `None` when it is not there whole.
-    pub(super) fn decode(bytes: &mut BytesMut) -> Result<Option<Self>, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] as soon as what is there can be none.
+    pub fn decode(bytes: &mut BytesMut) -> Result<Option<Self>, WireError> {
         check_magic(bytes)?;
         let mut rest: &[u8] = bytes;
         if rest.len() < ANSWER_LEN {
@@ -148,7 +185,8 @@ impl Answer {
 }
 
 impl Message {
-    pub(super) fn encode(&self, out: &mut BytesMut) {
+    /// Appends it to `out`.
+    pub fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::Packet(packet) => {
                 out.put_u8(PACKET);
@@ -165,7 +203,11 @@ impl Message {
     }
 
     /// Takes a message off `bytes`; `None` when it is not there whole. `max` is the longest packet.
-    pub(super) fn decode(bytes: &mut BytesMut, max: usize) -> Result<Option<Self>, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] as soon as what is there can be none.
+    pub fn decode(bytes: &mut BytesMut, max: usize) -> Result<Option<Self>, WireError> {
         let mut rest: &[u8] = bytes;
         if rest.len() < HEADER_LEN {
             return Ok(None);

@@ -12,20 +12,21 @@ mod processes;
 
 use core::future::Future;
 use std::fs::{self, Permissions};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use bytes::BytesMut;
 use flow_core::peer::Peer;
+use flow_core::providers::machine::broadcast::wire;
 use flow_core::providers::machine::hello::{ANSWER_LEN, Answer};
 use flow_core::providers::machine::{Directory, MachineConfig, MachineLayer, Names, NamesError, Sharing};
-use flow_core::{AllocError, BindError, Name, QosSpec};
+use flow_core::{AllocError, BindError, JoinError, Name, QosSpec, ReadError};
 
 use processes::{Actor, Role, cast, hear, say};
 
-const ROLES: [(&str, Role); 2] = [("stranger", stranger), ("asker", asker)];
+const ROLES: [(&str, Role); 3] = [("stranger", stranger), ("asker", asker), ("joiner", joiner)];
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -166,6 +167,75 @@ fn asker(words: &[String]) {
     stream.read_exact(&mut bytes).unwrap();
     assert_eq!(Answer::decode(&mut bytes), Ok(Some(Answer::Denied)));
     say("tried");
+}
+
+/// Joins layers as another user: by the provider, and at a socket of which it knows.
+fn joiner(words: &[String]) {
+    nix::unistd::setgid(nix::unistd::Gid::from_raw(65_534)).unwrap();
+    nix::unistd::setuid(nix::unistd::Uid::from_raw(65_534)).unwrap();
+    // the modes let it in; who it is does not
+    let mut stream = UnixStream::connect(&words[1]).unwrap();
+    stream.write_all(b"TWB1\xff\xff\xff\0\x07\0\0\0private").unwrap();
+    let mut bytes = BytesMut::zeroed(wire::ANSWER_LEN);
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(wire::Answer::decode(&mut bytes), Ok(Some(wire::Answer::Denied)));
+    block_on(async {
+        let layer = MachineLayer::open(config(&words[0])).unwrap();
+        let client = layer.attach();
+        let denied = client.join(&name("private"), None).await.unwrap_err();
+        assert_eq!(denied, JoinError::Denied);
+        let mut flow = client.join(&name("everybodys"), None).await.unwrap();
+        flow.write("from nobody").await.unwrap();
+        assert_eq!(flow.read_packet().await.unwrap(), "from root");
+        say("heard");
+        // of a layer that this user began, none but itself and those it lets in are members
+        let _own = client.join(&name("own"), None).await.unwrap();
+        say("own");
+        tokio::task::spawn_blocking(hear).await.unwrap();
+        flow.dealloc().await.unwrap();
+    });
+}
+
+#[test]
+#[ignore = "needs the rights of root: cargo xtask setup"]
+fn another_user_joins_the_layers_that_are_everybodys_and_no_others() {
+    cast(&ROLES);
+    let (place, path) = place();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o1777)).unwrap();
+    block_on(async {
+        let layer = MachineLayer::open(config(&path)).unwrap();
+        let root = layer.attach();
+        let mut private = root.join(&name("private"), None).await.unwrap();
+        let shared = MachineLayer::open(config(&path).sharing(Sharing::Everybody)).unwrap();
+        let mut everybodys = shared.attach().join(&name("everybodys"), None).await.unwrap();
+        // a layer that is private, at a socket that is not
+        let seats = fs::read_dir(Path::new(&path).join("layers/private")).unwrap();
+        let mut seats = seats.map(|seat| seat.unwrap().path());
+        let socket = seats.find(|seat| seat.extension().is_some_and(|end| end == "sock"));
+        let open = format!("{path}/open.sock");
+        fs::hard_link(socket.unwrap(), &open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o666)).unwrap();
+        let joiner = Actor::new("joiner", &[&path, &open]);
+        assert_eq!(everybodys.read_packet().await.unwrap(), "from nobody");
+        everybodys.write("from root").await.unwrap();
+        let joiner = tokio::task::spawn_blocking(move || {
+            assert_eq!((joiner.line(), joiner.line()), ("heard".into(), "own".into()));
+            joiner
+        });
+        let mut joiner = joiner.await.unwrap();
+        let theirs = root.join(&name("own"), None).await;
+        assert_eq!(
+            theirs.unwrap_err(),
+            JoinError::Denied,
+            "nor does root by accident"
+        );
+        joiner.tell("go");
+        tokio::task::spawn_blocking(|| joiner.end()).await.unwrap();
+        assert_eq!(layer.stats().broadcast.denied, 1);
+        assert_eq!(private.try_read_packet(), Err(ReadError::WouldBlock));
+    });
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

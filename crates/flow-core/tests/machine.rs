@@ -190,6 +190,28 @@ async fn requests_go_round_among_those_who_accept() {
 }
 
 #[tokio::test]
+async fn who_waits_at_a_busy_process_is_taken_by_another_that_accepts() {
+    let machine = Machine::new();
+    let (busy, _never_accepts) = machine.bound("echo");
+    let (_, idle) = machine.bound("echo");
+    let client = Arc::new(machine.layer().attach());
+    let asking = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { client.alloc(&name("echo"), QosSpec::DATA, None).await }
+    });
+    while busy.stats().local.waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut theirs = idle.accept(Some(Duration::from_secs(60))).await.unwrap();
+    theirs.write("here").await.unwrap();
+    let mut ours = asking.await.unwrap().unwrap();
+    assert_eq!(ours.read_packet().await.unwrap(), "here");
+    while busy.stats().local.waiting > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn spill_over_goes_to_the_youngest_and_then_to_the_next() {
     let machine = Machine::new();
     let layers: Vec<_> = (0..2)

@@ -10,6 +10,7 @@
 
 mod processes;
 
+use core::time::Duration;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -189,7 +190,7 @@ fn script(place: &tempfile::TempDir, role: &str) -> (PathBuf, Start) {
 }
 
 #[tokio::test]
-async fn a_program_is_started_once_for_a_request_that_finds_nobody() {
+async fn a_program_is_started_once_for_requests_that_find_nobody() {
     cast(&ROLES);
     let (place, path) = place();
     let (names, directory) = (Names::open(&config(&path)).unwrap(), open(&path));
@@ -199,8 +200,8 @@ async fn a_program_is_started_once_for_a_request_that_finds_nobody() {
     names.create(&echo, NameSettings::default()).unwrap();
     names.bind_program(&script, &echo, start).unwrap();
 
-    let candidates = directory.reach(&echo).await.unwrap();
-    assert_eq!(candidates.len(), 1);
+    let (candidates, others) = tokio::join!(directory.reach(&echo), directory.reach(&echo));
+    assert_eq!((candidates.unwrap().len(), others.unwrap().len()), (1, 1));
     let started = || {
         let entries = fs::read_dir(place.path())
             .unwrap()
@@ -235,6 +236,33 @@ async fn a_flow_to_a_name_that_nobody_accepts_for_starts_its_program() {
             flow.read_packet().await.is_err(),
             "it ends, and the next one is another"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_busy_is_started_once_more() {
+    cast(&ROLES);
+    let (place, path) = place();
+    let layer = MachineLayer::open(config(&path)).unwrap();
+    let (script, start) = script(&place, "echo");
+    let echo = name("echo");
+    layer.names().create(&echo, NameSettings::default()).unwrap();
+    layer.names().bind_program(&script, &echo, start).unwrap();
+    let (one, two) = (layer.attach(), layer.attach());
+    let limit = Some(Duration::from_secs(60));
+    let first = one.alloc(&echo, QosSpec::DATA, limit).await.unwrap();
+    // the first program waits for a packet; two who ask at once start one each, one after the other
+    let (second, third) = tokio::join!(
+        one.alloc(&echo, QosSpec::DATA, limit),
+        two.alloc(&echo, QosSpec::DATA, limit)
+    );
+    let flows = [first, second.unwrap(), third.unwrap()];
+    let mut peers: Vec<_> = flows.iter().map(|flow| flow.peer().clone()).collect();
+    peers.dedup();
+    assert_eq!(peers.len(), 3, "{peers:?}");
+    for mut flow in flows {
+        flow.write("x").await.unwrap();
+        assert_eq!(flow.read_packet().await.unwrap(), "x");
     }
 }
 

@@ -5,6 +5,9 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use super::credentials::Credentials;
 use super::directory::Candidates;
 use super::hello::{ANSWER_LEN, Answer, Hello, Patience, Window};
 use super::layer::{Place, Shared};
+use super::names::Begun;
 use super::shared;
 use crate::error::AllocError;
 use crate::flow::Flow;
@@ -30,6 +34,12 @@ const ROUNDS: usize = 40;
 /// Pauses while a process has as many connections waiting as may: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pauses between looks whether somebody else accepts meanwhile: the first, and the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+/// Who is bound may be busy for so long before a program is started to help, as at the peer.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// What one process said.
 enum Said {
@@ -52,17 +62,13 @@ pub(super) async fn ask(shared: &Arc<Shared>, name: &Name, qos: QosSpec) -> Resu
     for _ in 0..ROUNDS {
         let mut candidates = shared.directory.candidates(name)?;
         if candidates.is_empty() && !started {
-            candidates = shared.directory.reach(name).await?;
-            started = true;
+            (candidates, started) = shared.directory.reach_or_start(name).await?;
         }
         let paths: Vec<PathBuf> = candidates.paths().map(ToOwned::to_owned).collect();
         let (mut waits_at, mut refusal) = (None, None);
         for path in paths {
             match asking.one(&candidates, &path, Patience::Now).await {
-                Said::Accepted(flow) => {
-                    candidates.chosen(&path);
-                    return Ok(*flow);
-                }
+                Said::Accepted(flow) => return Ok(*flow),
                 Said::NotNow => waits_at = waits_at.or(Some(path)),
                 Said::No(error) => refusal = refusal.or(Some(error)),
                 Said::Stale => {
@@ -73,11 +79,8 @@ pub(super) async fn ask(shared: &Arc<Shared>, name: &Name, qos: QosSpec) -> Resu
             }
         }
         match (waits_at, refusal) {
-            (Some(path), _) => match asking.one(&candidates, &path, Patience::Waits).await {
-                Said::Accepted(flow) => {
-                    candidates.chosen(&path);
-                    return Ok(*flow);
-                }
+            (Some(path), _) => match asking.wait(&candidates, &path).await {
+                Said::Accepted(flow) => return Ok(*flow),
                 Said::No(error) => return Err(error),
                 Said::NotNow | Said::Stale | Said::Gone => {} // ask the others
             },
@@ -109,12 +112,64 @@ impl Asking<'_> {
         })
     }
 
+    /// Waits in the queue of the process at `path`, unless another accepts before.
+    async fn wait(&self, candidates: &Candidates, path: &Path) -> Said {
+        let mut waiting = pin!(self.one(candidates, path, Patience::Waits));
+        let mut elsewhere = pin!(self.elsewhere(path));
+        let said = poll_fn(|cx| match waiting.as_mut().poll(cx) {
+            Poll::Pending => elsewhere.as_mut().poll(cx),
+            said => said,
+        });
+        said.await
+    }
+
+    /// Asks all but the process at `path` from time to time, those that come meanwhile too, until one
+    /// accepts. When nobody has for a while, a program that may be started is.
+    async fn elsewhere(&self, path: &Path) -> Said {
+        let (mut pause, mut waited, mut patience) = (FIRST_LOOK, Duration::ZERO, BUSY);
+        loop {
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(LONGEST_LOOK);
+            // of a name that is not to be found, the process at `path` will tell
+            if let Ok(candidates) = self.shared.directory.candidates(self.name)
+                && let Some(flow) = self.another(&candidates, path).await
+            {
+                return Said::Accepted(flow);
+            }
+            if waited >= patience {
+                match self.shared.directory.start(self.name) {
+                    // it may be another's who was faster; and one that never accepts is not to come too often
+                    Ok(Begun::Now) => (pause, patience) = (FIRST_LOOK, waited * 2 + BUSY),
+                    Ok(Begun::Never) => patience = Duration::MAX,
+                    Ok(Begun::OnItsWay) | Err(_) => {} // the next look will tell
+                }
+            }
+        }
+    }
+
+    /// Asks all but the process at `path` once.
+    async fn another(&self, candidates: &Candidates, path: &Path) -> Option<Box<Flow>> {
+        for other in candidates.paths().filter(|other| *other != path) {
+            let place = self.shared.spare_place()?;
+            if let Said::Accepted(flow) = self.at(candidates, other, Patience::Now, place).await {
+                return Some(flow);
+            }
+        }
+        None
+    }
+
     /// Asks the process at `path`.
     async fn one(&self, candidates: &Candidates, path: &Path, patience: Patience) -> Said {
         let place = match self.shared.place() {
             Ok(place) => place,
             Err(max) => return Said::No(AllocError::Full { max }),
         };
+        self.at(candidates, path, patience, place).await
+    }
+
+    /// Asks the process at `path` for a flow that has `place`.
+    async fn at(&self, candidates: &Candidates, path: &Path, patience: Patience, place: Place) -> Said {
         let limit = self.shared.config.max_handshake_time();
         let stream = match tokio::time::timeout(limit, connect(path)).await {
             Ok(Ok(stream)) => stream,
@@ -137,7 +192,11 @@ impl Asking<'_> {
             },
         }
         .unwrap_or_default();
-        self.understand(stream, answer, place)
+        let said = self.understand(stream, answer, place);
+        if let Said::Accepted(_) = said {
+            candidates.chosen(path);
+        }
+        said
     }
 
     fn not_connected(&self, error: &io::Error) -> Said {

@@ -4,6 +4,7 @@
 //! <directory>/names/<file name of the name>/      mode 0700, 2770 or 1777, by the name's sharing
 //!     name            the name itself, and its settings
 //!     <pid>-<n>.sock  one per process that is bound and alive; a higher n is a younger one
+//!     started         the process that was started for it last, if any was
 //!     turn            who had the last turn, and the highest n so far; also what is locked for a change
 //! ```
 //!
@@ -24,6 +25,7 @@ mod lock;
 pub(super) mod record;
 mod root;
 mod seat;
+mod starting;
 
 use alloc::collections::BTreeMap;
 use alloc::format;

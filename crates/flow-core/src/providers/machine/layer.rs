@@ -114,14 +114,19 @@ impl Shared {
 
     /// A place for one more flow to another process, if there may be one.
     pub(super) fn place(self: &Arc<Self>) -> Result<Place, usize> {
-        let max = self.config.max_flows();
+        self.spare_place().ok_or_else(|| {
+            self.count(|stats| stats.full += 1);
+            self.config.max_flows()
+        })
+    }
+
+    /// As [`place`](Self::place), for what can be left undone.
+    pub(super) fn spare_place(self: &Arc<Self>) -> Option<Place> {
         let mut state = self.lock();
-        if state.stats.flows >= max {
-            state.stats.full += 1;
-            return Err(max);
-        }
-        state.stats.flows += 1;
-        Ok(Place(Arc::clone(self)))
+        let room = state.stats.flows < self.config.max_flows();
+        state.stats.flows += usize::from(room);
+        drop(state);
+        room.then(|| Place(Arc::clone(self)))
     }
 
     /// Notes a connection that is yet to say what it wants, and starts its task. When there are as many as

@@ -23,6 +23,7 @@ use nix::unistd::{AccessFlags, access};
 pub use binding::Bindings;
 pub(super) use binding::PAUSE;
 pub use error::NamesError;
+pub(super) use start::Begun;
 
 use super::balance::Balance;
 use super::config::MachineConfig;
@@ -32,13 +33,13 @@ use super::sharing::Sharing;
 use crate::error::LayerError;
 use crate::name::Name;
 
-/// Whether a program is started when a request finds nobody who accepts.
+/// Whether a program is started when a request finds nobody who accepts within a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// It is not: somebody starts it.
     #[default]
     ByHand,
-    /// Who asks for the name starts it, once per request, in the background and with nothing at its standard
+    /// Who asks for the name starts it, one at a time, in the background and with nothing at its standard
     /// input and outputs.
     Auto {
         /// Its arguments.

@@ -2,9 +2,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 use std::fs::Permissions;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Barrier;
 use std::thread;
@@ -445,4 +445,48 @@ proptest! {
         drop(open(&place));
         prop_assert_eq!(names_there(&directory), vec![""; 0]);
     }
+}
+
+#[test]
+fn a_process_is_started_when_the_last_one_has_come_or_never_will() {
+    let place = place();
+    let directory = open(&place);
+    let echo = name("echo");
+    let record = Record {
+        created: true,
+        ..Record::new(echo.clone(), Balance::default())
+    };
+    directory.create(&record, Sharing::User).unwrap();
+    let start = |startup, pid| {
+        let found = directory.find(&echo).unwrap().unwrap();
+        found.start_alone(startup, || Ok(pid)).unwrap()
+    };
+    let (own, dead) = (process::id(), i32::MAX.unsigned_abs());
+    let long = Duration::from_secs(3_600);
+    assert_eq!(start(long, dead), Some(dead), "the first");
+    assert_eq!(start(long, own), Some(own), "the last one died on its way");
+    assert_eq!(start(long, dead), None, "it is on its way");
+    assert_eq!(start(Duration::ZERO, own), Some(own), "it takes too long");
+    assert_eq!(start(long, dead), None);
+    let _seat = directory.publish(&echo).unwrap();
+    assert_eq!(start(long, dead), Some(dead), "it has come, and is busy");
+}
+
+#[test]
+fn what_is_no_number_of_a_process_starts_one() {
+    let place = place();
+    let directory = open(&place);
+    let echo = name("echo");
+    let seat = directory.publish(&echo).unwrap();
+    let started = seat.path().with_file_name("started");
+    let start = || {
+        let found = directory.find(&echo).unwrap().unwrap();
+        found.start_alone(Duration::from_secs(3_600), || Ok(1)).unwrap()
+    };
+    fs::write(&started, "soon").unwrap();
+    assert_eq!(start(), Some(1));
+    fs::remove_file(&started).unwrap();
+    symlink("/etc/hostname", &started).unwrap();
+    assert_eq!(start(), Some(1));
+    assert_eq!(fs::read_to_string(&started).unwrap(), "1", "and the link is gone");
 }

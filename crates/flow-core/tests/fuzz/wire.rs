@@ -1,5 +1,5 @@
-//! What one process sends another, cut anyhow: a hello, an answer, or frames of a flow; the same of a broadcast
-//! layer.
+//! What one process sends another, cut anyhow: a hello, an answer, or frames of a flow; the same of a
+//! broadcast layer.
 //!
 //! The first byte chooses which, the second the length of the pieces; the rest is what comes.
 

@@ -224,6 +224,7 @@ pub enum EncodeError {
 ///
 /// # Errors
 /// When the payload is empty or longer than `max` bytes.
+#[inline]
 pub fn data_header(payload: &[u8], max: NonZeroU32) -> Result<[u8; DATA_HEADER_LEN], EncodeError> {
     if payload.is_empty() {
         return Err(EncodeError::EmptyFrame);

@@ -3,25 +3,30 @@
 //! `std::io::BufWriter` hands on what it has before a write that does not fit. Whole pieces of a power of two
 //! keep every write of a file on the borders of its pages, which the kernel takes with less work.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+use alloc::vec;
 use std::io::{self, Write};
 
-/// Size of a piece, in bytes: a MiB, because from there on a larger one gains nothing.
-pub(super) const PIECE_LEN: usize = 1024 * 1024;
+/// Size of a piece, in bytes: one that stays in a core's cache until the kernel takes it.
+pub(super) const PIECE_LEN: usize = 256 * 1024;
 
 /// Collects bytes for `W`. What it holds when it is dropped is written, and a failure then is not told.
 #[derive(Debug)]
 pub(super) struct Pieces<W: Write> {
     /// `None` once it was given back.
     inner: Option<W>,
-    buffer: Vec<u8>,
+    /// Of [`PIECE_LEN`].
+    buffer: Box<[u8]>,
+    /// So many bytes at its beginning wait: less than all between two calls.
+    held: usize,
 }
 
 impl<W: Write> Pieces<W> {
     pub(super) fn new(inner: W) -> Self {
         Self {
             inner: Some(inner),
-            buffer: Vec::with_capacity(PIECE_LEN),
+            buffer: vec![0; PIECE_LEN].into_boxed_slice(),
+            held: 0,
         }
     }
 
@@ -29,11 +34,21 @@ impl<W: Write> Pieces<W> {
     #[inline]
     pub(super) fn put(&mut self, head: [u8; 4], body: &[u8]) -> io::Result<()> {
         // Less than a whole piece stays behind: a full one is written at once.
-        if head.len() + body.len() < PIECE_LEN - self.buffer.len() {
-            self.buffer.extend_from_slice(&head);
-            self.buffer.extend_from_slice(body);
+        if let Some((to, room)) = self.room().split_first_chunk_mut()
+            && body.len() < room.len()
+            && let Some(room) = room.get_mut(..body.len())
+        {
+            *to = head;
+            room.copy_from_slice(body);
+            self.held += head.len() + body.len();
             return Ok(());
         }
+        self.put_over(head, body)
+    }
+
+    /// Appends what reaches the end of the piece.
+    #[cold]
+    fn put_over(&mut self, head: [u8; 4], body: &[u8]) -> io::Result<()> {
         self.put_all(&head)?;
         self.put_all(body)
     }
@@ -41,18 +56,21 @@ impl<W: Write> Pieces<W> {
     /// Appends `bytes`; what makes a whole piece is not copied.
     pub(super) fn put_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         loop {
-            if self.buffer.is_empty() {
+            if self.held == 0 {
                 let whole = bytes.len() - bytes.len() % PIECE_LEN;
                 let (pieces, rest) = bytes.split_at_checked(whole).unwrap_or((bytes, &[]));
                 self.inner_mut().write_all(pieces)?;
                 bytes = rest;
             }
-            let room = PIECE_LEN - self.buffer.len();
-            let Some((front, rest)) = bytes.split_at_checked(room) else {
-                self.buffer.extend_from_slice(bytes);
+            let room = self.room();
+            let (front, rest) = bytes.split_at_checked(room.len()).unwrap_or((bytes, &[]));
+            if let Some(room) = room.get_mut(..front.len()) {
+                room.copy_from_slice(front);
+            }
+            self.held += front.len();
+            if self.held < PIECE_LEN {
                 return Ok(());
-            };
-            self.buffer.extend_from_slice(front);
+            }
             self.write_out()?;
             bytes = rest;
         }
@@ -80,7 +98,7 @@ impl<W: Write> Pieces<W> {
     fn write_out(&mut self) -> io::Result<()> {
         let mut done = 0;
         let result = loop {
-            let rest = self.buffer.get(done..).unwrap_or_default();
+            let rest = self.buffer.get(done..self.held).unwrap_or_default();
             if rest.is_empty() {
                 break Ok(());
             }
@@ -91,8 +109,16 @@ impl<W: Write> Pieces<W> {
                 Err(error) => break Err(error),
             }
         };
-        self.buffer.drain(..done.min(self.buffer.len()));
+        let done = done.min(self.held);
+        self.buffer.copy_within(done..self.held, 0);
+        self.held -= done;
         result
+    }
+
+    /// Where the next bytes go.
+    #[inline]
+    fn room(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.held..).unwrap_or_default()
     }
 
     fn inner_mut(&mut self) -> &mut W {
@@ -110,7 +136,7 @@ impl<W: Write> Drop for Pieces<W> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
+    use alloc::vec::Vec;
 
     use super::*;
 
@@ -128,7 +154,7 @@ mod tests {
                 0 => Err(io::ErrorKind::StorageFull.into()),
                 1 => Err(io::ErrorKind::Interrupted.into()),
                 _ => {
-                    let len = bytes.len().min(300_000);
+                    let len = bytes.len().min(70_000);
                     self.taken.extend_from_slice(&bytes[..len]);
                     Ok(len)
                 }
@@ -168,7 +194,7 @@ mod tests {
     fn what_a_failed_write_has_taken_is_not_written_again() {
         let mut pieces = Pieces::new(Reluctant::default());
         let mut wanted = Vec::new();
-        for byte in 0..40_u8 {
+        for byte in 0..10_u8 {
             let body = vec![byte; 25_000];
             pieces.put([byte; 4], &body).unwrap();
             wanted.extend([byte; 4]);

@@ -53,7 +53,7 @@ impl From<WriteError> for io::Error {
 /// ```
 ///
 /// START is written at once, STOP by [`finish`](Self::finish) alone: a file whose writer was dropped ends
-/// without STOP, and says so. Written in pieces of a MiB.
+/// without STOP, and says so. Written in pieces of 256 KiB.
 #[derive(Debug)]
 pub struct FileWriter<W: Write> {
     pieces: Pieces<W>,
@@ -95,6 +95,7 @@ impl<W: Write> FileWriter<W> {
     ///
     /// # Errors
     /// When the payload is empty or too long (nothing is written then), or writing fails.
+    #[inline]
     pub fn write_frame(&mut self, payload: &[u8]) -> Result<(), WriteError> {
         let header = data_header(payload, DEFAULT_MAX_DATA_LEN)?;
         Ok(self.pieces.put(header, payload)?)

@@ -141,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn with_each_lone_packet_that_was_sent_again_the_timer_stays_doubled_once_more() {
+        let mut rtt = Rtt::new(ms(1_000));
+        rtt.sample(ms(400));
+        for factor in [2, 4, 8, 8] {
+            rtt.repeated(ms(400), true);
+            assert_eq!(rtt.timeout(), (rtt.base() * factor).min(MAX_RTO));
+        }
+    }
+
+    #[test]
     fn a_round_trip_longer_than_the_first_timer_is_found_out_by_lone_packets() {
         for trip in (20..9_000).step_by(7) {
             let mut rtt = Rtt::new(ms(1_000));

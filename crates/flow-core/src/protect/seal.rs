@@ -110,7 +110,7 @@ pub enum OpenError {
 /// peer. There the two ends lose each other when packets get lost, since each counts on its own; here a
 /// packet is tried with the current, the next and the previous key, and then with those of some epochs ahead,
 /// and who sees that the other is ahead follows it. An end that sends more than an epoch of which nothing
-/// arrives does not understand the other until it is heard again; beyond 15 epochs neither finds the other.
+/// arrives does not understand the other until it is heard again; beyond 14 epochs neither finds the other.
 ///
 /// Nothing here refuses a packet that is sealed well and comes twice; that is [`frct`](crate::frct)'s.
 pub struct Seal {

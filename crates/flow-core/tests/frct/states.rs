@@ -4,7 +4,9 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use bytes::Bytes;
-use flow_core::frct::{Config, Delivery, Flags, Header, Machine, Sequence, State, Transmit, Verdict};
+use flow_core::frct::{
+    Config, Delivery, Discard, Flags, Header, Machine, Sequence, State, Transmit, Verdict,
+};
 use tinwire_time::Instant;
 
 /// The machine's first number, and the peer's.
@@ -225,6 +227,74 @@ fn runs() -> String {
         }
     }
     table
+}
+
+/// A packet that says a window alone.
+fn window(edge: u32) -> Transmit {
+    let header = Header {
+        flags: Flags::WINDOW,
+        window: edge,
+        ..Header::default()
+    };
+    let payload = Bytes::new();
+    Transmit { header, payload }
+}
+
+#[test]
+fn an_acknowledgement_is_said_for_ten_seconds_after_the_peer_was_heard() {
+    for (seconds, flags) in [(10, " DATA|DRF|ACK|FC"), (11, " DATA|DRF|FC")] {
+        let mut subject = Subject::with_run(Delivery::Reliable);
+        subject.pass(SECOND * seconds);
+        subject.machine.send(subject.now, "ours".into()).unwrap();
+        assert_eq!(subject.sent(), flags, "after {seconds} s");
+    }
+}
+
+#[test]
+fn what_was_held_for_a_run_that_is_over_is_in_no_other() {
+    let mut subject = Subject::with_run(Delivery::Reliable);
+    subject.hear(packet(Flags::DATA, 3, "held"));
+    subject.pass(SECOND * 142);
+    subject.hear(packet(RUN, 2, "peer"));
+    assert_eq!(subject.machine.readable(), 1);
+    assert_eq!(subject.machine.stats().discarded.count(Discard::Orphaned), 1);
+    assert_eq!(subject.machine.bytes(), (0, 4));
+}
+
+#[test]
+fn a_window_gets_no_narrower_and_no_wider_than_any_receiver_has() {
+    for (edge, ignored) in [(10, 1), (64, 1), (65, 0), (257, 0), (258, 1)] {
+        let mut subject = Subject::in_state("Open");
+        subject.hear(window(OURS + edge));
+        assert_eq!(subject.machine.stats().windows_ignored, ignored, "{edge}");
+        let mut count = 0;
+        while subject.machine.send(subject.now, "ours".into()).is_ok() {
+            count += subject.sent().matches("DATA").count();
+        }
+        assert_eq!(
+            count, 63,
+            "{edge}: with one that was, as many as may be under way"
+        );
+    }
+}
+
+#[test]
+fn three_acknowledgements_of_nothing_new_make_a_sender_repeat_at_once() {
+    let mut subject = Subject::in_state("Open");
+    for sent in ["", "", " DATA|DRF|ACK|FC", ""] {
+        subject.pass(SECOND / 1000);
+        subject.hear(acknowledgement(0));
+        assert_eq!(subject.sent(), sent);
+    }
+}
+
+#[test]
+fn who_closes_acknowledges_at_once_what_was_not_yet() {
+    let mut subject = Subject::with_run(Delivery::Reliable);
+    subject.hear(packet(Flags::DATA, 2, "peer"));
+    assert_eq!(subject.sent(), "");
+    subject.machine.close(subject.now);
+    assert_eq!(subject.sent(), " ACK");
 }
 
 #[test]

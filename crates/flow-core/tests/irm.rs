@@ -89,6 +89,53 @@ fn two_processes_echo() {
 }
 
 #[test]
+fn server_without_a_name() {
+    if !is_child() {
+        return;
+    }
+    // as a timeout of nothing else would be: a name may come at any time
+    assert_eq!(flow_accept(Some(Duration::ZERO)), Err(Error::TimeoutError));
+    println!("\naccepts");
+    let f = flow_accept(LONG).unwrap();
+    assert_eq!(f.name().unwrap().as_str(), "late");
+    let line = f.readline().unwrap();
+    f.writeline(&line).unwrap();
+    f.dealloc().unwrap();
+}
+
+#[test]
+fn who_binds_the_server() {
+    if !is_child() {
+        return;
+    }
+    let server = env::var("FLOWS_SERVER").unwrap().parse().unwrap();
+    create_name("late", LoadBalancePolicy::RoundRobin).unwrap();
+    bind_process(server, "late").unwrap();
+    // the server looks for its names every now and then, and nobody is reached before that
+    let f = loop {
+        match flow_alloc("late", None, LONG) {
+            Ok(f) => break f,
+            Err(Error::FlowException(_)) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    f.writeline("found").unwrap();
+    assert_eq!(f.readline().unwrap(), "found");
+}
+
+#[test]
+fn who_accepts_before_any_name_is_bound_waits_for_one() {
+    let directory = directory();
+    let mut server = child("server_without_a_name", directory.path());
+    let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
+    until(&mut server, "accepts");
+    let mut binder = child("who_binds_the_server", directory.path());
+    let binder = binder.env("FLOWS_SERVER", server.id().to_string());
+    assert!(binder.status().unwrap().success());
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
 fn hasty_client() {
     if is_child() {
         let f = flow_alloc("oecho", None, LONG).unwrap();

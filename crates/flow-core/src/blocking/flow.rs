@@ -17,11 +17,14 @@ pub use settings::{FRCT_LINGER, FRCT_RESCNTL, FRCT_RETRANSMIT};
 use super::bell::{Bell, Ended};
 use super::error::Error;
 use super::process;
-use crate::error::{ReadError, WriteError};
+use crate::error::{AcceptError, ReadError, WriteError};
 use crate::event::FlowId;
 use crate::flow::{DEFAULT_LINGER, FlowFlags};
 use crate::name::Name;
 use crate::qos::QosSpec;
+
+/// When a process that is bound to no name looks whether it is by now.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How much [`Flow::read`] is asked for by who says nothing to PyOuroboros.
 pub const DEFAULT_READ: usize = 2048;
@@ -137,13 +140,24 @@ impl Flow {
     /// Accepts the next flow to any name that this process is bound to: with no `timeo` waits for ever, with
     /// zero not at all. Returns what the flow has; [`name`](Self::name) says what was asked for.
     ///
+    /// A process that is bound to no name waits too, as with the peer: another process may bind it at any
+    /// time ([`bind_process`](super::bind_process)), and it accepts within a second then.
+    ///
     /// # Errors
     ///
     /// As [`alloc`](Self::alloc).
     pub fn accept(&self, timeo: Option<Duration>) -> Result<QosSpec, Error> {
         self.vacant()?;
         let provider = process::provider()?;
-        self.fill(self.0.bell.block_on(timeo, provider.accept(None))??)
+        let accepted = async {
+            loop {
+                match provider.accept(None).await {
+                    Err(AcceptError::NoName) => tokio::time::sleep(LOOK_AGAIN).await,
+                    accepted => return accepted,
+                }
+            }
+        };
+        self.fill(self.0.bell.block_on(timeo, accepted)??)
     }
 
     /// Joins the broadcast layer `dst`. The quality of such a flow is fixed: what is asked beyond it is

@@ -75,7 +75,7 @@ fn silence_and_deadline_end_a_dump_with_its_counts() {
 fn a_signal_ends_a_dump_with_its_counts_and_status_0() {
     for signal in ["INT", "TERM", "HUP"] {
         let place = Place::new();
-        let dump = place.start(&["can", "dump", "sim:", "--deadline", "100s"]);
+        let dump = place.start_in_terminal(&["can", "dump", "sim:", "--deadline", "100s"]);
         dump.signal(signal);
         let ran = dump.end().status(0);
         assert!(ran.stderr.contains(" dropped\n"), "{signal}: {}", ran.stderr);

@@ -148,12 +148,19 @@ impl Place {
 
     /// Starts a command, and waits for its first line on standard output.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        let mut child = self.command(words).spawn().unwrap();
-        let _limit = Limit::of(&child);
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        stdout.read_line(&mut first).unwrap();
-        Running { child, stdout, first }
+        Running::of(self.command(words))
+    }
+
+    /// As [`start`](Self::start), with a hangup meaning what it means in a terminal; on Linux also when these
+    /// tests run under `nohup`.
+    #[cfg(unix)]
+    pub(crate) fn start_in_terminal(&self, words: &[&str]) -> Running {
+        if cfg!(target_os = "linux") {
+            let env = ["--default-signal=HUP", env!("CARGO_BIN_EXE_tinwire")];
+            Running::of(self.foreign("env", &[&env, words].concat()))
+        } else {
+            self.start(words)
+        }
     }
 }
 
@@ -165,6 +172,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let _limit = Limit::of(&child);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        stdout.read_line(&mut first).unwrap();
+        Self { child, stdout, first }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -14,13 +14,14 @@
 //! stands in it as it is. The query begins at the last `?`. What a target and the keys mean is the business
 //! of the provider; this is the grammar they share.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
 use thiserror::Error;
 
+use crate::error::{AllocError, BindError};
 use crate::name::{Name, NameError};
 
 /// The scheme of a name on this machine.
@@ -195,6 +196,20 @@ impl FromStr for Address {
             target: target.into(),
             query,
         })
+    }
+}
+
+impl From<ParseAddressError> for AllocError {
+    fn from(error: ParseAddressError) -> Self {
+        let reason = error.to_string().into();
+        Self::Address { reason }
+    }
+}
+
+impl From<ParseAddressError> for BindError {
+    fn from(error: ParseAddressError) -> Self {
+        let reason = error.to_string().into();
+        Self::Address { reason }
     }
 }
 

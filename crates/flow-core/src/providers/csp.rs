@@ -132,10 +132,7 @@ impl CspProvider {
 
     async fn connect(&self, name: &Name, asked: QosSpec) -> Result<Flow, AllocError> {
         let refused = |reason: Box<str>| AllocError::Address { reason };
-        let address: CspAddress = name
-            .as_str()
-            .parse()
-            .map_err(|error: crate::ParseAddressError| refused(error.to_string().into()))?;
+        let address: CspAddress = name.as_str().parse()?;
         let remote = address
             .node()
             .ok_or_else(|| refused("a flow goes to one node; write csp:5:20".into()))?;
@@ -281,10 +278,7 @@ impl Provider for CspProvider {
         let refused = |reason: alloc::string::String| BindError::Address {
             reason: reason.into(),
         };
-        let address: CspAddress = name
-            .as_str()
-            .parse()
-            .map_err(|error: crate::ParseAddressError| refused(error.to_string()))?;
+        let address: CspAddress = name.as_str().parse()?;
         address
             .check_own(&self.node)
             .map_err(|reason| BindError::Address { reason })?;

@@ -136,10 +136,7 @@ impl FstrmProvider {
 
     async fn open(&self, name: &Name, asked: QosSpec) -> Result<Flow, AllocError> {
         let wrong = |reason: Box<str>| AllocError::Address { reason };
-        let address: FstrmAddress = name
-            .as_str()
-            .parse()
-            .map_err(|error: crate::ParseAddressError| wrong(error.to_string().into()))?;
+        let address: FstrmAddress = name.as_str().parse()?;
         let granted = self.config.has().grant(&asked)?;
         let unreachable = |reason: Box<str>| AllocError::Unreachable {
             name: name.clone(),
@@ -216,12 +213,7 @@ impl Provider for FstrmProvider {
     ///
     /// [`BindError::Address`]; [`BindError::Layer`] outside of a tokio runtime.
     fn bind(&self, name: &Name) -> Result<(), BindError> {
-        let address: FstrmAddress = name.as_str().parse().map_err(|error| {
-            let error: crate::ParseAddressError = error;
-            BindError::Address {
-                reason: error.to_string().into(),
-            }
-        })?;
+        let address: FstrmAddress = name.as_str().parse()?;
         let config = self.config.clone();
         self.arrivals.bind(name, |door| Ok(listen(address, door, config)))
     }

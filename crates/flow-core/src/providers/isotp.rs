@@ -132,12 +132,7 @@ impl IsoTpProvider {
     }
 
     async fn open(&self, name: &Name, asked: QosSpec) -> Result<Flow, AllocError> {
-        let address: IsoTpAddress = name.as_str().parse().map_err(|error| {
-            let error: crate::ParseAddressError = error;
-            AllocError::Address {
-                reason: error.to_string().into(),
-            }
-        })?;
+        let address: IsoTpAddress = name.as_str().parse()?;
         let granted = self.config.has().grant(&asked)?;
         let worker = self
             .config
@@ -187,12 +182,7 @@ impl Provider for IsoTpProvider {
     ///
     /// [`BindError::Address`]; [`BindError::Layer`] outside of a tokio runtime.
     fn bind(&self, name: &Name) -> Result<(), BindError> {
-        let address: IsoTpAddress = name.as_str().parse().map_err(|error| {
-            let error: crate::ParseAddressError = error;
-            BindError::Address {
-                reason: error.to_string().into(),
-            }
-        })?;
+        let address: IsoTpAddress = name.as_str().parse()?;
         let config = self.config.clone();
         self.arrivals.bind(name, |door| Ok(listen(address, door, config)))
     }
